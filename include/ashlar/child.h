@@ -1,0 +1,51 @@
+/* The one way to run a program: argv, never a shell; bounded output; a deadline; killed on cancel. */
+#ifndef ASHLAR_CHILD_H
+#define ASHLAR_CHILD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ashlar/err.h"
+#include "ashlar/mem.h"
+
+struct child;
+
+struct child_result {
+	int status;	    /* exit status 0–255, or 128 + signal number */
+	const char *output; /* stdout and stderr together, NUL-terminated; valid in the callback */
+	size_t output_size;
+	bool timed_out;	    /* killed at the deadline */
+	bool truncated;	    /* wrote more than output_max; the rest was read and dropped */
+};
+
+struct child_opts {
+	const char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH; copied */
+	const char *const *env;	 /* NULL: the daemon's, reduced to PATH, HOME, LANG */
+	const char *cwd;	 /* NULL: "/" */
+	const char *input;	 /* fed to stdin, then closed; NULL: /dev/null; copied */
+	size_t input_size;
+	size_t output_max;    /* bytes kept; 0: output goes to /dev/null */
+	const char *log_path; /* instead of being kept, output is appended to this file (0600) */
+	uint64_t deadline_ms; /* 0: none; then SIGKILL to its process group */
+	/* Runs in the child before exec (for example to drop privileges); async-signal-safe only;
+	 * a negative return ends it with status 126. May be NULL. */
+	int (*setup)(void *arg);
+	void *setup_arg;
+	/* Instead of exec: run this in the forked child and exit with its result. May be NULL. */
+	int (*run)(void *arg);
+	void *run_arg;
+	/* Called once, from the loop, after it ended; the child is freed after it returns. */
+	void (*done)(const struct child_result *result, void *arg);
+	void *arg;
+};
+
+/* Starts it. On success *ret_child is valid until done() was called or child_cancel(). */
+int child_start(const struct child_opts *opts, struct child **ret_child, struct err *err) WARN_UNUSED;
+pid_t child_pid(const struct child *child);
+/* SIGKILLs its process group, reaps it, frees; done() is not called. NULL is fine. */
+void child_cancel(struct child *child);
+DEFINE_CLEANUP(struct child *, child_cancel)
+
+#endif

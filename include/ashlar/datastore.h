@@ -1,0 +1,162 @@
+/*
+ * The datastores: trees by name, transactions, reads, locks, access control. What NETCONF and
+ * RESTCONF both stand on.
+ *
+ * One transaction runs at a time and may take several turns of the loop; what is asked meanwhile waits
+ * its turn. Every ds_* with a done callback calls it exactly once, possibly before it returns, unless
+ * ds_forget() came first.
+ */
+#ifndef ASHLAR_DATASTORE_H
+#define ASHLAR_DATASTORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "ashlar/buf.h"
+#include "ashlar/err.h"
+#include "ashlar/yang.h"
+
+enum ds {
+	DS_RUNNING,
+	DS_STARTUP,
+	DS_OPERATIONAL, /* read only: running plus what is observed */
+};
+
+/* Who asks. Borrowed for the call. */
+struct ds_client {
+	const char *user;
+	uint32_t session;     /* session-id; 0: none (RESTCONF) */
+	const char *protocol; /* "netconf", "restconf", "internal" */
+	bool is_recovery;     /* the daemon itself: access control does not apply */
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct ds_config {
+	const char *config_dir, *run_dir, *state_dir;
+};
+
+/* Prepares trees, index, access rules. After yang_init() and the targets' init. */
+int ds_init(const struct ds_config *config, struct err *err) WARN_UNUSED;
+/*
+ * Brings running up: from the checkpoint and journal in run_dir if this boot has one, else from
+ * startup, else from the factory configuration; converges (best effort). @done when finished.
+ */
+void ds_start(void (*done)(const struct err *err, void *arg), void *arg);
+void ds_done(void);
+/* Loads and validates a startup file as a boot would, applying nothing (--check). */
+int ds_check_file(const char *path, struct err *err) WARN_UNUSED;
+
+/* --- edits ------------------------------------------------------------------------------------ */
+
+typedef void (*ds_done_fn)(const struct err *err, void *arg); /* err NULL: done */
+
+enum ds_default_operation {
+	DS_DEFAULT_MERGE,
+	DS_DEFAULT_REPLACE,
+	DS_DEFAULT_NONE,
+};
+
+enum ds_test_option {
+	DS_TEST_THEN_SET,
+	DS_SET, /* running is validated all the same: it is always valid (RFC 6241 section 8.6.5) */
+	DS_TEST_ONLY,
+};
+
+struct ds_edit {
+	enum ds target; /* running or startup */
+	/* From format_parse_edit(); top-level siblings with ietf-netconf:operation metadata. Taken. */
+	struct lyd_node *tree;
+	enum ds_default_operation default_operation;
+	enum ds_test_option test_option;
+	bool save;	   /* also reaches startup, written behind (RESTCONF {+restconf}/data) */
+	uint64_t if_match; /* refuse with -ESTALE when the target's generation is another; 0: any */
+};
+
+void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn done, void *arg);
+
+/* A datastore or a whole configuration given in the request. */
+struct ds_source {
+	bool is_tree;
+	enum ds ds;	       /* if not a tree */
+	struct lyd_node *tree; /* from format_parse_edit(); taken; may be NULL (empty) */
+};
+
+void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *source,
+	ds_done_fn done, void *arg);
+/* Startup only; running cannot be deleted (RFC 6241 section 7.4). */
+void ds_delete(const struct ds_client *client, enum ds target, ds_done_fn done, void *arg);
+void ds_validate(const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg);
+
+/* Counts changes of a datastore; never 0, and differs between boots. */
+uint64_t ds_generation(enum ds ds);
+time_t ds_last_modified(enum ds ds);
+/* The configuration tree itself, for looking things up within one turn (users' hashes and keys). */
+const struct lyd_node *ds_tree(enum ds ds);
+
+/* --- locks ------------------------------------------------------------------------------------ */
+
+/* RFC 6241 section 7.5: lock-denied with the holder's session-id. */
+int ds_lock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
+int ds_unlock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
+/* Holder's session, its time; 0: unlocked. */
+uint32_t ds_lock_holder(enum ds ds, time_t *ret_since);
+/* The session is over: its locks go. */
+void ds_session_closed(uint32_t session);
+
+/* --- reads ------------------------------------------------------------------------------------ */
+
+enum ds_content {
+	DS_CONTENT_ALL,
+	DS_CONTENT_CONFIG,
+	DS_CONTENT_NONCONFIG,
+};
+
+struct ds_read {
+	enum ds ds;
+	enum ds_content content;
+	/* At most one of the three. */
+	struct lyd_node *subtree; /* filter from format_parse_filter(); taken */
+	char *xpath;		  /* prefixes resolved to module names; taken */
+	char *path;		  /* one data resource by instance path (RESTCONF); taken */
+	unsigned depth;		  /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
+	char *fields;		  /* RFC 8040 section 4.8.3; taken; may be NULL */
+	enum with_defaults defaults;
+	enum format format;
+};
+
+/*
+ * Done gets what was asked as text: XML elements or the members of a JSON object without the
+ * enclosing <data> / {}; it takes the bytes by moving *out. Nothing found is no error, but for a path:
+ * -ENOENT. What the client may not read is left out silently (RFC 8341 section 3.2.4).
+ */
+typedef void (*ds_read_fn)(struct buf *out, const struct err *err, void *arg);
+void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+/* A subtree filter's elements, as they stand in <filter>. */
+int ds_parse_filter(const char *text, size_t size, struct lyd_node **ret_filter,
+	struct err *err) WARN_UNUSED;
+
+/* --- RPCs and actions ------------------------------------------------------------------------- */
+
+/* May the client run this protocol operation ("ietf-netconf", "edit-config")? -EACCES. */
+int ds_may_execute(const struct ds_client *client, const char *module, const char *rpc,
+	struct err *err) WARN_UNUSED;
+/*
+ * Runs an RPC or action that a feature owns. @op is from format_parse_rpc() (an action with its parents);
+ * taken. Done gets the operation's node with its output children (borrowed; NULL on error).
+ */
+typedef void (*ds_call_fn)(const struct lyd_node *output, const struct err *err, void *arg);
+void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn done, void *arg);
+
+/* No callback with this @arg comes any more; what has not begun is dropped. */
+void ds_forget(void *arg);
+
+/* --- what features may do within an edit (fill) ------------------------------------------------- */
+
+struct edit;
+/* Sets a leaf below @parent as if the client had left it to us: creates it when absent, with undo. */
+int edit_fill(struct edit *edit, const struct lyd_node *parent, const char *path, const char *value,
+	struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * The only contract between configuration and the rest: what a feature is.
+ *
+ * A feature owns one part of the data model. It never compares, orders, rolls back or talks to a
+ * target: it says what should exist for a piece of configuration (want), and turns what was observed
+ * into operational data (show).
+ */
+#ifndef ASHLAR_FEATURE_H
+#define ASHLAR_FEATURE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ashlar/err.h"
+#include "ashlar/state.h"
+#include "ashlar/yang.h"
+
+/*
+ * The piece of configuration a feature is asked about at once: a list entry (one interface), or a
+ * container (system). Borrowed for the call.
+ */
+struct unit {
+	const char *path;	     /* instance path, JSON names */
+	const struct lysc_node *schema; /* of the unit's node */
+	const struct lyd_node *node; /* configuration; NULL when it has none (any more) */
+};
+
+/* Collects units that must be asked again. */
+struct unit_set;
+/* Adds the unit of @schema_node whose data node is @node (a list entry or container in the tree). */
+void unit_set_add(struct unit_set *set, const struct lyd_node *node);
+/* Adds a unit by instance path (its node may be gone). */
+void unit_set_add_path(struct unit_set *set, const char *path);
+
+/* A path outside the feature's own units whose change means that units must be asked again. */
+struct feature_reads {
+	const char *path; /* schema path, JSON names: "/ietf-interfaces:interfaces/interface/type" */
+	/*
+	 * @node (at or below @path) was created, changed or removed; @old is its former canonical value
+	 * (NULL: created or no leaf). Removed nodes are still linked when this is called. Adds the units
+	 * concerned. Cost follows what it adds.
+	 */
+	void (*affects)(const struct lyd_node *node, const char *old, struct unit_set *set);
+};
+
+/* One call of an RPC or action. */
+struct action_call {
+	const struct lyd_node *input; /* the RPC or action node with its input children */
+	const struct lyd_node *target; /* action: its parent node in the running tree; NULL for an RPC */
+	const char *user;
+	/*
+	 * To be called exactly once, at once or later from the loop: @err NULL on success. The handler
+	 * may have added output children to *output.
+	 */
+	void (*done)(struct action_call *call, const struct err *err);
+	struct lyd_node *output; /* the RPC or action node; output goes below it */
+	void *server;		 /* the caller's */
+};
+
+struct feature_action {
+	const char *path; /* schema path of the RPC or action */
+	void (*run)(struct action_call *call);
+};
+
+/* A module that holds what a feature owns. */
+struct feature_module {
+	const char *name;
+	const char *const *features; /* YANG features to turn on, NULL-terminated; NULL: none */
+};
+
+struct edit; /* datastore/edit.c: see datastore.h */
+
+struct feature {
+	const char *name; /* also the file's stem */
+	/* YANG modules to implement (imports come by themselves); ends with name NULL. */
+	const struct feature_module *modules;
+	/*
+	 * Schema paths it owns, with all below; the last list on a path makes its entries the units, a path
+	 * without list its last container. Ends with NULL. Several features may have the same units.
+	 */
+	const char *const *roots;
+	/* Schema paths below the roots that it does not own. Ends with NULL; may be NULL. */
+	const char *const *except;
+	/* Ends with path NULL; may be NULL. */
+	const struct feature_reads *reads;
+	/* Values the model leaves to the server (a type from a name), set by edit_fill() within the
+	 * edit, before validation. May be NULL. */
+	int (*fill)(struct edit *edit, const struct unit *unit, struct err *err);
+	/* Beyond what YANG can say. Pure. Error paths may be relative to the unit. May be NULL. */
+	int (*check)(const struct unit *unit, struct err *err);
+	/* What should exist for the unit; not called when unit->node is NULL. Pure. May be NULL. */
+	int (*want)(const struct unit *unit, struct want *want, struct err *err);
+	/*
+	 * Which units exist beyond configuration (interfaces the kernel has): calls @add with the value of
+	 * the unit list's one key (NULL for a container) for each. May be NULL.
+	 */
+	void (*units)(const struct have *have, const struct lysc_node *unit_schema,
+		void (*add)(void *arg, const char *key), void *arg);
+	/*
+	 * Adds what is observed for the unit below @node, which stands in a tree of its own: the unit's
+	 * list entry or container, holding its configuration already if it has any. Pure. May be NULL.
+	 */
+	int (*show)(const struct unit *unit, const struct have *have, struct lyd_node *node,
+		struct err *err);
+	/* Kinds refreshed before show(): for one unit by its key, for many at once. NULL-terminated; may be
+	 * NULL. The unit's key must be the object's key. */
+	const struct object_kind *const *refreshes;
+	/* Schema paths of operational data beyond the roots that show() builds (units as for roots): for
+	 * example "/ietf-system:system-state". Ends with NULL; may be NULL. */
+	const char *const *state_roots;
+	/* Ends with path NULL; may be NULL. */
+	const struct feature_action *actions;
+};
+
+/* All features, in the order of src/features/meson.build; ends with NULL. Generated. */
+extern const struct feature *const feature_table[];
+
+#endif

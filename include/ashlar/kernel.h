@@ -1,0 +1,241 @@
+/*
+ * Linux kernel networking: the object kinds it holds, kept observed by notifications and changed by
+ * batched netlink messages. Interfaces are named as in configuration; an interface that was handed to
+ * a container keeps its configured name as key although it lives in another network namespace.
+ */
+#ifndef ASHLAR_KERNEL_H
+#define ASHLAR_KERNEL_H
+
+#include <linux/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ashlar/err.h"
+#include "ashlar/object.h"
+
+#define KERNEL_NAME_MAX	 16  /* with the NUL */
+#define KERNEL_ALIAS_MAX 256 /* with the NUL */
+/* rtm_protocol of our routes and IFA_PROTO of our addresses. */
+#define KERNEL_PROTOCOL	 66
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+/*
+ * Opens the netlink sockets, joins the groups, dumps everything into have. With @record nothing of the
+ * real kernel is touched: what is applied is believed to exist at once (--no-kernel).
+ */
+int kernel_init(bool record, struct err *err) WARN_UNUSED;
+void kernel_done(void);
+/* Modifying netlink messages (and sysctl writes) sent since start. */
+uint64_t kernel_changes_sent(void);
+/* Whether the kernel can do it, probed once at start without leaving a trace. */
+enum kernel_ability {
+	KERNEL_CAN_BRIDGE,
+	KERNEL_CAN_VLAN_FILTERING,
+	KERNEL_CAN_VLAN, /* 802.1Q links */
+	KERNEL_CAN_VETH,
+	KERNEL_ABILITIES,
+};
+bool kernel_can(enum kernel_ability ability);
+
+/* --- link ------------------------------------------------------------------------------------- */
+
+/* Attributes of a wanted link; each has one owner among the features. */
+enum link_attr {
+	LINK_KIND,   /* kind and its data; absent: a port that exists by itself, adopted */
+	LINK_ALIAS,
+	LINK_MTU,
+	LINK_MAC,
+	LINK_MASTER, /* "" : none */
+	LINK_PORT,   /* bridge port flags */
+	LINK_NETNS,  /* lives in this named network namespace (see netns) as netns_name */
+	LINK_ATTRS,
+};
+
+/* What differs from kind to kind: a const table in src/kernel. */
+struct link_kind;
+extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth;
+/* IFLA_INFO_KIND: "bridge". */
+const char *link_kind_name(const struct link_kind *kind);
+
+struct link_bridge {
+	bool vlan_filtering;
+	uint16_t vlan_protocol; /* ETH_P_8021Q, ETH_P_8021AD */
+	uint16_t group_fwd_mask;
+	bool stp;
+	uint16_t stp_priority;	   /* 0–65535, steps of 4096 */
+	uint16_t stp_hello_s, stp_forward_delay_s, stp_max_age_s;
+	bool multicast_snooping, multicast_querier;
+	uint16_t multicast_query_interval_s;
+};
+
+struct link_vlan {
+	uint16_t id, protocol;
+	char lower[KERNEL_NAME_MAX];
+};
+
+struct link_veth {
+	char peer[KERNEL_NAME_MAX]; /* both ends are wanted; whichever comes first creates the pair */
+};
+
+struct link_port { /* of a bridge */
+	bool flood_unicast, flood_multicast, flood_broadcast, fast_leave;
+	uint8_t multicast_router; /* 0 off, 1 auto, 2 permanent */
+	uint8_t state;		  /* observed only: BR_STATE_* */
+};
+
+struct link_stats {
+	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped, rx_multicast, rx_nohandler;
+	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+
+struct link {
+	struct object object; /* key: the interface's name */
+	const struct link_kind *kind; /* wanted: NULL adopts; observed: NULL for kinds not managed */
+	const char *paths[LINK_ATTRS]; /* wanted: data node of each attribute set (see link_set()) */
+	uint32_t set;		       /* wanted: bits of enum link_attr; observed: all */
+	char alias[KERNEL_ALIAS_MAX];
+	uint32_t mtu;
+	uint8_t mac[6];
+	char master[KERNEL_NAME_MAX];
+	struct link_port port;
+	char netns[64];
+	char netns_name[KERNEL_NAME_MAX];
+	union {
+		struct link_bridge bridge;
+		struct link_vlan vlan;
+		struct link_veth veth;
+	};
+
+	/* Observed only. */
+	uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
+	uint8_t operstate;			/* IF_OPER_* */
+	uint16_t arptype;			/* ARPHRD_* */
+	bool has_mac, is_dsa, is_ours;
+	char kind_name[16];		   /* IFLA_INFO_KIND as reported, "" for none */
+	uint8_t perm_mac[6];		   /* zero when unknown */
+	uint32_t speed_mbps;		   /* 0: unknown */
+	uint8_t duplex;			   /* DUPLEX_*: 0xff unknown */
+	uint8_t autoneg;		   /* AUTONEG_*: 0xff unknown */
+	uint64_t last_change_ms;	   /* monotonic; 0: not since start */
+	uint32_t min_mtu, max_mtu;
+	bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
+	struct link_stats stats; /* fresh after object_kind_link.refresh() */
+};
+extern const struct object_kind object_kind_link;
+
+/*
+ * Claims @attr of a wanted link for the calling feature, whose data node (relative to the unit, static)
+ * is @path; the caller then fills in the fields. -EEXIST when another feature has claimed it: a bug.
+ */
+int link_set(struct link *link, enum link_attr attr, const char *path, struct err *err) WARN_UNUSED;
+
+/*
+ * The wanted or observed up-ness of a link (IFF_UP): exists when the link is up. Key: the name. Comes
+ * after VLAN membership, before addresses.
+ */
+struct link_up {
+	struct object object;
+};
+extern const struct object_kind object_kind_link_up;
+
+/* --- the rest --------------------------------------------------------------------------------- */
+
+struct address {
+	struct object object; /* key by address_key() */
+	char link[KERNEL_NAME_MAX];
+	uint8_t family, prefix_length; /* AF_INET, AF_INET6 */
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	};
+	/* Observed only. */
+	uint32_t flags; /* IFA_F_* */
+	uint8_t protocol; /* IFAPROT_*; KERNEL_PROTOCOL for ours; 0 unknown */
+	uint8_t scope;
+	uint32_t valid_s, preferred_s; /* 0xffffffff: for ever */
+};
+extern const struct object_kind object_kind_address;
+#define ADDRESS_KEY_MAX 80
+void address_key(char *key, const char *link, uint8_t family, const void *addr, uint8_t prefix_length);
+
+enum route_type {
+	ROUTE_UNICAST,
+	ROUTE_BLACKHOLE,
+	ROUTE_UNREACHABLE,
+	ROUTE_PROHIBIT,
+	ROUTE_OTHER, /* observed only: local, broadcast, multicast … */
+};
+
+struct route {
+	struct object object; /* key by route_key() */
+	uint8_t family, prefix_length;
+	uint32_t table, metric;
+	uint8_t tos;
+	enum route_type type;
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	} dst;
+	bool has_gateway;
+	uint8_t gateway_family;
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	} gateway;
+	char link[KERNEL_NAME_MAX]; /* outgoing interface; "": by the gateway */
+	/* Observed only. */
+	uint8_t protocol, scope; /* RTPROT_*, RT_SCOPE_* */
+	uint32_t flags;		 /* RTNH_F_* */
+	uint64_t seen_ms;	 /* monotonic, when it was first seen */
+};
+extern const struct object_kind object_kind_route;
+#define ROUTE_KEY_MAX 96
+/* Kernel's own key: family, table, prefix, metric, tos. */
+void route_key(char *key, uint8_t family, uint32_t table, const void *dst, uint8_t prefix_length,
+	uint32_t metric, uint8_t tos);
+
+/* One VLAN of one bridge port (or of the bridge itself, when link is the bridge). */
+struct bridge_vlan {
+	struct object object; /* key by bridge_vlan_key() */
+	char link[KERNEL_NAME_MAX];
+	uint16_t vid;
+	bool is_untagged, is_pvid;
+};
+extern const struct object_kind object_kind_bridge_vlan;
+#define BRIDGE_VLAN_KEY_MAX 24
+void bridge_vlan_key(char *key, const char *link, uint16_t vid);
+
+/* One per-interface or global knob below /proc/sys/net. Removing a wanted one puts back the default. */
+enum sysctl_knob {
+	SYSCTL_IPV4_FORWARDING,
+	SYSCTL_IPV6_FORWARDING,
+	SYSCTL_IPV6_DISABLE,
+	SYSCTL_IPV6_AUTOCONF,
+	SYSCTL_IPV6_ACCEPT_RA,
+	SYSCTL_IPV6_DAD_TRANSMITS,
+	SYSCTL_IPV6_MTU,
+	SYSCTL_KNOBS,
+};
+struct sysctl {
+	struct object object; /* key by sysctl_key() */
+	char link[KERNEL_NAME_MAX];
+	enum sysctl_knob knob;
+	uint32_t value;
+};
+extern const struct object_kind object_kind_sysctl;
+#define SYSCTL_KEY_MAX 48
+void sysctl_key(char *key, const char *link, enum sysctl_knob knob);
+
+/* A named network namespace of ours (RUN-DIR/netns/NAME), for the ends given to containers. */
+struct netns {
+	struct object object; /* key: the name */
+};
+extern const struct object_kind object_kind_netns;
+/* Directory for the bind mounts; called before kernel_init(). */
+void netns_set_dir(const char *path);
+/* Path of the namespace file, malloc'd. */
+char *netns_path(const char *name);
+
+#endif

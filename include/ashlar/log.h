@@ -1,0 +1,38 @@
+/* The only way to log. */
+#ifndef ASHLAR_LOG_H
+#define ASHLAR_LOG_H
+
+#include <stdbool.h>
+
+#include "ashlar/mem.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,   /* an operation failed */
+	LOG_LEVEL_WARNING, /* degraded; the text says what was done instead */
+	LOG_LEVEL_NOTICE,  /* a state an operator wants in a report: "event=commit user=…" */
+	LOG_LEVEL_INFO,	   /* rare */
+	LOG_LEVEL_DEBUG,
+};
+
+/* Opens the sink: stderr ("<level> text" lines with a monotonic stamp), or syslog. */
+void log_open(bool to_syslog, enum log_level level);
+/* "error" … "debug"; -EINVAL for another word. */
+int log_level_parse(const char *text, enum log_level *ret_level) WARN_UNUSED;
+bool log_enabled(enum log_level level);
+/*
+ * One line. Control characters in the formatted text come out escaped, so user-supplied text cannot
+ * forge a line. @area is the file's stem ("txn", "ssh").
+ */
+void log_write(enum log_level level, const char *area, const char *format, ...) PRINTF(3, 4);
+
+#define log_error(area, ...)   log_write(LOG_LEVEL_ERROR, area, __VA_ARGS__)
+#define log_warning(area, ...) log_write(LOG_LEVEL_WARNING, area, __VA_ARGS__)
+#define log_notice(area, ...)  log_write(LOG_LEVEL_NOTICE, area, __VA_ARGS__)
+#define log_info(area, ...)    log_write(LOG_LEVEL_INFO, area, __VA_ARGS__)
+#define log_debug(area, ...)                                                                       \
+	do {                                                                                       \
+		if (log_enabled(LOG_LEVEL_DEBUG))                                                  \
+			log_write(LOG_LEVEL_DEBUG, area, __VA_ARGS__);                             \
+	} while (0)
+
+#endif

@@ -1,0 +1,122 @@
+/*
+ * Objects: the things that can exist on the device (a link, an address, a route, a container …),
+ * either wanted by configuration or observed. Knows neither YANG nor netlink.
+ */
+#ifndef ASHLAR_OBJECT_H
+#define ASHLAR_OBJECT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ashlar/err.h"
+#include "ashlar/list.h"
+#include "ashlar/mem.h"
+
+struct object;
+struct object_kind;
+struct target;
+struct want;
+
+/* Names an object without owning it. */
+struct object_ref {
+	const struct object_kind *kind;
+	const char *key;
+};
+
+/*
+ * Every kind's own struct begins with this. A wanted object lives in the struct want of its unit, an
+ * observed one in have; copies kept for undo live in their plan.
+ */
+struct object {
+	const struct object_kind *kind;
+	char *key; /* unique within the kind: "br0", "br0 192.0.2.1/24" */
+
+	/* The rest is for wanted objects only. */
+	struct want *want;	/* whose; NULL for observed ones */
+	const char *path;	/* static; data node at fault if it fails, relative to the unit, or "" */
+	struct object_ref *needs; /* must exist before this one can; keys are owned */
+	size_t needs_count;
+	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
+	char *reason;	 /* why it is pending; NULL otherwise */
+	struct list dirty; /* in the state's list of objects to look at again */
+};
+
+enum object_diff {
+	OBJECT_SAME,	 /* what is wanted is there */
+	OBJECT_CHANGE,	 /* can be changed in place */
+	OBJECT_RECREATE, /* must be removed and added again */
+};
+
+enum object_owner {
+	OBJECT_OURS,	/* made by us, or configured */
+	OBJECT_FOREIGN, /* made by others: shown, left alone unless configuration names it */
+	OBJECT_LEARNED, /* made by the kernel or a protocol */
+};
+
+/* One row a kind; a const table. Nothing here blocks. */
+struct object_kind {
+	const char *name; /* "link", "address" … for logs and plans */
+	/* Adding goes up in rank, removing down; within a rank needs decide. */
+	unsigned rank;
+	size_t size; /* of the kind's struct */
+	const struct target *target;
+	/*
+	 * Looks only at what @want says; @was is what the same unit wanted before (NULL: unknown): an
+	 * attribute wanted then and not now goes back to its default. Pure.
+	 */
+	enum object_diff (*compare)(const struct object *want, const struct object *was,
+		const struct object *have);
+	/* Deep copy of what the kind's struct owns beyond struct object, after it was copied byte by
+	 * byte. NULL: it owns nothing. */
+	void (*copy)(struct object *to, const struct object *from);
+	/* Frees what the kind's struct owns beyond struct object. NULL: nothing. */
+	void (*done)(struct object *object);
+	/* "address 192.0.2.1/24 on br0"; for plans, logs and errors. */
+	void (*describe)(const struct object *object, char *text, size_t size);
+	/* Who made this observed object. NULL: always OBJECT_OURS. */
+	enum object_owner (*owner)(const struct object *have);
+	/* Reads again the values that no notification tells (counters): of @key, or of all (NULL).
+	 * Answers within the call. NULL: there are none. */
+	int (*refresh)(const char *key, struct err *err);
+};
+
+/* A zeroed object of the kind with a copy of @key. */
+void *object_new(const struct object_kind *kind, const char *key);
+/* A deep copy without want, needs, path and pending state. */
+void *object_copy(const struct object *object);
+/* NULL is fine; removes it from the dirty list. */
+void object_free(struct object *object);
+void object_describe(const struct object *object, char *text, size_t size);
+
+enum step_op {
+	STEP_ADD,    /* make want */
+	STEP_CHANGE, /* turn have into want */
+	STEP_REMOVE, /* remove have (or, what cannot be removed, give it back: defaults) */
+};
+
+/* One act of a plan. */
+struct step {
+	enum step_op op;
+	const struct object *want; /* ADD, CHANGE */
+	const struct object *was;  /* CHANGE: wanted before; may be NULL */
+	struct object *have;	   /* CHANGE, REMOVE: a copy of what was observed; owned by the plan */
+	bool is_done;		   /* set by the target: it took effect, in whole or in part */
+	int error;		   /* set by the target: negative errno, 0 */
+	struct err err;		   /* set with error: the device's own words, path relative to unit */
+};
+
+/* What can read and change some kinds of objects. */
+struct target {
+	const char *name;
+	/*
+	 * Performs steps[0 … count - 1] in order, at least one, as many as a few milliseconds allow, and
+	 * returns how many it has dealt with; each of those has is_done or error set. With @stop_on_error
+	 * nothing after the first failed step is begun, but what was already in the same batch may have
+	 * been done too: is_done tells. Without it all are tried.
+	 * What it did is already seen in have when it returns, as far as the device reports it at once.
+	 */
+	size_t (*apply)(struct step *const *steps, size_t count, bool stop_on_error);
+};
+
+#endif

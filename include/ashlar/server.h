@@ -1,0 +1,23 @@
+/* The protocol servers: NETCONF over SSH and over a local socket, RESTCONF over HTTPS. */
+#ifndef ASHLAR_SERVER_H
+#define ASHLAR_SERVER_H
+
+#include <stdint.h>
+
+#include "ashlar/err.h"
+#include "ashlar/mem.h"
+
+struct server_config {
+	const char *key_dir;	 /* host key and certificate; made at first start (0700/0600) */
+	const char *socket_path; /* local NETCONF socket */
+	uint16_t ssh_port, https_port; /* on all addresses, IPv6 and IPv4; 0: none */
+};
+
+/* Starts the password worker: before anything large is allocated. */
+int server_prepare(struct err *err) WARN_UNUSED;
+/* Generates missing keys, opens the listeners. */
+int server_start(const struct server_config *config, struct err *err) WARN_UNUSED;
+/* Closes listeners and drops all sessions. */
+void server_stop(void);
+
+#endif

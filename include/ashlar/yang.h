@@ -1,0 +1,120 @@
+/*
+ * libyang: loading the schema, reading and building trees, paths, text formats. Knows no leaf's
+ * meaning. Names are JSON names: "enabled" (in the parent's module) or "ietf-ip:ipv4".
+ */
+#ifndef ASHLAR_YANG_H
+#define ASHLAR_YANG_H
+
+#include <libyang/libyang.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ashlar/buf.h"
+#include "ashlar/err.h"
+#include "ashlar/mem.h"
+
+/* --- context ---------------------------------------------------------------------------------- */
+
+struct yang_module {
+	const char *name;
+	const char *const *features; /* NULL-terminated or NULL */
+};
+
+/* Loads and compiles; the context is the process's from then on. @modules ends with name NULL and may
+ * name a module more than once (features add up). */
+int yang_init(const char *dir, const struct yang_module *modules, size_t count,
+	struct err *err) WARN_UNUSED;
+void yang_done(void);
+const struct ly_ctx *yang_ctx(void);
+/* Text of a loaded module or submodule in YANG; -ENOENT. Malloc'd. */
+int yang_source(const char *name, const char *revision, char **ret_text, struct err *err) WARN_UNUSED;
+/* Changes when the schema does (yang-library content-id, RESTCONF yang-library-version). */
+const char *yang_content_id(void);
+
+/* libyang's last error as ours: tag, app-tag, path, must message. Returns its code (< 0). */
+int yang_err(struct err *err, int code);
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* First child with that name; NULL when absent. @parent may be NULL (then NULL). */
+const struct lyd_node *node_child(const struct lyd_node *parent, const char *name);
+/* A child by a path of names: "ietf-ip:ipv4/mtu". */
+const struct lyd_node *node_at(const struct lyd_node *parent, const char *path);
+/* The entry of a list with one key. */
+const struct lyd_node *node_entry(const struct lyd_node *parent, const char *list, const char *key);
+/* Canonical value of the child leaf, or @fallback. */
+const char *node_text(const struct lyd_node *parent, const char *path, const char *fallback);
+bool node_bool(const struct lyd_node *parent, const char *path, bool fallback);
+uint64_t node_u64(const struct lyd_node *parent, const char *path, uint64_t fallback);
+int64_t node_s64(const struct lyd_node *parent, const char *path, int64_t fallback);
+/* Name of the identity in an identityref, without prefix; NULL when absent. */
+const char *node_identity(const struct lyd_node *parent, const char *path);
+bool node_exists(const struct lyd_node *parent, const char *path);
+/* Value of the node itself; "" for one without. */
+const char *node_value(const struct lyd_node *node);
+/* Nearest ancestor (or itself) that is an instance of the schema node named @name. */
+const struct lyd_node *node_ancestor(const struct lyd_node *node, const char *name);
+/* Iterates the instances of the child list or leaf-list @name. */
+#define NODE_FOREACH(node, parent, name)                                                           \
+	for ((node) = node_child((parent), (name)); (node); (node) = node_next(node))
+/* Next sibling instance of the same schema node. */
+const struct lyd_node *node_next(const struct lyd_node *node);
+
+/* --- building (operational data, replies) ------------------------------------------------------ */
+
+/* Each makes the child below @parent, or changes it if it is there; -EINVAL with libyang's words. */
+int build_leaf(struct lyd_node *parent, const char *name, const char *value, struct err *err);
+int build_leaff(struct lyd_node *parent, struct err *err, const char *name, const char *format, ...)
+	PRINTF(4, 5);
+int build_bool(struct lyd_node *parent, const char *name, bool value, struct err *err);
+int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct err *err);
+/* Adds one instance to a leaf-list. */
+int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err);
+/* The container, found or made. */
+int build_container(struct lyd_node *parent, const char *name, struct lyd_node **ret_node,
+	struct err *err);
+/* The list entry with that key, found or made; keyless lists get a new one (key NULL). */
+int build_entry(struct lyd_node *parent, const char *name, const char *key, struct lyd_node **ret_node,
+	struct err *err);
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+/* Instance path of a node with JSON names and predicates; malloc'd. */
+char *path_of(const struct lyd_node *node);
+/* Schema node of a schema path ("/mod:a/b/mod2:c", choices and cases left out); NULL if unknown. */
+const struct lysc_node *path_schema(const char *path);
+
+/* --- text ------------------------------------------------------------------------------------- */
+
+enum format {
+	FORMAT_XML,
+	FORMAT_JSON,
+};
+
+enum with_defaults {
+	WITH_DEFAULTS_EXPLICIT, /* what was set */
+	WITH_DEFAULTS_TRIM,	/* what differs from the default */
+	WITH_DEFAULTS_ALL,
+	WITH_DEFAULTS_ALL_TAGGED,
+};
+
+/*
+ * Content of an edit: parsed without validation, strictly, metadata (operation, insert, …) kept. Nodes
+ * to be deleted may be without value. @parent (may be NULL) is the node below which the text belongs.
+ * Errors: unknown-element, unknown-namespace, invalid-value, malformed-message with path.
+ */
+int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
+	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/* A whole configuration (startup file); unknown nodes are an error. */
+int format_parse_config(const char *text, size_t size, enum format format,
+	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/* Input of an RPC or action, validated. @parent: node in the running tree for an action, or NULL. */
+int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
+	struct lyd_node **ret_op, struct err *err) WARN_UNUSED;
+/* Appends one node (with or without its following siblings). */
+int format_print(struct buf *out, const struct lyd_node *node, enum format format, bool siblings,
+	enum with_defaults defaults, bool pretty, struct err *err) WARN_UNUSED;
+
+DEFINE_CLEANUP(struct lyd_node *, lyd_free_all)
+
+#endif
