@@ -1,0 +1,100 @@
+/* Typed writes of operational trees and replies. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ashlar/yang.h"
+
+/* "module:name" below a parent → that module and the bare name. */
+static const struct lys_module *module_of(const struct lyd_node *parent, const char **name)
+{
+	const char *colon = strchr(*name, ':');
+	_cleanup_free_ char *module = NULL;
+
+	if (!colon)
+		return NULL;
+	module = xstrndup(*name, (size_t)(colon - *name));
+	*name = colon + 1;
+	return ly_ctx_get_module_implemented(LYD_CTX(parent), module);
+}
+
+int build_leaf(struct lyd_node *parent, const char *name, const char *value, struct err *err)
+{
+	struct lyd_node *node = (struct lyd_node *)node_child(parent, name);
+	const struct lys_module *module = module_of(parent, &name);
+	LY_ERR rc;
+
+	if (!node)
+		return lyd_new_term(parent, module, name, value, 0, NULL) == LY_SUCCESS ?
+			0 :
+			yang_err(err, -EINVAL);
+	rc = lyd_change_term(node, value);
+	if (rc != LY_SUCCESS && rc != LY_EEXIST && rc != LY_ENOT)
+		return yang_err(err, -EINVAL);
+	node->flags &= ~(uint32_t)LYD_DEFAULT;
+	return 0;
+}
+
+int build_leaff(struct lyd_node *parent, struct err *err, const char *name, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	return build_leaf(parent, name, text, err);
+}
+
+int build_bool(struct lyd_node *parent, const char *name, bool value, struct err *err)
+{
+	return build_leaf(parent, name, value ? "true" : "false", err);
+}
+
+int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct err *err)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	return build_leaf(parent, name, text, err);
+}
+
+int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err)
+{
+	const struct lys_module *module = module_of(parent, &name);
+
+	if (lyd_new_term(parent, module, name, value, 0, NULL) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	return 0;
+}
+
+int build_container(struct lyd_node *parent, const char *name, struct lyd_node **ret_node,
+	struct err *err)
+{
+	struct lyd_node *node = (struct lyd_node *)node_child(parent, name);
+	const struct lys_module *module = module_of(parent, &name);
+
+	if (!node && lyd_new_inner(parent, module, name, 0, &node) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	*ret_node = node;
+	return 0;
+}
+
+int build_entry(struct lyd_node *parent, const char *name, const char *key, struct lyd_node **ret_node,
+	struct err *err)
+{
+	struct lyd_node *node = key ? (struct lyd_node *)node_entry(parent, name, key) : NULL;
+	const struct lys_module *module = module_of(parent, &name);
+	LY_ERR rc = LY_SUCCESS;
+
+	if (!node && key)
+		rc = lyd_new_list(parent, module, name, 0, &node, key);
+	else if (!node)
+		rc = lyd_new_list(parent, module, name, 0, &node);
+	if (rc != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	*ret_node = node;
+	return 0;
+}

@@ -1,0 +1,47 @@
+/* Every difference between libyang 2.1 and 3.12. Nothing else looks at its version. */
+#ifndef ASHLAR_YANG_COMPAT_H
+#define ASHLAR_YANG_COMPAT_H
+
+#include <libyang/libyang.h>
+#include <stdbool.h>
+
+#ifdef LYD_VALIDATE_NOT_FINAL
+#define COMPAT_LY3 1
+#else
+#define COMPAT_LY3 0
+#endif
+
+/* The last error of a context; NULL when there is none. */
+static inline const struct ly_err_item *compat_last_error(const struct ly_ctx *ctx)
+{
+#if COMPAT_LY3
+	return ly_err_last(ctx);
+#else
+	const struct ly_err_item *first = ly_err_first(ctx);
+
+	return first ? first->prev : NULL;
+#endif
+}
+
+/* Where an error is: an instance path, in 2.1 wrapped in words. */
+static inline const char *compat_error_path(const struct ly_err_item *item)
+{
+#if COMPAT_LY3
+	return item->data_path;
+#else
+	return item->path;
+#endif
+}
+
+/* Metadata that libyang keeps for itself on sorted lists (3.12); never printed. */
+static inline bool compat_meta_is_internal(const struct lyd_meta *meta)
+{
+#if COMPAT_LY3
+	return lyd_meta_is_internal(meta);
+#else
+	(void)meta;
+	return false;
+#endif
+}
+
+#endif

@@ -1,0 +1,204 @@
+/*
+ * XML and JSON in and out.
+ *
+ * An edit is parsed strictly first. Only when that fails is it parsed again with opaque nodes, because
+ * a leaf that is to be deleted may come without a value (RFC 6241 section 7.2): every opaque node that
+ * is no such deletion is then the error.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/str.h"
+#include "ashlar/yang.h"
+
+#include "compat.h"
+
+static LYD_FORMAT ly_format(enum format format)
+{
+	return format == FORMAT_XML ? LYD_XML : LYD_JSON;
+}
+
+static int parse(const char *text, enum format format, uint32_t options, struct lyd_node *parent,
+	struct lyd_node **ret_tree, struct err *err)
+{
+	struct ly_in *in = NULL;
+	struct lyd_node *tree = NULL;
+	LY_ERR rc;
+
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return err_set(err, -ENOMEM, NULL, "libyang takes no input");
+	rc = lyd_parse_data(yang_ctx(), parent, in, ly_format(format), options, 0, &tree);
+	ly_in_free(in, 0);
+	if (rc != LY_SUCCESS) {
+		yang_err(err, -EINVAL);
+		lyd_free_siblings(parent ? NULL : tree);
+		return -EINVAL;
+	}
+	*ret_tree = tree;
+	return 0;
+}
+
+/* Is the opaque node an empty deletion of something the schema has? */
+static bool is_deletion(const struct lyd_node_opaq *opaq)
+{
+	for (const struct lyd_attr *attr = opaq->attr; attr; attr = attr->next) {
+		if (str_equal(attr->name.name, "operation") &&
+			(str_equal(attr->value, "delete") || str_equal(attr->value, "remove")))
+			return true;
+	}
+	return false;
+}
+
+static const struct lysc_node *opaq_schema(const struct lyd_node_opaq *opaq)
+{
+	const struct lyd_node *parent = lyd_parent(&opaq->node);
+	const struct lys_module *module;
+
+	if (parent && !parent->schema)
+		return NULL;
+	if (opaq->format == LY_VALUE_XML)
+		module = opaq->name.module_ns ? ly_ctx_get_module_implemented_ns(yang_ctx(),
+							opaq->name.module_ns) :
+						NULL;
+	else
+		module = opaq->name.module_name ? ly_ctx_get_module_implemented(yang_ctx(),
+							  opaq->name.module_name) :
+						  (parent ? parent->schema->module : NULL);
+	if (!module)
+		return NULL;
+	return lys_find_child(parent ? parent->schema : NULL, module, opaq->name.name, 0, 0, 0);
+}
+
+/* Finds the first opaque node that is no deletion. */
+static int check_opaque(const struct lyd_node *node, struct err *err)
+{
+	for (; node; node = node->next) {
+		const struct lyd_node_opaq *opaq;
+		const struct lysc_node *schema;
+		_cleanup_free_ char *parent = NULL;
+		int r;
+
+		if (node->schema) {
+			r = check_opaque(lyd_child(node), err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		opaq = (const struct lyd_node_opaq *)node;
+		schema = opaq_schema(opaq);
+		if (schema && is_deletion(opaq) && (schema->nodetype & (LYS_LEAF | LYS_ANYDATA)))
+			continue;
+		parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
+		if (!schema) {
+			err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, parent, "unknown element \"%s\"",
+				opaq->name.name);
+			err_add_info(err, "bad-element", opaq->name.name);
+			return -EINVAL;
+		}
+		return err_set(err, -EINVAL, parent, "\"%s\" is not a valid value of \"%s\"",
+			opaq->value ? opaq->value : "", opaq->name.name);
+	}
+	return 0;
+}
+
+int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
+	struct lyd_node **ret_tree, struct err *err)
+{
+	_cleanup_err_ struct err first = { 0 };
+	struct lyd_node *tree = NULL;
+	int r;
+
+	if (memchr(text, '\0', size))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT, parent, ret_tree, &first);
+	if (r == 0)
+		return 0;
+	if (err_effective_tag(&first) == ERR_TAG_MALFORMED_MESSAGE)
+		return err_move(err, &first);
+	/* An unknown attribute or a bad operation stays an error with opaque nodes too. */
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ, parent, &tree, NULL);
+	if (r < 0)
+		return err_move(err, &first);
+	r = check_opaque(tree, NULL);
+	if (r < 0) {
+		if (first.path || err_effective_tag(&first) != ERR_TAG_INVALID_VALUE)
+			err_move(err, &first);
+		else
+			r = check_opaque(tree, err);
+		lyd_free_siblings(tree);
+		return r < 0 ? r : -EINVAL;
+	}
+	*ret_tree = tree;
+	return 0;
+}
+
+int format_parse_config(const char *text, size_t size, enum format format, struct lyd_node **ret_tree,
+	struct err *err)
+{
+	if (memchr(text, '\0', size))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, NULL, ret_tree,
+		err);
+}
+
+int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
+	struct lyd_node **ret_op, struct err *err)
+{
+	struct ly_in *in = NULL;
+	struct lyd_node *tree = NULL, *op = NULL;
+	LY_ERR rc;
+
+	if (memchr(text, '\0', size))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return err_set(err, -ENOMEM, NULL, "libyang takes no input");
+	rc = lyd_parse_op(yang_ctx(), parent, in, ly_format(format), LYD_TYPE_RPC_YANG, &tree, &op);
+	ly_in_free(in, 0);
+	if (rc == LY_SUCCESS && op)
+		rc = lyd_validate_op(tree ? tree : op, NULL, LYD_TYPE_RPC_YANG, NULL);
+	if (rc != LY_SUCCESS || !op) {
+		yang_err(err, -EINVAL);
+		lyd_free_all(tree);
+		return -EINVAL;
+	}
+	*ret_op = op;
+	return 0;
+}
+
+/* --- printing --------------------------------------------------------------------------------- */
+
+static ssize_t append(void *arg, const void *data, size_t size)
+{
+	return buf_append(arg, data, size) < 0 ? -1 : (ssize_t)size;
+}
+
+static uint32_t print_options(enum with_defaults defaults, bool siblings, bool pretty)
+{
+	static const uint32_t modes[] = {
+		[WITH_DEFAULTS_EXPLICIT] = LYD_PRINT_WD_EXPLICIT,
+		[WITH_DEFAULTS_TRIM] = LYD_PRINT_WD_TRIM,
+		[WITH_DEFAULTS_ALL] = LYD_PRINT_WD_ALL,
+		[WITH_DEFAULTS_ALL_TAGGED] = LYD_PRINT_WD_ALL_TAG,
+	};
+
+	return modes[defaults] | (siblings ? LYD_PRINT_WITHSIBLINGS : 0) |
+		(pretty ? 0 : LYD_PRINT_SHRINK);
+}
+
+int format_print(struct buf *out, const struct lyd_node *node, enum format format, bool siblings,
+	enum with_defaults defaults, bool pretty, struct err *err)
+{
+	struct ly_out *sink = NULL;
+	LY_ERR rc;
+
+	if (ly_out_new_clb(append, out, &sink) != LY_SUCCESS)
+		return err_set(err, -ENOMEM, NULL, "libyang takes no output");
+	if (siblings)
+		rc = lyd_print_all(sink, node, ly_format(format),
+			print_options(defaults, false, pretty));
+	else
+		rc = lyd_print_tree(sink, node, ly_format(format),
+			print_options(defaults, false, pretty));
+	ly_out_free(sink, NULL, 0);
+	return rc == LY_SUCCESS ? 0 : yang_err(err, -EIO);
+}
