@@ -10,6 +10,9 @@
 
 #include "ashlar/err.h"
 
+#define AUTH_USER_MAX	  64   /* longest user name */
+#define AUTH_PASSWORD_MAX 1024 /* longest password */
+
 enum auth_result {
 	AUTH_OK,
 	AUTH_DENIED,
@@ -18,18 +21,24 @@ enum auth_result {
 
 struct auth_request;
 
-/* Starts the worker process; before anything large is allocated. */
+/* Starts the worker process; before anything large is allocated. Needs no loop. */
 int auth_prepare(struct err *err) WARN_UNUSED;
+/* Begins to listen to the worker; after loop_init(). */
+void auth_start(void);
+/* Pending requests are answered no more. */
 void auth_done(void);
 /*
- * Checks a password. @source (peer address without port) is held back after failures. Calls @done from
- * the loop, unless auth_cancel() comes first; a result known at once (cached success) is returned in
- * *ret_result with the return value NULL, and done() is not called.
+ * Checks a password. @source (peer address without port: conn->source) is held back after failures.
+ * Calls @done from the loop, unless auth_cancel() comes first; a result known at once (cached success,
+ * busy) is returned in *ret_result with the return value NULL, and done() is not called.
  */
 struct auth_request *auth_password(const char *user, const char *password, const char *source,
 	void (*done)(enum auth_result result, void *arg), void *arg, enum auth_result *ret_result);
+/* NULL is fine; also after done() began. */
 void auth_cancel(struct auth_request *request);
-/* Is this key (algorithm name, base64 blob) one of the user's authorized keys? */
-bool auth_public_key(const char *user, const char *algorithm, const char *blob_base64);
+/* Is this key (base64 blob, which names its algorithm) one of the user's authorized keys? */
+bool auth_public_key(const char *user, const char *blob_base64);
+/* Is there such a user? */
+bool auth_user_exists(const char *user);
 
 #endif

@@ -13,6 +13,7 @@
 #include "ashlar/err.h"
 
 struct conn;
+struct listen_place;
 
 /* What the protocol above gives. */
 struct conn_user {
@@ -20,7 +21,7 @@ struct conn_user {
 	void (*readable)(struct conn *conn, void *arg);
 	/* conn->out fell below CONN_OUT_LOW: more may be produced. May be NULL. */
 	void (*drained)(struct conn *conn, void *arg);
-	/* The transport is gone; conn is freed after this returns. */
+	/* The transport is gone; conn is freed after this returns. Not called without a user. */
 	void (*closed)(struct conn *conn, void *arg);
 };
 
@@ -35,27 +36,52 @@ struct conn_transport {
 	void (*abort)(struct conn *conn);
 };
 
-#define CONN_IN_MAX   (256 * 1024) /* bytes read ahead of the protocol */
-#define CONN_OUT_LOW  (64 * 1024)
+#define CONN_IN_MAX    (256 * 1024)	  /* bytes read ahead of the protocol */
+#define CONN_OUT_LOW   (64 * 1024)
+#define CONN_OUT_MAX   (128 * 1024 * 1024) /* the largest reply */
+#define CONN_FINISH_MS 5000		  /* conn_finish() becomes conn_abort() after this long */
 
 struct conn {
 	const struct conn_transport *transport;
-	const struct conn_user *user;
-	void *arg; /* the user's */
+	const struct conn_user *user; /* NULL until the protocol above has begun */
+	void *arg;		      /* the user's */
 	struct buf in, out;
-	bool eof;	     /* no more input will come */
-	bool paused;	     /* the protocol wants no more input for now */
-	char peer[64];	     /* "192.0.2.7:50123" */
-	char username[65];   /* authenticated user; "" where the protocol above authenticates */
-	uint64_t last_in_ms; /* when bytes last arrived */
+	bool eof;		    /* no more input will come */
+	bool paused;		    /* the protocol wants no more input for now */
+	bool finishing;		    /* conn_finish() or conn_abort() was called: input is dropped */
+	bool is_recovery;	    /* root on the local socket: access control does not apply */
+	char peer[64];		    /* "192.0.2.7:50123" */
+	char source[48];	    /* what limits and back-off count by: see listen.h */
+	char username[65];	    /* authenticated user; "" where the protocol above authenticates */
+	uint64_t last_in_ms;	    /* when bytes last arrived */
+	struct listen_place *place; /* in the listener's limits; owned */
 };
+
+/* --- for the protocol above ------------------------------------------------------------------- */
 
 /* Appends and lets the transport know. -ENOBUFS when the peer does not read (limit of out). */
 int conn_write(struct conn *conn, const void *data, size_t size) WARN_UNUSED;
 /* Moves all of @from into out. */
 int conn_write_buf(struct conn *conn, struct buf *from) WARN_UNUSED;
 void conn_pause(struct conn *conn, bool pause);
+/* Both may be called again, finish() before abort(); nothing may be written afterwards. */
 void conn_finish(struct conn *conn);
 void conn_abort(struct conn *conn);
+
+/* --- for transports --------------------------------------------------------------------------- */
+
+/* @place is taken; peer and source are copied from it. */
+void conn_init(struct conn *conn, const struct conn_transport *transport, struct listen_place *place);
+/* Gives back buffers and place. The user's closed() must have been called. */
+void conn_done(struct conn *conn);
+/* Should the transport read more now? */
+bool conn_wants_input(const struct conn *conn);
+/* Takes bytes that arrived (drops them when finishing). */
+void conn_received(struct conn *conn, const void *data, size_t size);
+/* Calls readable() or drained(), if there is a user and it still listens. */
+void conn_deliver(struct conn *conn);
+void conn_drained(struct conn *conn);
+/* Calls closed(); the user is gone afterwards. */
+void conn_closed(struct conn *conn);
 
 #endif
