@@ -259,7 +259,8 @@ void loop_turn(int timeout_ms)
 	loop.in_turn = true;
 	take_all(&kicks, &loop.kicks);
 	if (timeout_ms == 0 || !list_empty(&kicks) || !list_empty(&loop.tasks))
-		event_base_loop(loop.base, EVLOOP_NONBLOCK);
+		/* EVLOOP_ONCE, too: else it goes on for as long as anything is ready. */
+		event_base_loop(loop.base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	else
 		wait_and_dispatch(timeout_ms);
 	run_kicks(&kicks);
