@@ -1,4 +1,4 @@
-/* The one way to run a program: argv, never a shell; bounded output; a deadline; killed on cancel. */
+/* The one way to run a program: argv, no shell; bounded output; a deadline; killed on cancel. */
 #ifndef ASHLAR_CHILD_H
 #define ASHLAR_CHILD_H
 
@@ -33,7 +33,8 @@ struct child_opts {
 	 * a negative return ends it with status 126. May be NULL. */
 	int (*setup)(void *arg);
 	void *setup_arg;
-	/* Instead of exec: run this in the forked child and exit with its result. May be NULL. */
+	/* Instead of exec: run this in the forked child and exit with its result (1 if negative);
+	 * it has no descriptors but 0 to 2 and no loop. May be NULL. */
 	int (*run)(void *arg);
 	void *run_arg;
 	/* Called once, from the loop, after it ended; the child is freed after it returns. */
@@ -41,10 +42,17 @@ struct child_opts {
 	void *arg;
 };
 
-/* Starts it. On success *ret_child is valid until done() was called or child_cancel(). */
-int child_start(const struct child_opts *opts, struct child **ret_child, struct err *err) WARN_UNUSED;
+/*
+ * Starts it. On success *ret_child is valid until done() was called or child_cancel(). A program
+ * that cannot be executed is an error here, or status 127 when there is a setup().
+ */
+int child_start(
+	const struct child_opts *opts, struct child **ret_child, struct err *err) WARN_UNUSED;
 pid_t child_pid(const struct child *child);
-/* SIGKILLs its process group, reaps it, frees; done() is not called. NULL is fine. */
+/*
+ * SIGKILLs its process group and frees; done() is not called. It is reaped by the loop as soon as
+ * the kernel has ended it. NULL is fine, and so is the child itself within done().
+ */
 void child_cancel(struct child *child);
 DEFINE_CLEANUP(struct child *, child_cancel)
 

@@ -74,7 +74,7 @@ int err_vset(struct err *err, int code, const char *path, const char *format, va
 /* The same with an error-tag that the errno does not imply. */
 int err_tagged(struct err *err, enum err_tag tag, const char *path, const char *format, ...)
 	PRINTF(4, 5);
-/* Adds to what is there; each returns err->code (or @code). @app_tag is copied. */
+/* Adds to what is there; each returns err->code (-EINVAL if there is none). @app_tag is copied. */
 int err_app_tag(struct err *err, const char *app_tag);
 int err_add_info(struct err *err, const char *name, const char *value);
 /* Puts "context: " in front of the message. */

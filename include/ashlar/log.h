@@ -14,7 +14,10 @@ enum log_level {
 	LOG_LEVEL_DEBUG,
 };
 
-/* Opens the sink: stderr ("<level> text" lines with a monotonic stamp), or syslog. */
+/*
+ * Opens the sink: stderr ("12.345 warning area: text", monotonic seconds), or syslog. Until then,
+ * notices and worse go to stderr.
+ */
 void log_open(bool to_syslog, enum log_level level);
 /* "error" … "debug"; -EINVAL for another word. */
 int log_level_parse(const char *text, enum log_level *ret_level) WARN_UNUSED;

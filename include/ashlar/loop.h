@@ -19,7 +19,10 @@ struct loop_watch;
 struct loop_timer;
 struct loop_task;
 
-/* The loop is the process's: loop_init() once before anything else here, loop_done() at the end. */
+/*
+ * The loop is the process's: loop_init() once before anything else here (it also has SIGPIPE
+ * ignored), loop_done() at the end. Freeing objects afterwards is fine.
+ */
 void loop_init(void);
 void loop_done(void);
 /* Returns after loop_stop(), which lets the current turn end. */
@@ -35,7 +38,8 @@ void loop_turn(int timeout_ms);
 struct loop_watch *loop_watch_new(const char *name, int fd, unsigned events,
 	void (*callback)(unsigned events, void *arg), void *arg);
 void loop_watch_set(struct loop_watch *watch, unsigned events);
-/* Calls back in the next turn as if the descriptor were ready for @events (bytes buffered above). */
+/* Calls back in the next turn as if the descriptor were ready for @events (bytes buffered above),
+ * also for events not asked for; not again if a real one came first. */
 void loop_watch_kick(struct loop_watch *watch, unsigned events);
 /* All *_free and *_stop may be called inside any callback, also the object's own. NULL is fine. */
 void loop_watch_free(struct loop_watch *watch);
@@ -57,8 +61,8 @@ void loop_task_free(struct loop_task *task);
 void loop_signal(int signo, void (*callback)(int signo, void *arg), void *arg);
 
 /*
- * Monotonic microseconds at which the current callback should give the loop back (2 ms after it
- * began): long work asks loop_should_yield() and goes on in a task.
+ * Whether the current callback should give the loop back (2 ms after it began): long work asks this
+ * now and then and goes on in a task. Outside of callbacks: false.
  */
 bool loop_should_yield(void);
 

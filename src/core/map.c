@@ -16,13 +16,15 @@
 
 static uint64_t secret[2];
 
-/* Before main(): no look-up has to test whether the key was drawn. */
+/* Before main(): no look-up has to test whether the key was drawn. Early in a boot it does not wait
+ * for entropy: no client is there to guess. */
 __attribute__((constructor)) static void secret_draw(void)
 {
 	size_t done = 0;
 
 	while (done < sizeof(secret)) {
-		ssize_t got = getrandom((char *)secret + done, sizeof(secret) - done, 0);
+		ssize_t got =
+			getrandom((char *)secret + done, sizeof(secret) - done, GRND_INSECURE);
 
 		if (got < 0 && errno != EINTR)
 			abort();
