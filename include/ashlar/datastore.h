@@ -152,6 +152,12 @@ void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn don
 /* No callback with this @arg comes any more; what has not begun is dropped. */
 void ds_forget(void *arg);
 
+/* What access control has refused since start (RFC 8341, counters of ietf-netconf-acm). */
+struct ds_denied {
+	uint32_t operations, data_writes, notifications;
+};
+const struct ds_denied *ds_denied(void);
+
 /* --- what features may do within an edit (fill) ------------------------------------------------- */
 
 struct edit;
