@@ -1,0 +1,106 @@
+# What the scripts of image/ and tests/ share. Sourced, never run.
+#
+# Everything slow that they make (kernel, Debian 13 tree) lands in a cache outside the checkout, in a
+# directory named by the hash of what it is made from: there it is complete or absent, never in between.
+
+ASHLAR_CACHE=${ASHLAR_CACHE:-${HOME:-/root}/.cache/ashlar}
+ASHLAR_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# hash_of FILE...: short name for the contents of the files
+hash_of()
+{
+	cat -- "$@" | sha256sum | cut -c1-16
+}
+
+# need_root: the caller changes network namespaces, mounts or packages
+need_root()
+{
+	[ "$(id -u)" = 0 ] || die "needs root (network namespaces, mounts, packages)"
+}
+
+# missing_packages PACKAGE...: those that are not installed
+missing_packages()
+{
+	local have
+	have=$(dpkg-query -W -f='${Status} ${Package}\n' "$@" 2>/dev/null |
+		sed -n 's/^install ok installed //p')
+	printf '%s\n' "$@" | grep -vxF -e "${have:-/}" || true
+}
+
+# need_packages PACKAGE...: installs what is missing, without a question
+need_packages()
+{
+	local missing update
+	mapfile -t missing < <(missing_packages "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	[ "$(id -u)" = 0 ] || die "these packages are missing: ${missing[*]}"
+	say "installing ${missing[*]}"
+	for update in false true; do
+		! $update || apt-get -qq update >&2
+		DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+			-o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null </dev/null && return 0
+	done
+	die "apt-get could not install ${missing[*]}"
+}
+
+# debian_mirror: the mirror that this host takes Debian itself from
+debian_mirror()
+{
+	local uri codename
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	[ -n "$(ls /var/lib/apt/lists 2>/dev/null | grep -m1 Release)" ] || apt-get -qq update >&2
+	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+		'Origin: Debian' "Codename: $codename" 'Component: main' | head -n1)
+	[ -n "$uri" ] || die "apt on this host knows no Debian mirror"
+	printf '%s\n' "${uri%/}"
+}
+
+# exclusively NAME: one builder of NAME at a time; the lock lives as long as the caller
+exclusively()
+{
+	mkdir -p "$ASHLAR_CACHE"
+	exec 9>"$ASHLAR_CACHE/.lock-$1"
+	flock 9
+}
+
+# build_packages: what compiling the daemon takes on this release of Debian, one name a line
+build_packages()
+{
+	printf '%s\n' gcc libc6-dev meson ninja-build pkgconf \
+		libarchive-dev libcmocka-dev libcrypt-dev libcurl4-openssl-dev libevent-dev \
+		libjansson-dev libmbedtls-dev libmnl-dev libnl-3-dev libnl-genl-3-dev libssh-dev
+	if apt-cache show libyang2-dev >/dev/null 2>&1; then
+		echo libyang2-dev
+	else
+		echo libyang-dev
+	fi
+}
+
+# build_with DIR OPTION...: `meson setup` or a change of its options, then ninja; quiet when it works
+build_with()
+{
+	local dir=$1 log
+	shift
+	log=$(mktemp)
+	if { if [ -e "$dir/build.ninja" ]; then
+			meson configure "$dir" "$@"
+		else
+			meson setup "$dir" "$ASHLAR_TOP" "$@"
+		fi && ninja -C "$dir"; } >"$log" 2>&1; then
+		rm -f "$log"
+		return 0
+	fi
+	tail -n 40 "$log" >&2
+	rm -f "$log"
+	return 1
+}
+
+# forget_old PREFIX: of the cache's directories PREFIX-*, all but the three used last
+forget_old()
+{
+	find "$ASHLAR_CACHE" -maxdepth 1 -name "$1-*" -printf '%T@ %p\n' | sort -rn |
+		tail -n +4 | cut -d' ' -f2- | xargs -r rm -rf --one-file-system
+}
