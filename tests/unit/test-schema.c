@@ -1,7 +1,7 @@
 /*
  * The schema: every module of yang/ loads and compiles without a word from libyang, alone and with
- * all others; and every must and when that infix-* modules write has a row in tests/schema/ with one
- * document that it accepts and one that it refuses.
+ * all others; and every must and when that infix-* modules write has a row in tests/schema/, with
+ * documents that it accepts and documents that it refuses.
  *
  * A table file holds "base", data that every document of the file is merged into, and "rows":
  *   node    schema path, as libyang prints it, of the node that carries the constraint
@@ -37,18 +37,22 @@ static const struct {
 	const char *module;
 	const char *features[9];
 } features_on[] = {
-	{ "ietf-netconf", { "writable-running", "candidate", "rollback-on-error", "validate", "startup",
-		"url", "xpath", "confirmed-commit" } },
+	{ "ietf-netconf",
+		{ "writable-running", "candidate", "rollback-on-error", "validate", "startup",
+			"url", "xpath", "confirmed-commit" } },
 	{ "ietf-interfaces", { "if-mib" } },
 	{ "ietf-ip", { "ipv6-privacy-autoconf" } },
 	{ "iana-crypt-hash", { "crypt-hash-md5", "crypt-hash-sha-256", "crypt-hash-sha-512" } },
-	{ "ietf-crypto-types", { "cleartext-passwords", "cleartext-private-keys",
-		"cleartext-symmetric-keys" } },
-	{ "ietf-keystore", { "central-keystore-supported", "inline-definitions-supported",
-		"asymmetric-keys", "symmetric-keys" } },
-	{ "ietf-truststore", { "central-truststore-supported", "inline-definitions-supported",
-		"certificates", "public-keys" } },
-	{ "ietf-system", { "authentication", "local-users", "ntp", "ntp-udp-port", "timezone-name" } },
+	{ "ietf-crypto-types",
+		{ "cleartext-passwords", "cleartext-private-keys", "cleartext-symmetric-keys" } },
+	{ "ietf-keystore",
+		{ "central-keystore-supported", "inline-definitions-supported", "asymmetric-keys",
+			"symmetric-keys" } },
+	{ "ietf-truststore",
+		{ "central-truststore-supported", "inline-definitions-supported", "certificates",
+			"public-keys" } },
+	{ "ietf-system",
+		{ "authentication", "local-users", "ntp", "ntp-udp-port", "timezone-name" } },
 	{ "ietf-ospf", { "bfd", "explicit-router-id", "hybrid-interface" } },
 	{ "ietf-hardware", { "hardware-state", "hardware-sensor" } },
 	{ "ietf-schedule", { "icalendar-recurrence" } },
@@ -62,8 +66,8 @@ struct module {
 };
 
 struct constraint {
-	const struct lysc_node *node;  /* the first node found that carries it */
-	const struct lysc_must *must;  /* exactly one of must and when */
+	const struct lysc_node *node; /* the first node found that carries it */
+	const struct lysc_must *must; /* exactly one of must and when */
 	const struct lysc_when *when;
 	const char *path;
 	bool has_row;
@@ -176,11 +180,12 @@ static bool includes(const struct lys_module *module, const struct module *submo
 {
 	LY_ARRAY_COUNT_TYPE i;
 
-	LY_ARRAY_FOR(module->parsed->includes, i) {
+	LY_ARRAY_FOR(module->parsed->includes, i)
+	{
 		const struct lysp_submodule *sub = module->parsed->includes[i].submodule;
 
 		if (!strcmp(sub->name, submodule->name) && sub->revs &&
-		    !strcmp(sub->revs[0].date, submodule->revision))
+			!strcmp(sub->revs[0].date, submodule->revision))
 			return true;
 	}
 	return false;
@@ -195,9 +200,12 @@ static void test_all_together(void **state)
 		uint32_t index = 0;
 
 		while ((module = ly_ctx_get_module_iter(schema, &index)))
-			is_there = is_there || (modules[i].is_submodule ? includes(module, &modules[i]) :
-				!strcmp(module->name, modules[i].name) && module->revision &&
-				!strcmp(module->revision, modules[i].revision));
+			is_there = is_there ||
+				(modules[i].is_submodule ? includes(module, &modules[i])
+							 : !strcmp(module->name, modules[i].name) &&
+							module->revision &&
+							!strcmp(module->revision,
+								modules[i].revision));
 		if (!is_there)
 			fail_msg("%s is not part of the schema", modules[i].file);
 	}
@@ -214,7 +222,7 @@ static void test_each_alone(void **state)
 		ctx = context_new(LY_CTX_NO_YANGLIBRARY | LY_CTX_REF_IMPLEMENTED);
 		for (size_t f = 0; f < ARRAY_SIZE(features_on); f++)
 			if (!ly_ctx_load_module(ctx, features_on[f].module, NULL,
-					(const char **)features_on[f].features))
+				    (const char **)features_on[f].features))
 				fail_msg("%s", ly_err_first(ctx)->msg);
 		load(ctx, &modules[i], features_of(modules[i].name));
 		assert_silence(ctx, modules[i].file);
@@ -223,8 +231,8 @@ static void test_each_alone(void **state)
 }
 
 /*
- * libyang carries some modules in itself and never reads ours, which get-schema hands out: those are
- * read under another name.
+ * libyang carries some modules in itself and never reads ours, which get-schema hands out: those
+ * are read under another name.
  */
 static void test_built_in(void **state)
 {
@@ -236,7 +244,7 @@ static void test_built_in(void **state)
 		struct ly_ctx *ctx;
 
 		if (modules[i].is_submodule ||
-		    !ly_ctx_get_module(probe, modules[i].name, modules[i].revision))
+			!ly_ctx_get_module(probe, modules[i].name, modules[i].revision))
 			continue;
 		text = read_module(&modules[i]);
 		assert_int_equal(strncmp(text, "module ", 7), 0);
@@ -260,7 +268,8 @@ static bool is_ours(const struct lysc_prefix *prefixes)
 {
 	LY_ARRAY_COUNT_TYPE i;
 
-	LY_ARRAY_FOR(prefixes, i) {
+	LY_ARRAY_FOR(prefixes, i)
+	{
 		if (!prefixes[i].prefix)
 			return !strncmp(prefixes[i].mod->name, "infix-", 6);
 	}
@@ -268,8 +277,8 @@ static bool is_ours(const struct lysc_prefix *prefixes)
 	return false;
 }
 
-static void constraint_add(const struct lysc_node *node, const struct lysc_must *must,
-	const struct lysc_when *when)
+static void constraint_add(
+	const struct lysc_node *node, const struct lysc_must *must, const struct lysc_when *when)
 {
 	_cleanup_free_ char *path = NULL;
 
@@ -277,14 +286,17 @@ static void constraint_add(const struct lysc_node *node, const struct lysc_must 
 		const struct constraint *c = &constraints[i];
 
 		if (c->when && c->when->context == when->context &&
-		    c->node->module == node->module &&
-		    !strcmp(lyxp_get_expr(c->when->cond), lyxp_get_expr(when->cond)))
+			c->node->module == node->module &&
+			!strcmp(lyxp_get_expr(c->when->cond), lyxp_get_expr(when->cond)))
 			return;
 	}
 	ARRAY_GROW(constraints, constraint_count, constraint_room);
 	path = lysc_path(node, LYSC_PATH_LOG, NULL, 0);
 	constraints[constraint_count++] = (struct constraint){
-		.node = node, .must = must, .when = when, .path = arena_strdup(memory, path),
+		.node = node,
+		.must = must,
+		.when = when,
+		.path = arena_strdup(memory, path),
 	};
 }
 
@@ -295,11 +307,11 @@ static LY_ERR constraints_of(struct lysc_node *node, void *data, ly_bool *is_lea
 	LY_ARRAY_COUNT_TYPE i;
 
 	LY_ARRAY_FOR(musts, i)
-		if (is_ours(musts[i].prefixes))
-			constraint_add(node, &musts[i], NULL);
+	if (is_ours(musts[i].prefixes))
+		constraint_add(node, &musts[i], NULL);
 	LY_ARRAY_FOR(whens, i)
-		if (is_ours(whens[i]->prefixes))
-			constraint_add(node, NULL, whens[i]);
+	if (is_ours(whens[i]->prefixes))
+		constraint_add(node, NULL, whens[i]);
 	return LY_SUCCESS;
 }
 
@@ -334,15 +346,16 @@ static bool is_governed(const struct lysc_node *node, const struct lysc_when *wh
 	LY_ARRAY_COUNT_TYPE i;
 
 	LY_ARRAY_FOR(whens, i)
-		if (whens[i]->context == when->context &&
-		    !strcmp(lyxp_get_expr(whens[i]->cond), lyxp_get_expr(when->cond)))
-			return true;
+	if (whens[i]->context == when->context &&
+		!strcmp(lyxp_get_expr(whens[i]->cond), lyxp_get_expr(when->cond)))
+		return true;
 	return node->parent && node->parent->nodetype & (LYS_CHOICE | LYS_CASE) &&
 		is_governed(node->parent, when);
 }
 
 /* Counts the instances on which the must holds and does not hold, or those that need the when. */
-static void count(const struct lyd_node *tree, const struct constraint *c, int *ret_good, int *ret_bad)
+static void count(
+	const struct lyd_node *tree, const struct constraint *c, int *ret_good, int *ret_bad)
 {
 	const struct lysc_node *on = c->node;
 	const struct lyd_node *root;
@@ -351,15 +364,17 @@ static void count(const struct lyd_node *tree, const struct constraint *c, int *
 	*ret_good = *ret_bad = 0;
 	if (on->nodetype & (LYS_INPUT | LYS_OUTPUT))
 		on = on->parent;
-	LY_LIST_FOR(tree, root) {
-		LYD_TREE_DFS_BEGIN(root, node) {
+	LY_LIST_FOR (tree, root) {
+		LYD_TREE_DFS_BEGIN (root, node) {
 			ly_bool holds = 1;
 
 			if (c->when ? is_governed(node->schema, c->when) : node->schema == on) {
 				if (c->must)
 					assert_int_equal(lyd_eval_xpath3(node, node->schema->module,
-						lyxp_get_expr(c->must->cond), LY_VALUE_SCHEMA_RESOLVED,
-						c->must->prefixes, NULL, &holds), LY_SUCCESS);
+								 lyxp_get_expr(c->must->cond),
+								 LY_VALUE_SCHEMA_RESOLVED,
+								 c->must->prefixes, NULL, &holds),
+						LY_SUCCESS);
 				*(holds ? ret_good : ret_bad) += 1;
 			}
 			LYD_TREE_DFS_END(root, node);
@@ -372,8 +387,8 @@ static struct lyd_node *parse(json_t *json, uint32_t options)
 	_cleanup_free_ char *text = json_dumps(json, 0);
 	struct lyd_node *tree = NULL;
 
-	if (lyd_parse_data_mem(schema, text, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT | options, 0,
-			&tree))
+	if (lyd_parse_data_mem(
+		    schema, text, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT | options, 0, &tree))
 		fail_msg("%s: %s", ly_err_first(schema)->msg, text);
 	return tree;
 }
@@ -435,13 +450,15 @@ static void test_row(void **state)
 		fail_msg("%s: two rows", row->title);
 	c->has_row = true;
 
-	json_array_foreach(row->accept, i, json) {
+	json_array_foreach(row->accept, i, json)
+	{
 		if (check(row, c, json, &good, &bad, &message))
 			fail_msg("accept %zu: %s", i, message);
 		if (!good || bad)
 			fail_msg("accept %zu: the constraint was not put to the test", i);
 	}
-	json_array_foreach(row->refuse, i, json) {
+	json_array_foreach(row->refuse, i, json)
+	{
 		if (!check(row, c, json, &good, &bad, &message))
 			fail_msg("refuse %zu: was accepted", i);
 		if (row->must ? strcmp(message, row->must) || !bad : !strstr(message, row->when))
@@ -483,7 +500,9 @@ static void test_add(const char *name, CMUnitTestFunction run, void *state)
 {
 	ARRAY_GROW(tests, test_count, test_room);
 	tests[test_count++] = (struct CMUnitTest){
-		.name = name, .test_func = run, .initial_state = state,
+		.name = name,
+		.test_func = run,
+		.initial_state = state,
 	};
 }
 
@@ -499,7 +518,7 @@ static void row_add(const char *table, json_t *base, json_t *json)
 	row->refuse = json_object_get(json, "refuse");
 	row->is_state = json_is_true(json_object_get(json, "state"));
 	if (!row->node || !row->must == !row->when || !json_array_size(row->accept) ||
-	    !json_array_size(row->refuse))
+		!json_array_size(row->refuse))
 		fail_msg("%s: a row is incomplete", table);
 	row->title = arena_printf(memory, "%s %s \"%s\"", row->node, row->must ? "must" : "when",
 		row->must ? row->must : row->when);
@@ -521,8 +540,7 @@ static void table_add(const char *file)
 	json_array_append_new(tables, table);
 	base = json_object_get(table, "base");
 	test_add(arena_printf(memory, "%s base", file), test_base, base);
-	json_array_foreach(json_object_get(table, "rows"), i, row)
-		row_add(file, base, row);
+	json_array_foreach(json_object_get(table, "rows"), i, row) row_add(file, base, row);
 }
 
 /* All modules, and those of tests/schema that extend them the way a product may. */
