@@ -1,0 +1,310 @@
+/*
+ * Listeners. One IPv6 socket serves IPv4 as well. At most ACCEPT_MAX connections are taken a turn, so
+ * that a burst of strangers costs established sessions little; the rest waits in the backlog. When
+ * descriptors run out, the listener pauses instead of spinning on a readiness it cannot use.
+ *
+ * A connection beyond a limit is closed at once. Places are counted by source in a map, an entry living
+ * as long as there are connections from it.
+ */
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/map.h"
+
+#include "listen.h"
+
+#define ACCEPT_MAX	   16
+#define BACKLOG		   128
+#define PAUSE_MS	   500
+#define KEEPALIVE_IDLE_S   60
+#define KEEPALIVE_PROBE_S  15
+#define KEEPALIVE_PROBES   4
+#define DEAD_PEER_MS	   60000 /* unacknowledged data for this long ends a connection */
+
+struct listener {
+	const char *name;
+	int fd;
+	char *path; /* of a Unix socket; removed at the end */
+	struct loop_watch *watch;
+	struct loop_timer *pause;
+	listen_fn accepted;
+	void *arg;
+};
+
+/* Connections of one source. */
+struct source {
+	char name[48];
+	unsigned count;
+};
+
+static struct map sources;
+static unsigned total, strangers;
+
+/* --- places ----------------------------------------------------------------------------------- */
+
+static struct source *source_get(const char *name)
+{
+	struct source *source = map_get_str(&sources, name);
+
+	if (!source) {
+		source = XNEW(struct source);
+		(void)snprintf(source->name, sizeof(source->name), "%s", name);
+		map_put_str(&sources, source->name, source);
+	}
+	return source;
+}
+
+static void source_put(struct source *source)
+{
+	if (source->count)
+		return;
+	map_del_str(&sources, source->name);
+	free(source);
+}
+
+/* Counts it in; NULL when a limit is reached. */
+static struct listen_place *enter(const struct listen_place *who)
+{
+	struct source *source = source_get(who->source);
+	struct listen_place *place;
+
+	if (total >= LISTEN_TOTAL_MAX || strangers >= LISTEN_STRANGERS_MAX ||
+		source->count >= LISTEN_SOURCE_MAX) {
+		source_put(source);
+		return NULL;
+	}
+	source->count++;
+	total++;
+	strangers++;
+	place = xmemdup(who, sizeof(*who));
+	place->is_known = false;
+	return place;
+}
+
+void listen_known(struct listen_place *place)
+{
+	if (place->is_known)
+		return;
+	place->is_known = true;
+	strangers--;
+}
+
+void listen_leave(struct listen_place *place)
+{
+	struct source *source;
+
+	if (!place)
+		return;
+	source = map_get_str(&sources, place->source);
+	assert(source && source->count && total);
+	source->count--;
+	source_put(source);
+	total--;
+	listen_known(place);
+	free(place);
+}
+
+/* --- accepting -------------------------------------------------------------------------------- */
+
+static void name_ipv4(struct listen_place *place, struct in_addr address, uint16_t port)
+{
+	(void)inet_ntop(AF_INET, &address, place->host, sizeof(place->host));
+	(void)snprintf(place->peer, sizeof(place->peer), "%s:%u", place->host, port);
+	(void)snprintf(place->source, sizeof(place->source), "%s", place->host);
+}
+
+static void name_peer(struct listen_place *place, const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+	struct in6_addr prefix;
+
+	if (address->ss_family == AF_INET) {
+		name_ipv4(place, in->sin_addr, ntohs(in->sin_port));
+	} else if (address->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		struct in_addr mapped;
+
+		memcpy(&mapped, &in6->sin6_addr.s6_addr[12], sizeof(mapped));
+		name_ipv4(place, mapped, ntohs(in6->sin6_port));
+	} else if (address->ss_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, place->host, sizeof(place->host));
+		(void)snprintf(place->peer, sizeof(place->peer), "[%s]:%u", place->host,
+			ntohs(in6->sin6_port));
+		prefix = in6->sin6_addr;
+		memset(&prefix.s6_addr[8], 0, 8);
+		(void)inet_ntop(AF_INET6, &prefix, place->source, sizeof(place->source));
+	} else {
+		(void)snprintf(place->host, sizeof(place->host), "local");
+		(void)snprintf(place->peer, sizeof(place->peer), "local");
+		(void)snprintf(place->source, sizeof(place->source), "local");
+	}
+}
+
+/* Small messages leave at once; a peer that is gone is noticed. */
+static void set_tcp_options(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{ IPPROTO_TCP, TCP_NODELAY, 1 },
+		{ SOL_SOCKET, SO_KEEPALIVE, 1 },
+		{ IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S },
+		{ IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_PROBE_S },
+		{ IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES },
+		{ IPPROTO_TCP, TCP_USER_TIMEOUT, DEAD_PEER_MS },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(options); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			    sizeof(int)) < 0)
+			log_debug("listen", "socket option %d/%d: %s", options[i].level,
+				options[i].name, strerror(errno));
+}
+
+/* One connection; false when there is none to take now. */
+static bool accept_one(struct listener *listener)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t size = sizeof(address);
+	struct listen_place who = { 0 }, *place;
+	int fd = accept4(listener->fd, (struct sockaddr *)&address, &size,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+		log_warning("listen", "%s: %s, accepting again in %d ms", listener->name,
+			strerror(errno), PAUSE_MS);
+		loop_watch_set(listener->watch, 0);
+		loop_timer_start(listener->pause, PAUSE_MS);
+		return false;
+	}
+	if (fd < 0)
+		/* Anything but "none left" is about that one connection. */
+		return errno != EAGAIN;
+	name_peer(&who, &address);
+	place = enter(&who);
+	if (!place) {
+		log_info("listen", "%s: too many connections, refusing %s", listener->name,
+			who.peer);
+		close(fd);
+		return true;
+	}
+	if (address.ss_family != AF_UNIX)
+		set_tcp_options(fd);
+	listener->accepted(fd, place, listener->arg);
+	return true;
+}
+
+static void on_readable(unsigned events, void *arg)
+{
+	struct listener *listener = arg;
+	int i;
+
+	for (i = 0; i < ACCEPT_MAX; i++)
+		if (!accept_one(listener))
+			break;
+}
+
+static void on_pause_over(void *arg)
+{
+	struct listener *listener = arg;
+
+	loop_watch_set(listener->watch, LOOP_READ);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static struct listener *listener_new(const char *name, int fd, listen_fn accepted, void *arg)
+{
+	struct listener *listener = XNEW(struct listener);
+
+	listener->name = name;
+	listener->fd = fd;
+	listener->accepted = accepted;
+	listener->arg = arg;
+	listener->watch = loop_watch_new(name, fd, LOOP_READ, on_readable, listener);
+	listener->pause = loop_timer_new(name, on_pause_over, listener);
+	return listener;
+}
+
+void listen_free(struct listener *listener)
+{
+	if (!listener)
+		return;
+	loop_timer_free(listener->pause);
+	loop_watch_free(listener->watch);
+	close(listener->fd);
+	if (listener->path)
+		(void)unlink(listener->path);
+	free(listener->path);
+	free(listener);
+}
+
+static int open_tcp(int family, uint16_t port)
+{
+	const int on = 1, off = 0;
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	_cleanup_close_ int fd =
+		socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	if (fd < 0)
+		return -errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+		return -errno;
+	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
+		return -errno;
+	if (family == AF_INET6 ? bind(fd, (struct sockaddr *)&in6, sizeof(in6)) < 0 :
+				 bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+		return -errno;
+	if (listen(fd, BACKLOG) < 0)
+		return -errno;
+	return TAKE_FD(fd);
+}
+
+int listen_tcp(const char *name, uint16_t port, listen_fn accepted, void *arg,
+	struct listener **ret_listener, struct err *err)
+{
+	int fd = open_tcp(AF_INET6, port);
+
+	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
+		fd = open_tcp(AF_INET, port); /* a kernel without IPv6, or with it disabled */
+	if (fd < 0)
+		return err_set(err, fd, NULL, "%s cannot listen on port %u: %s", name, port,
+			strerror(-fd));
+	*ret_listener = listener_new(name, fd, accepted, arg);
+	return 0;
+}
+
+int listen_unix(const char *name, const char *path, listen_fn accepted, void *arg,
+	struct listener **ret_listener, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	_cleanup_close_ int fd = -1;
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return err_set(err, -ENAMETOOLONG, NULL, "%s: the path %s is too long for a socket",
+			name, path);
+	strcpy(address.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_set(err, -errno, NULL, "%s: %s", name, strerror(errno));
+	(void)unlink(path); /* of a process that was killed; if it stays, bind() says so */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+		listen(fd, BACKLOG) < 0)
+		return err_set(err, -errno, NULL, "%s cannot listen on %s: %s", name, path,
+			strerror(errno));
+	*ret_listener = listener_new(name, TAKE_FD(fd), accepted, arg);
+	(*ret_listener)->path = xstrdup(path);
+	return 0;
+}
