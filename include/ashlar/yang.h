@@ -108,6 +108,12 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 /* A whole configuration (startup file); unknown nodes are an error. */
 int format_parse_config(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/*
+ * The same, but what the schema does not know is kept as opaque nodes (node->schema NULL), as it may
+ * belong to a module that this version does not have yet. Wrong values stay errors.
+ */
+int format_parse_lenient(const char *text, size_t size, enum format format,
+	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* Input of an RPC or action, validated. @parent: node in the running tree for an action, or NULL. */
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_op, struct err *err) WARN_UNUSED;

@@ -44,4 +44,31 @@ static inline bool compat_meta_is_internal(const struct lyd_meta *meta)
 #endif
 }
 
+/*
+ * Moves a system-ordered entry that was just appended back in front of @before, its old successor.
+ * 3.12 sorts such entries itself. The parent's hash table knows the first instance of a list by its
+ * node: in front of that one nothing may be put, and such an entry stays last.
+ */
+static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *before)
+{
+#if COMPAT_LY3
+	(void)node, (void)before;
+#else
+	if (!before || before == node || before->schema != node->schema ||
+		before->prev->schema != node->schema || !before->prev->next)
+		return;
+	/* node is the last of its list: take it out of the chain … */
+	node->prev->next = node->next;
+	if (node->next)
+		node->next->prev = node->prev;
+	else
+		lyd_first_sibling(before)->prev = node->prev;
+	/* … and put it in before its successor. */
+	node->prev = before->prev;
+	node->next = before;
+	before->prev->next = node;
+	before->prev = node;
+#endif
+}
+
 #endif

@@ -69,8 +69,11 @@ static const struct lysc_node *opaq_schema(const struct lyd_node_opaq *opaq)
 	return lys_find_child(parent ? parent->schema : NULL, module, opaq->name.name, 0, 0, 0);
 }
 
-/* Finds the first opaque node that is no deletion. */
-static int check_opaque(const struct lyd_node *node, struct err *err)
+/*
+ * Finds the first opaque node that is no deletion of an edit; without @edit: that the schema knows, so
+ * that its value is what is wrong.
+ */
+static int check_opaque(const struct lyd_node *node, bool edit, struct err *err)
 {
 	for (; node; node = node->next) {
 		const struct lyd_node_opaq *opaq;
@@ -79,14 +82,16 @@ static int check_opaque(const struct lyd_node *node, struct err *err)
 		int r;
 
 		if (node->schema) {
-			r = check_opaque(lyd_child(node), err);
+			r = check_opaque(lyd_child(node), edit, err);
 			if (r < 0)
 				return r;
 			continue;
 		}
 		opaq = (const struct lyd_node_opaq *)node;
 		schema = opaq_schema(opaq);
-		if (schema && is_deletion(opaq) && (schema->nodetype & (LYS_LEAF | LYS_ANYDATA)))
+		if (edit ? schema && is_deletion(opaq) &&
+					(schema->nodetype & (LYS_LEAF | LYS_ANYDATA)) :
+			   !schema)
 			continue;
 		parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
 		if (!schema) {
@@ -110,21 +115,22 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 
 	if (memchr(text, '\0', size))
 		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT, parent, ret_tree, &first);
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, parent, ret_tree,
+		&first);
 	if (r == 0)
 		return 0;
 	if (err_effective_tag(&first) == ERR_TAG_MALFORMED_MESSAGE)
 		return err_move(err, &first);
 	/* An unknown attribute or a bad operation stays an error with opaque nodes too. */
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ, parent, &tree, NULL);
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent, &tree, NULL);
 	if (r < 0)
 		return err_move(err, &first);
-	r = check_opaque(tree, NULL);
+	r = check_opaque(tree, true, NULL);
 	if (r < 0) {
 		if (first.path || err_effective_tag(&first) != ERR_TAG_INVALID_VALUE)
 			err_move(err, &first);
 		else
-			r = check_opaque(tree, err);
+			r = check_opaque(tree, true, err);
 		lyd_free_siblings(tree);
 		return r < 0 ? r : -EINVAL;
 	}
@@ -139,6 +145,26 @@ int format_parse_config(const char *text, size_t size, enum format format, struc
 		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
 	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, NULL, ret_tree,
 		err);
+}
+
+int format_parse_lenient(const char *text, size_t size, enum format format, struct lyd_node **ret_tree,
+	struct err *err)
+{
+	struct lyd_node *tree = NULL;
+	int r;
+
+	if (memchr(text, '\0', size))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL, &tree, err);
+	if (r < 0)
+		return r;
+	r = check_opaque(tree, false, err);
+	if (r < 0) {
+		lyd_free_all(tree);
+		return r;
+	}
+	*ret_tree = tree;
+	return 0;
 }
 
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,

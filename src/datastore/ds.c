@@ -1,0 +1,695 @@
+/*
+ * The datastores' operations as jobs of the queue. Each has its struct, its start function, and a report
+ * that hands the result to who asked.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/feature.h"
+#include "ashlar/file.h"
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/str.h"
+
+#include "access.h"
+#include "constraints.h"
+#include "factory.h"
+#include "journal.h"
+#include "lock.h"
+#include "oper.h"
+#include "persist.h"
+#include "queue.h"
+#include "store.h"
+#include "txn.h"
+
+#define SAVE_DELAY_MS 500 /* RESTCONF edits reach startup gathered */
+
+static const struct ds_client self = { .user = "", .protocol = "internal", .is_recovery = true };
+
+static struct {
+	struct loop_timer *save_timer;
+	bool is_started;
+	bool converge_queued;
+} ds;
+
+struct simple_job { /* whose result is only an error */
+	struct job job;
+	ds_done_fn done;
+};
+
+static void report_done(struct job *job, const struct err *err)
+{
+	((struct simple_job *)job)->done(err, job->arg);
+}
+
+/* --- converge --------------------------------------------------------------------------------- */
+
+static void convergence_done(const struct err *err, void *arg)
+{
+	job_end(arg, err);
+}
+
+static void converge_start(struct job *job)
+{
+	ds.converge_queued = false;
+	txn_converge_dirty(convergence_done, job);
+}
+
+static const struct job_kind converge_kind = { .name = "converge", .start = converge_start };
+
+static void on_dirty(void *arg)
+{
+	if (!ds.is_started || ds.converge_queued)
+		return;
+	ds.converge_queued = true;
+	job_submit(job_new(&converge_kind, sizeof(struct job), &self, NULL));
+}
+
+/* --- saving ----------------------------------------------------------------------------------- */
+
+struct save_job {
+	struct simple_job simple;
+	struct lyd_node *tree; /* NULL: running as it is when the job starts */
+	bool is_tree;
+};
+
+static void job_done(const struct err *err, void *arg)
+{
+	job_end(arg, err);
+}
+
+static void save_start(struct job *job)
+{
+	struct save_job *save = (struct save_job *)job;
+
+	persist_save(save->is_tree ? save->tree : *store_running(), job_done, job);
+}
+
+static void save_free(struct job *job)
+{
+	lyd_free_all(((struct save_job *)job)->tree);
+}
+
+static const struct job_kind save_kind = { .name = "save", .start = save_start, .free = save_free };
+
+static void saved(const struct err *err, void *arg)
+{
+	if (!err)
+		return;
+	log_error("datastore", "the startup configuration could not be saved, trying again in a minute: %s",
+		err_text(err));
+	loop_timer_start(ds.save_timer, 60000);
+}
+
+static void save_running(void *arg)
+{
+	struct save_job *save = job_new(&save_kind, sizeof(*save), &self, NULL);
+
+	save->simple.done = saved;
+	save->simple.job.report = report_done;
+	job_submit(&save->simple.job);
+}
+
+/* --- edit ------------------------------------------------------------------------------------- */
+
+struct edit_job {
+	struct simple_job simple;
+	struct ds_edit edit;
+	struct lyd_node *startup; /* tree of an edit of startup */
+};
+
+static enum edit_operation operation_of(enum ds_default_operation operation)
+{
+	switch (operation) {
+	case DS_DEFAULT_MERGE:
+		return EDIT_MERGE;
+	case DS_DEFAULT_REPLACE:
+		return EDIT_REPLACE;
+	case DS_DEFAULT_NONE:
+		return EDIT_NONE;
+	}
+	return EDIT_NONE;
+}
+
+static void edit_done(const struct err *err, void *arg)
+{
+	struct edit_job *job = arg;
+
+	if (!err && job->edit.save && job->edit.test_option != DS_TEST_ONLY &&
+		!loop_timer_active(ds.save_timer))
+		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
+	job_end(&job->simple.job, err);
+}
+
+static void edit_running(struct edit_job *job)
+{
+	struct txn_opts opts = {
+		.source = job->edit.test_option == DS_TEST_ONLY ? TXN_TEST : TXN_REQUEST,
+		.access = access_of(&job->simple.job.client),
+		.operation = operation_of(job->edit.default_operation),
+		.request = &job->edit.tree,
+		.done = edit_done,
+		.arg = job,
+		.client = &job->simple.job.client,
+	};
+
+	txn_run(&opts);
+}
+
+/* Startup is validated whole: its tree stands beside the data index, and such edits are rare. */
+static int validate_tree(struct lyd_node **tree, struct err *err)
+{
+	if (*tree && lyd_validate_all(tree, yang_ctx(), LYD_VALIDATE_NO_STATE, NULL) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	return 0;
+}
+
+static int edit_startup(struct edit_job *job, struct err *err)
+{
+	struct edit edit;
+	int r = persist_startup_tree(&job->startup, err);
+
+	if (r < 0)
+		return r;
+	edit_begin(&edit, &job->startup, access_of(&job->simple.job.client));
+	r = edit_apply(&edit, &job->edit.tree, operation_of(job->edit.default_operation), err);
+	if (r < 0)
+		edit_undo(&edit);
+	else
+		edit_keep(&edit);
+	return r < 0 ? r : validate_tree(&job->startup, err);
+}
+
+static void edit_start(struct job *base)
+{
+	struct edit_job *job = (struct edit_job *)base;
+	_cleanup_err_ struct err err = { 0 };
+	int r = lock_check(&base->client, job->edit.target, &err);
+
+	if (r == 0 && job->edit.if_match && job->edit.if_match != ds_generation(job->edit.target))
+		r = err_set(&err, -ESTALE, NULL, "the datastore has changed meanwhile");
+	if (r == 0 && job->edit.target == DS_OPERATIONAL)
+		r = err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
+			"the operational datastore cannot be edited");
+	if (r == 0 && job->edit.target == DS_RUNNING) {
+		edit_running(job);
+		return;
+	}
+	if (r == 0)
+		r = edit_startup(job, &err);
+	if (r < 0 || job->edit.test_option == DS_TEST_ONLY)
+		job_end(base, r < 0 ? &err : NULL);
+	else
+		persist_save(job->startup, job_done, base);
+}
+
+static void edit_free(struct job *base)
+{
+	struct edit_job *job = (struct edit_job *)base;
+
+	lyd_free_all(job->edit.tree);
+	lyd_free_all(job->startup);
+}
+
+static const struct job_kind edit_kind = { .name = "edit", .start = edit_start, .free = edit_free };
+
+static struct edit_job *new_edit(const struct ds_client *client, ds_done_fn done, void *arg)
+{
+	struct edit_job *job = job_new(&edit_kind, sizeof(*job), client, arg);
+
+	job->simple.done = done;
+	job->simple.job.report = report_done;
+	return job;
+}
+
+void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn done, void *arg)
+{
+	struct edit_job *job = new_edit(client, done, arg);
+
+	job->edit = *edit;
+	edit->tree = NULL;
+	job_submit(&job->simple.job);
+}
+
+/* --- copy, delete, validate ------------------------------------------------------------------- */
+
+struct copy_job {
+	struct edit_job edit;
+	enum ds target;
+	struct ds_source source;
+	bool is_test;
+};
+
+/* The source as a tree of its own. */
+static int load_source(struct copy_job *job, struct err *err)
+{
+	if (job->source.is_tree) {
+		job->edit.edit.tree = TAKE(job->source.tree);
+		return 0;
+	}
+	if (job->source.ds == DS_STARTUP)
+		return persist_startup_tree(&job->edit.edit.tree, err);
+	return 0;
+}
+
+static void copy_start(struct job *base)
+{
+	struct copy_job *job = (struct copy_job *)base;
+	_cleanup_err_ struct err err = { 0 };
+	bool from_running = !job->source.is_tree && job->source.ds == DS_RUNNING;
+	int r = job->is_test ? 0 : lock_check(&base->client, job->target, &err);
+
+	if (r == 0)
+		r = load_source(job, &err);
+	if (r < 0 || (from_running && (job->is_test || job->target == DS_RUNNING))) {
+		job_end(base, r < 0 ? &err : NULL); /* running is valid as it stands */
+		return;
+	}
+	if (from_running) {
+		persist_save(*store_running(), job_done, base);
+		return;
+	}
+	job->edit.edit.default_operation = DS_DEFAULT_REPLACE;
+	if (job->is_test || job->target == DS_RUNNING) {
+		job->edit.edit.test_option = job->is_test ? DS_TEST_ONLY : DS_TEST_THEN_SET;
+		edit_running(&job->edit);
+		return;
+	}
+	r = edit_startup(&job->edit, &err);
+	if (r < 0)
+		job_end(base, &err);
+	else
+		persist_save(job->edit.startup, job_done, base);
+}
+
+static void copy_free(struct job *base)
+{
+	lyd_free_all(((struct copy_job *)base)->source.tree);
+	edit_free(base);
+}
+
+static const struct job_kind copy_kind = { .name = "copy", .start = copy_start, .free = copy_free };
+
+static void submit_copy(const struct ds_client *client, enum ds target, struct ds_source *source,
+	bool is_test, ds_done_fn done, void *arg)
+{
+	struct copy_job *job = job_new(&copy_kind, sizeof(*job), client, arg);
+
+	job->edit.simple.done = done;
+	job->edit.simple.job.report = report_done;
+	job->target = target;
+	job->source = *source;
+	job->is_test = is_test;
+	source->tree = NULL;
+	job_submit(&job->edit.simple.job);
+}
+
+void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *source, ds_done_fn done,
+	void *arg)
+{
+	submit_copy(client, target, source, false, done, arg);
+}
+
+void ds_validate(const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg)
+{
+	submit_copy(client, DS_RUNNING, source, true, done, arg);
+}
+
+static void delete_start(struct job *base)
+{
+	_cleanup_err_ struct err err = { 0 };
+
+	if (lock_check(&base->client, DS_STARTUP, &err) < 0)
+		job_end(base, &err);
+	else
+		persist_delete(job_done, base);
+}
+
+static const struct job_kind delete_kind = { .name = "delete", .start = delete_start };
+
+void ds_delete(const struct ds_client *client, enum ds target, ds_done_fn done, void *arg)
+{
+	struct simple_job *job;
+
+	if (target != DS_STARTUP) {
+		_cleanup_err_ struct err err = { 0 };
+
+		err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
+			"only the startup datastore can be deleted");
+		done(&err, arg);
+		return;
+	}
+	job = job_new(&delete_kind, sizeof(*job), client, arg);
+	job->done = done;
+	job->job.report = report_done;
+	job_submit(&job->job);
+}
+
+/* --- read ------------------------------------------------------------------------------------- */
+
+struct read_job {
+	struct job job;
+	struct ds_read read;
+	ds_read_fn done;
+	struct buf out;
+};
+
+static void read_report(struct job *base, const struct err *err)
+{
+	struct read_job *job = (struct read_job *)base;
+
+	job->done(err ? NULL : &job->out, err, base->arg);
+}
+
+static void read_finished(struct buf *out, const struct err *err, void *arg)
+{
+	struct read_job *job = arg;
+
+	if (out) {
+		job->out = *out;
+		memset(out, 0, sizeof(*out));
+	}
+	job_end(&job->job, err);
+}
+
+static void read_start(struct job *base)
+{
+	struct read_job *job = (struct read_job *)base;
+
+	oper_read(&base->client, &job->read, read_finished, job);
+}
+
+static void read_cancel(struct job *base)
+{
+	oper_cancel(base);
+	job_end(base, NULL);
+}
+
+static void read_free(struct job *base)
+{
+	struct read_job *job = (struct read_job *)base;
+
+	lyd_free_all(job->read.subtree);
+	free(job->read.xpath);
+	free(job->read.path);
+	free(job->read.fields);
+	buf_done(&job->out);
+}
+
+static const struct job_kind read_kind = {
+	.name = "read",
+	.start = read_start,
+	.cancel = read_cancel,
+	.free = read_free,
+};
+
+void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg)
+{
+	struct read_job *job = job_new(&read_kind, sizeof(*job), client, arg);
+
+	job->read = *read;
+	job->done = done;
+	job->job.report = read_report;
+	read->subtree = NULL;
+	read->xpath = read->path = read->fields = NULL;
+	job_submit(&job->job);
+}
+
+/* --- RPCs and actions ------------------------------------------------------------------------- */
+
+int ds_may_execute(const struct ds_client *client, const char *module, const char *rpc, struct err *err)
+{
+	if (access_rpc(access_of(client), module, rpc))
+		return 0;
+	return err_tagged(err, ERR_TAG_ACCESS_DENIED, NULL, "the operation %s is not permitted", rpc);
+}
+
+struct call {
+	struct action_call action; /* first: done() gets it */
+	struct lyd_node *op;
+	ds_call_fn done;
+	void *arg;
+	char *user;
+};
+
+static void call_done(struct action_call *action, const struct err *err)
+{
+	struct call *call = (struct call *)action;
+
+	call->done(err ? NULL : action->output, err, call->arg);
+	lyd_free_all(call->op);
+	free(call->user);
+	free(call);
+}
+
+static struct lyd_node *top_of(struct lyd_node *node)
+{
+	while (lyd_parent(node))
+		node = lyd_parent(node);
+	return node;
+}
+
+/* Who may call it, and what it is called on. */
+static int check_call(const struct ds_client *client, const struct lyd_node *op,
+	const struct lyd_node **ret_target, struct err *err)
+{
+	struct access *access = access_of(client);
+	_cleanup_free_ char *path = NULL;
+	struct lyd_node *target = NULL;
+
+	if (op->schema->nodetype == LYS_RPC)
+		return ds_may_execute(client, op->schema->module->name, op->schema->name, err);
+	path = path_of(lyd_parent(op));
+	if (!access_action(access, op))
+		return access_denied(access, op, err);
+	if (!*store_running() ||
+		lyd_find_path(*store_running(), path, 0, &target) != LY_SUCCESS || !target) {
+		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+		return err_tagged(err, ERR_TAG_DATA_MISSING, path, "%s does not exist", path);
+	}
+	*ret_target = target;
+	return 0;
+}
+
+void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn done, void *arg)
+{
+	const struct feature_action *action = schema_action(op->schema);
+	const struct lyd_node *target = NULL;
+	_cleanup_err_ struct err err = { 0 };
+	struct call *call;
+	int r = check_call(client, op, &target, &err);
+
+	if (r == 0 && !action)
+		r = err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
+			"%s is not supported by this device", op->schema->name);
+	if (r < 0) {
+		lyd_free_all(top_of(op));
+		done(NULL, &err, arg);
+		return;
+	}
+	call = XNEW(struct call);
+	call->op = top_of(op);
+	call->done = done;
+	call->arg = arg;
+	call->user = xstrdup(client->user);
+	call->action = (struct action_call){
+		.input = op,
+		.target = target,
+		.user = call->user,
+		.done = call_done,
+		.output = op,
+	};
+	action->run(&call->action);
+}
+
+/* --- start and end ---------------------------------------------------------------------------- */
+
+int ds_init(const struct ds_config *config, struct err *err)
+{
+	int r;
+
+	store_init(config);
+	r = file_make_dirs(config->config_dir, 0755, err);
+	if (r == 0)
+		r = file_make_dirs(config->run_dir, 0755, err);
+	if (r == 0)
+		r = file_make_dirs(config->state_dir, 0755, err);
+	if (r == 0)
+		r = schema_init(err);
+	if (r < 0)
+		return r;
+	access_load(NULL);
+	ds.save_timer = loop_timer_new("save-startup", save_running, NULL);
+	state_on_dirty(on_dirty, NULL);
+	return 0;
+}
+
+void ds_done(void)
+{
+	queue_done();
+	txn_done();
+	journal_done();
+	persist_done();
+	loop_timer_free(ds.save_timer);
+	validation_forget_tree(*store_running());
+	access_done();
+	schema_done();
+	store_done();
+	memset(&ds, 0, sizeof(ds));
+}
+
+/*
+ * Where running comes from, best first: this boot's record, startup, the startup before it, the factory.
+ * A source that does not load is told of and the next is taken.
+ */
+enum source {
+	SOURCE_JOURNAL,
+	SOURCE_STARTUP,
+	SOURCE_PREVIOUS,
+	SOURCE_FACTORY,
+	SOURCES,
+};
+
+static const char *const source_names[SOURCES] = {
+	[SOURCE_JOURNAL] = "journal",
+	[SOURCE_STARTUP] = "startup",
+	[SOURCE_PREVIOUS] = "previous-startup",
+	[SOURCE_FACTORY] = "factory",
+};
+
+struct boot {
+	struct job job;
+	enum source source;
+	struct lyd_node *request;
+	ds_done_fn done;
+};
+
+static void try_source(struct boot *boot);
+
+static void booted(const struct err *err, void *arg)
+{
+	struct boot *boot = arg;
+
+	lyd_free_all(TAKE(boot->request));
+	if (err && boot->source + 1 < SOURCES) {
+		if (err->code != -ENOENT)
+			log_error("datastore", "event=config-refused source=%s path=\"%s\" reason=\"%s\"",
+				source_names[boot->source], err->path ? err->path : "", err_text(err));
+		boot->source++;
+		try_source(boot);
+		return;
+	}
+	if (!err)
+		log_notice("datastore", "event=config-loaded source=%s pending=%zu",
+			source_names[boot->source], state_pending_count());
+	ds.is_started = true;
+	job_end(&boot->job, err);
+}
+
+static int build_from_journal(struct edit *edit, struct err *err)
+{
+	int r = journal_restore(edit, err);
+
+	if (r == 0)
+		return err_set(err, -ENOENT, NULL, "no checkpoint of this boot");
+	return r < 0 ? r : 0;
+}
+
+static int load_request(struct boot *boot, struct err *err)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (boot->source == SOURCE_JOURNAL) {
+		/* What startup holds beyond running is wanted when it is saved. */
+		struct lyd_node *ignored = NULL;
+
+		path = persist_path(false);
+		if (persist_load(path, true, &ignored, NULL) == 0)
+			lyd_free_all(ignored);
+		return 0;
+	}
+	if (boot->source == SOURCE_FACTORY)
+		return factory_tree(&boot->request, err);
+	path = persist_path(boot->source == SOURCE_PREVIOUS);
+	return persist_load(path, true, &boot->request, err);
+}
+
+static void try_source(struct boot *boot)
+{
+	_cleanup_err_ struct err err = { 0 };
+	struct txn_opts opts = {
+		.source = TXN_BOOT,
+		.operation = EDIT_MERGE,
+		.request = &boot->request,
+		.build = boot->source == SOURCE_JOURNAL ? build_from_journal : NULL,
+		.done = booted,
+		.arg = boot,
+	};
+
+	if (load_request(boot, &err) < 0)
+		booted(&err, boot);
+	else
+		txn_run(&opts);
+}
+
+static void boot_start(struct job *job)
+{
+	try_source((struct boot *)job);
+}
+
+static void boot_report(struct job *job, const struct err *err)
+{
+	((struct boot *)job)->done(err, job->arg);
+}
+
+static void boot_free(struct job *job)
+{
+	lyd_free_all(((struct boot *)job)->request);
+}
+
+static const struct job_kind boot_kind = {
+	.name = "boot",
+	.start = boot_start,
+	.free = boot_free,
+};
+
+void ds_start(ds_done_fn done, void *arg)
+{
+	struct boot *boot = job_new(&boot_kind, sizeof(*boot), &self, arg);
+
+	boot->done = done;
+	boot->job.report = boot_report;
+	job_submit(&boot->job);
+}
+
+static void checked(const struct err *err, void *arg)
+{
+	struct err *ret = arg;
+
+	if (err)
+		err_copy(ret, err);
+	else
+		ret->code = 1; /* finished, and well */
+}
+
+int ds_check_file(const char *path, struct err *err)
+{
+	struct lyd_node *request = NULL;
+	_cleanup_err_ struct err result = { 0 };
+	struct txn_opts opts = {
+		.source = TXN_TEST,
+		.operation = EDIT_MERGE,
+		.request = &request,
+		.done = checked,
+		.arg = &result,
+	};
+	int r = persist_load(path, true, &request, err);
+
+	if (r < 0)
+		return r;
+	txn_run(&opts);
+	while (!result.code)
+		loop_turn(-1);
+	lyd_free_all(request);
+	return result.code < 0 ? err_move(err, &result) : 0;
+}

@@ -1,0 +1,10 @@
+/* Global locks of the datastores (RFC 6241 section 7.5). */
+#ifndef ASHLAR_DATASTORE_LOCK_H
+#define ASHLAR_DATASTORE_LOCK_H
+
+#include "ashlar/datastore.h"
+
+/* May this client write? in-use with the holder's session when another has locked it. */
+int lock_check(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,12 @@
+/* The one read path: see ds_read(). */
+#ifndef ASHLAR_DATASTORE_OPER_H
+#define ASHLAR_DATASTORE_OPER_H
+
+#include "ashlar/datastore.h"
+
+/* Reads; @done gets the text once. Called by the queue, never while a transaction runs. */
+void oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+/* Drops the read of this arg, if it runs; done is not called any more. */
+void oper_cancel(void *arg);
+
+#endif

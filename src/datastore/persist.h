@@ -1,0 +1,36 @@
+/*
+ * The startup datastore: a file in Infix's layout (RFC 7951 JSON), read when asked for and written from a
+ * forked child, so that the loop neither prints a large tree nor waits for a disk.
+ */
+#ifndef ASHLAR_DATASTORE_PERSIST_H
+#define ASHLAR_DATASTORE_PERSIST_H
+
+#include "ashlar/datastore.h"
+
+/* Configuration that a startup file holds and this version cannot apply: kept, saved again, listed. */
+struct persist_kept {
+	char *path; /* of the node */
+	char *parent; /* instance path of its parent in the tree; NULL: top level */
+	struct lyd_node *node;
+	bool is_known; /* the schema has it, but no feature owns it */
+};
+
+/*
+ * Reads a configuration file into *ret_tree, without what cannot be applied; with @keep that is kept
+ * (instead of what was kept before), else it is only left out. -ENOENT when there is no file.
+ */
+int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/* The startup datastore as it is now; an absent file is an empty one. The caller frees. */
+int persist_startup_tree(struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/* "/cfg/startup-config.cfg", and the one before it; malloc'd. */
+char *persist_path(bool previous);
+/* Writes @tree as startup (the tree may be changed or freed as soon as this returns). One at a time:
+ * callers are serialised by the transaction queue. */
+void persist_save(const struct lyd_node *tree, ds_done_fn done, void *arg);
+/* Removes the file. */
+void persist_delete(ds_done_fn done, void *arg);
+/* Goes through what is kept: index from 0; NULL at the end. */
+const struct persist_kept *persist_kept(size_t index);
+void persist_done(void);
+
+#endif

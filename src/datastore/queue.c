@@ -1,0 +1,138 @@
+/* Operations wait here for their turn; a queue that is too long refuses more. */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/loop.h"
+
+#include "queue.h"
+
+#define QUEUE_MAX 1024
+
+static struct {
+	struct list waiting;
+	size_t count;
+	struct job *running;
+	struct loop_task *task;
+	bool is_starting; /* start_next() is on the stack */
+} queue;
+
+void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *client, void *arg)
+{
+	struct job *job = xcalloc(1, size);
+
+	job->kind = kind;
+	job->client = *client;
+	job->client.user = xstrdup(client->user ? client->user : "");
+	job->arg = arg;
+	return job;
+}
+
+static void job_free(struct job *job)
+{
+	if (job->kind->free)
+		job->kind->free(job);
+	free((char *)job->client.user);
+	free(job);
+}
+
+static void report_and_free(struct job *job, const struct err *err)
+{
+	if (!job->is_forgotten && job->report)
+		job->report(job, err);
+	job_free(job);
+}
+
+/* A loop, not recursion: jobs that finish at once come back here through job_end(). */
+static void start_next(void)
+{
+	if (queue.is_starting)
+		return;
+	queue.is_starting = true;
+	while (!queue.running && queue.count && !list_empty(&queue.waiting)) {
+		struct job *job = CONTAINER_OF(queue.waiting.next, struct job, link);
+
+		list_remove(&job->link);
+		queue.count--;
+		queue.running = job;
+		job->kind->start(job);
+		if (!queue.running && queue.count && loop_should_yield()) {
+			loop_task_schedule(queue.task);
+			break;
+		}
+	}
+	queue.is_starting = false;
+}
+
+static void next_turn(void *arg)
+{
+	start_next();
+}
+
+void job_submit(struct job *job)
+{
+	if (!queue.task) {
+		queue.task = loop_task_new("datastore-queue", next_turn, NULL);
+		list_init(&queue.waiting);
+	}
+	if (queue.count == QUEUE_MAX) {
+		_cleanup_err_ struct err err = { 0 };
+
+		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL, "%u operations are waiting already",
+			QUEUE_MAX);
+		report_and_free(job, &err);
+		return;
+	}
+	list_append(&queue.waiting, &job->link);
+	queue.count++;
+	start_next();
+}
+
+void job_end(struct job *job, const struct err *err)
+{
+	queue.running = NULL;
+	report_and_free(job, err);
+	if (queue.is_starting)
+		return;
+	if (queue.count)
+		loop_task_schedule(queue.task);
+}
+
+void ds_forget(void *arg)
+{
+	struct job *job, *next;
+
+	if (!queue.task)
+		return;
+	if (queue.running && queue.running->arg == arg) {
+		queue.running->is_forgotten = true;
+		if (queue.running->kind->cancel)
+			queue.running->kind->cancel(queue.running);
+	}
+	LIST_FOREACH_SAFE (job, next, &queue.waiting, link) {
+		if (job->arg != arg)
+			continue;
+		list_remove(&job->link);
+		queue.count--;
+		job_free(job);
+	}
+}
+
+void queue_done(void)
+{
+	struct job *job, *next;
+
+	if (!queue.task)
+		return;
+	LIST_FOREACH_SAFE (job, next, &queue.waiting, link) {
+		list_remove(&job->link);
+		job_free(job);
+	}
+	if (queue.running) {
+		if (queue.running->kind->cancel)
+			queue.running->kind->cancel(queue.running);
+		if (queue.running)
+			job_free(queue.running);
+	}
+	loop_task_free(queue.task);
+	memset(&queue, 0, sizeof(queue));
+}

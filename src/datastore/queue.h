@@ -1,0 +1,40 @@
+/*
+ * The queue of datastore operations: one at a time, in the order they came. An operation that can finish
+ * at once does so before ds_*() returns.
+ */
+#ifndef ASHLAR_DATASTORE_QUEUE_H
+#define ASHLAR_DATASTORE_QUEUE_H
+
+#include "ashlar/datastore.h"
+#include "ashlar/list.h"
+
+struct job;
+
+/* What a kind of operation does. */
+struct job_kind {
+	const char *name;
+	void (*start)(struct job *job); /* ends, now or later, with job_end() */
+	void (*cancel)(struct job *job); /* the asker is gone while it runs; NULL: let it finish */
+	void (*free)(struct job *job);	 /* what the job's own struct holds */
+};
+
+/* Each operation's struct begins with this. */
+struct job {
+	const struct job_kind *kind;
+	struct list link;
+	struct ds_client client; /* with an own copy of the user */
+	void *arg;		 /* the asker's; NULL after ds_forget() of it */
+	bool is_forgotten;
+	/* Passes the result on; not called when forgotten. */
+	void (*report)(struct job *job, const struct err *err);
+};
+
+/* A zeroed job of @size with the client copied. */
+void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *client, void *arg);
+/* Takes the job. */
+void job_submit(struct job *job);
+/* The running job is over: reports, frees it, starts the next. */
+void job_end(struct job *job, const struct err *err);
+void queue_done(void);
+
+#endif

@@ -1,0 +1,498 @@
+/*
+ * One transaction. It is a row of phases; each works for a few milliseconds and is called again until it
+ * has nothing more to do. From want on, what each touched unit wanted before is kept beside what it wants
+ * now, so that a failure puts back first the device (apply does that), then the wants, then the tree.
+ *
+ *	edit      the request becomes changes of the tree, in place, recorded
+ *	fill      features add what the client left to the server
+ *	validate  incremental; adds defaults, removes what a when turned off
+ *	want      check() and want() of the units touched
+ *	apply     plan, apply; yields to the loop by itself
+ *	commit    journal or checkpoint, then the change is kept
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/str.h"
+
+#include "constraints.h"
+#include "journal.h"
+#include "store.h"
+#include "txn.h"
+#include "units.h"
+
+enum phase {
+	PHASE_EDIT,
+	PHASE_FILL,
+	PHASE_VALIDATE,
+	PHASE_WANT,
+	PHASE_APPLY,
+	PHASE_COMMIT,
+	PHASES,
+};
+
+struct touched {
+	const char *path; /* the unit set's */
+	struct want *old; /* before; owned until commit */
+	struct want *new; /* borrowed from the state, or NULL */
+	bool is_exchanged;
+};
+
+struct txn {
+	struct txn_opts opts;
+	enum phase phase;
+	struct edit edit;
+	struct unit_set units;
+	struct validation *validation;
+	struct touched *touched;
+	size_t touched_count; /* units that were asked what they want */
+	struct plan_unit *plan_units;
+	struct plan *plan;
+	struct loop_task *task;
+	uint64_t started_us;
+	size_t filled; /* units that were asked to fill in */
+	size_t fill_event;
+	struct err err;
+	size_t steps;
+	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
+};
+
+static struct txn *current;
+
+/* --- the end ---------------------------------------------------------------------------------- */
+
+static void txn_free(struct txn *txn)
+{
+	for (size_t i = 0; i < txn->touched_count; i++)
+		want_free(txn->touched[i].old);
+	free(txn->touched);
+	free(txn->plan_units);
+	plan_free(txn->plan);
+	validation_free(txn->validation);
+	unit_set_done(&txn->units);
+	loop_task_free(txn->task);
+	access_unref((struct access *)txn->opts.access);
+	err_done(&txn->err);
+	free(txn);
+}
+
+static void finish(struct txn *txn, const struct err *err)
+{
+	void (*done)(const struct err *err, void *arg) = txn->opts.done;
+	void *arg = txn->opts.arg;
+	_cleanup_err_ struct err copy = { 0 };
+
+	if (err)
+		err_copy(&copy, err);
+	current = NULL;
+	txn_free(txn);
+	done(err ? &copy : NULL, arg);
+}
+
+static void put_back_wants(struct txn *txn)
+{
+	struct want *none = NULL;
+
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		struct want *new = NULL;
+
+		if (!txn->touched[i].is_exchanged)
+			continue;
+		(void)state_exchange(txn->touched[i].path, NULL, &new, NULL); /* cannot conflict */
+		want_free(new);
+	}
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		struct touched *touched = &txn->touched[i];
+
+		if (touched->old &&
+			state_exchange(touched->path, TAKE(touched->old), &none, NULL) < 0)
+			log_error("txn", "the wanted objects of %s could not be put back", touched->path);
+	}
+}
+
+static void undo(struct txn *txn)
+{
+	put_back_wants(txn);
+	if (txn->validation)
+		validation_undo(txn->validation);
+	edit_undo(&txn->edit);
+}
+
+static void fail(struct txn *txn)
+{
+	undo(txn);
+	finish(txn, &txn->err);
+}
+
+static void reload_access(struct txn *txn)
+{
+	for (size_t i = 0; i < txn->edit.count; i++) {
+		const struct lyd_node *node = txn->edit.events[i].node;
+
+		if (!access_concerns(node->schema))
+			continue;
+		access_load(*store_running());
+		return;
+	}
+}
+
+static void commit(struct txn *txn)
+{
+	bool changed = txn->edit.count > 0;
+
+	if (changed) {
+		reload_access(txn);
+		edit_keep(&txn->edit);
+		store_touch(DS_RUNNING);
+	} else {
+		edit_keep(&txn->edit);
+	}
+	if (txn->opts.client && txn->opts.source == TXN_REQUEST && changed)
+		log_notice("txn",
+			"event=commit user=\"%s\" session=%u protocol=%s generation=%llu units=%zu "
+			"steps=%zu us=%llu",
+			txn->opts.client->user, txn->opts.client->session, txn->opts.client->protocol,
+			(unsigned long long)ds_generation(DS_RUNNING), txn->units.count, txn->steps,
+			(unsigned long long)(clock_us() - txn->started_us));
+	finish(txn, NULL);
+}
+
+/* --- phases: 1 more to do, 0 done, < 0 failed, PHASE_WAITING: somebody will call on ------------- */
+
+#define PHASE_WAITING 2
+
+static int phase_edit(struct txn *txn)
+{
+	if (txn->opts.build)
+		return txn->opts.build(&txn->edit, &txn->err);
+	return edit_apply(&txn->edit, txn->opts.request, txn->opts.operation, &txn->err);
+}
+
+static struct unit unit_of(const struct unit_entry *entry)
+{
+	struct unit unit = { .path = entry->path, .schema = entry->schema };
+	struct lyd_node *node = NULL;
+
+	if (*store_running() &&
+		lyd_find_path(*store_running(), entry->path, 0, &node) == LY_SUCCESS)
+		unit.node = node;
+	else
+		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	return unit;
+}
+
+static int fill_unit(struct txn *txn, const struct unit_entry *entry)
+{
+	const struct snode *snode = schema_of(entry->schema);
+	struct unit unit = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < snode->feature_count; i++) {
+		if (!snode->features[i]->fill)
+			continue;
+		if (!unit.path)
+			unit = unit_of(entry);
+		if (!unit.node)
+			return 0;
+		r = snode->features[i]->fill(&txn->edit, &unit, &txn->err);
+		if (r < 0)
+			err_prefix(&txn->err, entry->path);
+	}
+	return r;
+}
+
+/* What a fill makes may touch further units: they get their turn too. */
+static int phase_fill(struct txn *txn)
+{
+	size_t event = txn->fill_event;
+
+	txn->fill_event = txn->edit.count;
+	units_collect(&txn->units, &txn->edit, event);
+	while (txn->filled < txn->units.count) {
+		int r = fill_unit(txn, txn->units.entries[txn->filled++]);
+
+		if (r < 0)
+			return r;
+		if (loop_should_yield())
+			return 1;
+	}
+	return txn->fill_event < txn->edit.count;
+}
+
+static int phase_validate(struct txn *txn)
+{
+	size_t event = txn->fill_event;
+	int r;
+
+	if (!txn->validation)
+		txn->validation = validation_new(&txn->edit);
+	r = validation_step(txn->validation, &txn->err);
+	if (r != 0)
+		return r;
+	units_collect(&txn->units, &txn->edit, event); /* defaults made, cases cleared */
+	txn->touched = xcalloc(txn->units.count, sizeof(*txn->touched));
+	return 0;
+}
+
+static int ask_unit(struct txn *txn, const struct unit *unit, const struct snode *snode,
+	struct want *want)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < snode->feature_count; i++) {
+		const struct feature *feature = snode->features[i];
+
+		if (feature->check)
+			r = feature->check(unit, &txn->err);
+		if (r == 0 && feature->want)
+			r = feature->want(unit, want, &txn->err);
+	}
+	if (r < 0)
+		err_prefix(&txn->err, unit->path);
+	return r;
+}
+
+static int want_unit(struct txn *txn, const struct unit_entry *entry)
+{
+	struct touched *touched = &txn->touched[txn->touched_count++];
+	_cleanup_(want_freep) struct want *want = NULL;
+	struct unit unit = unit_of(entry);
+	int r;
+
+	touched->path = entry->path;
+	if (unit.node) {
+		want = want_new(entry->path);
+		r = ask_unit(txn, &unit, schema_of(entry->schema), want);
+		if (r < 0)
+			return r;
+		if (!want_count(want)) {
+			want_free(want);
+			want = NULL;
+		}
+	}
+	if (txn->opts.source == TXN_TEST || (!want && !state_unit(entry->path)))
+		return 0;
+	touched->new = TAKE(want);
+	return 0;
+}
+
+/* All units are asked before any want is exchanged: two units may hand an object over. */
+static int exchange_wants(struct txn *txn)
+{
+	for (size_t i = 0; i < txn->touched_count; i++) { /* first give up … */
+		struct touched *touched = &txn->touched[i];
+		int r;
+
+		if (!touched->new && !state_unit(touched->path))
+			continue;
+		r = state_exchange(touched->path, NULL, &touched->old, &txn->err);
+		if (r < 0)
+			return r;
+		touched->is_exchanged = true;
+	}
+	for (size_t i = 0; i < txn->touched_count; i++) { /* … then claim */
+		struct touched *touched = &txn->touched[i];
+		struct want *none = NULL;
+		int r;
+
+		if (!touched->new)
+			continue;
+		r = state_exchange(touched->path, touched->new, &none, &txn->err);
+		if (r < 0) {
+			for (; i < txn->touched_count; i++)
+				want_free(TAKE(txn->touched[i].new));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int phase_want(struct txn *txn)
+{
+	int r;
+
+	while (txn->touched_count < txn->units.count) {
+		r = want_unit(txn, txn->units.entries[txn->touched_count]);
+		if (r < 0) {
+			for (size_t i = 0; i < txn->touched_count; i++)
+				want_free(TAKE(txn->touched[i].new));
+			return r;
+		}
+		if (loop_should_yield())
+			return 1;
+	}
+	if (txn->opts.source == TXN_TEST)
+		return 0;
+	return exchange_wants(txn);
+}
+
+static void run(void *arg);
+
+static void applied(const struct err *err, void *arg)
+{
+	struct txn *txn = arg;
+
+	if (err)
+		err_copy(&txn->err, err);
+	txn->is_applied = true;
+	if (txn->is_applying)
+		return;
+	txn->phase++;
+	loop_task_schedule(txn->task);
+}
+
+static int phase_apply(struct txn *txn)
+{
+	size_t count = 0;
+
+	if (txn->opts.source == TXN_TEST)
+		return 0;
+	txn->plan_units = xcalloc(txn->touched_count + 1, sizeof(*txn->plan_units));
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		if (txn->touched[i].is_exchanged)
+			txn->plan_units[count++] =
+				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
+	}
+	txn->plan = plan_make(txn->plan_units, count,
+		txn->opts.source == TXN_BOOT ? PLAN_BEST_EFFORT : PLAN_STRICT);
+	txn->steps = plan_count(txn->plan);
+	if (!txn->steps)
+		return 0;
+	txn->is_applying = true;
+	apply_run(txn->plan, applied, txn);
+	txn->is_applying = false;
+	return txn->is_applied ? txn->err.code : PHASE_WAITING;
+}
+
+static void checkpointed(const struct err *err, void *arg)
+{
+	struct txn *txn = arg;
+
+	if (err) /* the change is in force; a restart would not know of it */
+		log_error("txn", "%s: a restart of the daemon would lose this change", err_text(err));
+	commit(txn);
+}
+
+static int phase_commit(struct txn *txn)
+{
+	int r;
+
+	if (txn->opts.source == TXN_TEST) {
+		undo(txn);
+		finish(txn, NULL);
+		return PHASE_WAITING;
+	}
+	r = txn->opts.source == TXN_BOOT ? 1 :
+					   (txn->edit.count ? journal_append(&txn->edit, &txn->err) : 0);
+	if (r < 0)
+		return r;
+	if (r == 1)
+		journal_checkpoint(checkpointed, txn);
+	else
+		commit(txn);
+	return PHASE_WAITING;
+}
+
+/* --- running it ------------------------------------------------------------------------------- */
+
+static int (*const phases[PHASES])(struct txn *txn) = {
+	[PHASE_EDIT] = phase_edit,
+	[PHASE_FILL] = phase_fill,
+	[PHASE_VALIDATE] = phase_validate,
+	[PHASE_WANT] = phase_want,
+	[PHASE_APPLY] = phase_apply,
+	[PHASE_COMMIT] = phase_commit,
+};
+
+static void run(void *arg)
+{
+	struct txn *txn = arg;
+
+	for (;;) {
+		int r = txn->err.code < 0 ? txn->err.code : phases[txn->phase](txn);
+
+		if (r < 0) {
+			fail(txn);
+			return;
+		}
+		if (r == PHASE_WAITING)
+			return;
+		if (r == 0)
+			txn->phase++;
+		if (r == 1 || loop_should_yield()) {
+			loop_task_schedule(txn->task);
+			return;
+		}
+	}
+}
+
+void txn_run(const struct txn_opts *opts)
+{
+	struct txn *txn = XNEW(struct txn);
+
+	current = txn;
+	txn->opts = *opts;
+	access_ref((struct access *)opts->access);
+	txn->started_us = clock_us();
+	txn->task = loop_task_new("transaction", run, txn);
+	edit_begin(&txn->edit, store_running(), opts->access);
+	txn->edit.units = &txn->units;
+	run(txn);
+}
+
+/* --- converging what was touched from outside --------------------------------------------------- */
+
+struct convergence {
+	struct plan_unit *units;
+	struct plan *plan;
+	void (*done)(const struct err *err, void *arg);
+	void *arg;
+};
+
+static void converged(const struct err *err, void *arg)
+{
+	struct convergence *convergence = arg;
+
+	if (err)
+		log_warning("txn", "%s", err_text(err));
+	convergence->done(err, convergence->arg);
+	plan_free(convergence->plan);
+	free(convergence->units);
+	free(convergence);
+}
+
+void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *arg)
+{
+	struct convergence *convergence;
+	const char **paths = NULL;
+	size_t count = state_take_dirty(&paths);
+
+	if (!count) {
+		free(paths);
+		done(NULL, arg);
+		return;
+	}
+	convergence = XNEW(struct convergence);
+	convergence->done = done;
+	convergence->arg = arg;
+	convergence->units = xcalloc(count, sizeof(*convergence->units));
+	for (size_t i = 0; i < count; i++) {
+		convergence->units[i].old = state_unit(paths[i]);
+		convergence->units[i].new = convergence->units[i].old;
+	}
+	free(paths);
+	convergence->plan = plan_make(convergence->units, count, PLAN_BEST_EFFORT);
+	apply_run(convergence->plan, converged, convergence);
+}
+
+void txn_done(void)
+{
+	if (!current)
+		return;
+	edit_keep(&current->edit); /* the tree is freed next */
+	txn_free(current);
+	current = NULL;
+}

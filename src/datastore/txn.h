@@ -1,0 +1,38 @@
+/*
+ * The transaction: edit → fill → validate → check → want → plan → apply → commit, or undo all of it. The
+ * only way running changes, and the only file that joins configuration to the device.
+ */
+#ifndef ASHLAR_DATASTORE_TXN_H
+#define ASHLAR_DATASTORE_TXN_H
+
+#include "access.h"
+#include "edit.h"
+
+struct txn;
+
+enum txn_source {
+	TXN_REQUEST, /* a client's edit: strict, journalled */
+	TXN_BOOT,    /* everything, as good as it goes; ends with a checkpoint */
+	TXN_TEST,    /* validated and undone */
+};
+
+struct txn_opts {
+	enum txn_source source;
+	const struct access *access; /* NULL: no access control; referenced */
+	enum edit_operation operation;
+	struct lyd_node **request; /* what edit_apply() takes; borrowed until done */
+	/* Instead of a request: builds the tree (restart). May be NULL. */
+	int (*build)(struct edit *edit, struct err *err);
+	void (*done)(const struct err *err, void *arg);
+	void *arg;
+	/* Told after a failure undid everything, or success: for the log. */
+	const struct ds_client *client;
+};
+
+/* Runs it; opts->done is called once, possibly before this returns. One at a time. */
+void txn_run(const struct txn_opts *opts);
+/* Converges the units whose objects were changed from outside, or are worth another try. */
+void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *arg);
+void txn_done(void);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * From touched nodes to units. What is removed is asked about while it still stands (its parents and
+ * keys are readable), everything else when the edit is complete.
+ */
+#include <string.h>
+
+#include "ashlar/str.h"
+
+#include "units.h"
+
+static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema)
+{
+	struct unit_entry *entry;
+
+	if (map_get_str(&set->by_path, path)) {
+		free(path);
+		return;
+	}
+	entry = XNEW(struct unit_entry);
+	entry->path = path;
+	entry->schema = schema;
+	map_put_str(&set->by_path, path, entry);
+	ARRAY_GROW(set->entries, set->count, set->room);
+	set->entries[set->count++] = entry;
+}
+
+void unit_set_add(struct unit_set *set, const struct lyd_node *node)
+{
+	if (!node || !node->schema || node == set->last)
+		return;
+	set->last = node;
+	add_unit(set, path_of(node), node->schema);
+}
+
+/* "/a:b/c[k='v']/d" → "/a:b/c/d" */
+static char *without_predicates(const char *path)
+{
+	char *out = xstrdup(path), *to = out;
+	char quote = 0;
+	bool inside = false;
+
+	for (; *path; path++) {
+		if (inside) {
+			if (quote)
+				quote = *path == quote ? 0 : quote;
+			else if (*path == '\'' || *path == '"')
+				quote = *path;
+			else if (*path == ']')
+				inside = false;
+		} else if (*path == '[') {
+			inside = true;
+		} else {
+			*to++ = *path;
+		}
+	}
+	*to = '\0';
+	return out;
+}
+
+void unit_set_add_path(struct unit_set *set, const char *path)
+{
+	_cleanup_free_ char *bare = without_predicates(path);
+	const struct lysc_node *schema = path_schema(bare);
+
+	if (schema)
+		add_unit(set, xstrdup(path), schema);
+}
+
+void unit_set_done(struct unit_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		free(set->entries[i]->path);
+		free(set->entries[i]);
+	}
+	free(set->entries);
+	map_done(&set->by_path);
+	memset(set, 0, sizeof(*set));
+}
+
+static void collect_node(struct unit_set *set, const struct lyd_node *node, const char *old)
+{
+	const struct snode *snode = schema_of_node(node);
+
+	for (size_t i = 0; i < snode->unit_count; i++) {
+		const struct lyd_node *unit = node;
+
+		while (unit && unit->schema != snode->unit_schemas[i])
+			unit = lyd_parent(unit);
+		unit_set_add(set, unit);
+	}
+	for (size_t i = 0; i < snode->reads_count; i++)
+		snode->reads[i]->affects(node, old, set);
+}
+
+void units_collect_removed(struct unit_set *set, struct lyd_node *subtree)
+{
+	const struct lyd_node *elem;
+
+	LYD_TREE_DFS_BEGIN (subtree, elem) {
+		collect_node(set, elem,
+			(elem->schema->nodetype & LYD_NODE_TERM) ? lyd_get_value(elem) : NULL);
+		LYD_TREE_DFS_END(subtree, elem);
+	}
+	/* The address of a removed node may be used again. */
+	set->last = NULL;
+}
+
+void units_collect(struct unit_set *set, const struct edit *edit, size_t from)
+{
+	for (size_t i = from; i < edit->count; i++) {
+		const struct edit_event *event = &edit->events[i];
+		const struct lyd_node *elem;
+
+		if (event->kind == EDIT_REMOVED || event->kind == EDIT_FLAGS ||
+			edit_is_dead(edit, event->node))
+			continue;
+		if (event->kind != EDIT_MADE) {
+			collect_node(set, event->node, event->old);
+			continue;
+		}
+		LYD_TREE_DFS_BEGIN (event->node, elem) {
+			collect_node(set, elem, NULL);
+			LYD_TREE_DFS_END(event->node, elem);
+		}
+	}
+	set->last = NULL;
+}

@@ -1,0 +1,27 @@
+/* Which units an edit touches: by ownership, and by what features say they read. */
+#ifndef ASHLAR_DATASTORE_UNITS_H
+#define ASHLAR_DATASTORE_UNITS_H
+
+#include "edit.h"
+#include "schema.h"
+
+struct unit_entry {
+	char *path;
+	const struct lysc_node *schema;
+};
+
+/* Units, each once; zeroed is empty. */
+struct unit_set {
+	struct map by_path; /* path → struct unit_entry * */
+	struct unit_entry **entries;
+	size_t count, room;
+	const struct lyd_node *last; /* node added last: most additions repeat it */
+};
+
+void unit_set_done(struct unit_set *set);
+/* A subtree that is about to be taken out. */
+void units_collect_removed(struct unit_set *set, struct lyd_node *subtree);
+/* Everything an edit made, changed or moved, as it stands now; from event @from on. */
+void units_collect(struct unit_set *set, const struct edit *edit, size_t from);
+
+#endif
