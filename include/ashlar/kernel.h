@@ -67,6 +67,7 @@ struct link_bridge {
 	uint16_t stp_priority;	   /* 0–65535, steps of 4096 */
 	uint16_t stp_hello_s, stp_forward_delay_s, stp_max_age_s;
 	bool multicast_snooping, multicast_querier;
+	bool multicast_query_ifaddr; /* queries bear the bridge's address, not 0.0.0.0 */
 	uint16_t multicast_query_interval_s;
 };
 

@@ -42,6 +42,8 @@ struct object {
 	struct list dirty; /* in the state's list of objects to look at again */
 };
 
+#define OBJECT_GROUPS_MAX 4
+
 enum object_diff {
 	OBJECT_SAME,	 /* what is wanted is there */
 	OBJECT_CHANGE,	 /* can be changed in place */
@@ -76,6 +78,12 @@ struct object_kind {
 	void (*describe)(const struct object *object, char *text, size_t size);
 	/* Who made this observed object. NULL: always OBJECT_OURS. */
 	enum object_owner (*owner)(const struct object *have);
+	/*
+	 * What else this observed object is found by, beside its key: an address by its link. Up to
+	 * OBJECT_GROUPS_MAX names into @ret_names, borrowed, unchanged while it is in have; returns how
+	 * many. NULL: nothing. See have_group().
+	 */
+	size_t (*groups)(const struct object *have, const char **ret_names);
 	/* Reads again the values that no notification tells (counters): of @key, or of all (NULL).
 	 * Answers within the call. NULL: there are none. */
 	int (*refresh)(const char *key, struct err *err);

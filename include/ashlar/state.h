@@ -64,6 +64,13 @@ void *have_get(const struct have *have, const struct object_kind *kind, const ch
 void *have_next(const struct have *have, const struct object_kind *kind, size_t *at);
 size_t have_count(const struct have *have, const struct object_kind *kind);
 /*
+ * The objects of a kind that name @group among their groups (object_kind.groups), in no order: how many,
+ * and in *ret_objects an array borrowed until anything is put or removed. Costs one look-up.
+ * Links: by master and by lower link; addresses and bridge VLANs: by link.
+ */
+size_t have_group(const struct have *have, const struct object_kind *kind, const char *group,
+	void *const **ret_objects);
+/*
  * Told after the turn in which objects became dirty (once a turn): time to state_take_dirty() and
  * converge. While a transaction runs it is the transaction that asks.
  */
