@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of image/ and tests/ share. Sourced, never run.
 #
 # Everything slow that they make (kernel, Debian 13 tree) lands in a cache outside the checkout, in a
@@ -51,7 +52,7 @@ debian_mirror()
 {
 	local uri codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	[ -n "$(ls /var/lib/apt/lists 2>/dev/null | grep -m1 Release)" ] || apt-get -qq update >&2
+	compgen -G '/var/lib/apt/lists/*Release' >/dev/null || apt-get -qq update >&2
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
 		'Origin: Debian' "Codename: $codename" 'Component: main' | head -n1)
 	[ -n "$uri" ] || die "apt on this host knows no Debian mirror"

@@ -1,16 +1,17 @@
 /*
  * guest-init: PID 1 of a User Mode Linux guest that runs one command.
  *
- * The kernel starts us on a scratch directory of the host as its root (hostfs, read-write). In it are
+ * The kernel starts us on a scratch directory of the host as its root (hostfs, read-write). It has
  *
- *   guest     what to mount: "tree DIR", "ro DIR" and "rw DIR", one per line, all directories of the host
+ *   guest     what to mount: "tree DIR", "ro DIR" and "rw DIR", one per line, all of the host
  *   command   the program to run
  *   status    written here at the end: the command's exit status, 128 + signal when killed
  *
- * The tree becomes the guest's root under a tmpfs, so that every guest starts from the same files and
- * may write anywhere; "ro" and "rw" directories appear at their own paths, the scratch directory at
- * /run/guest. The command's output goes to the first serial line, which is a descriptor of the host.
- * When the command ends, whatever it left running is killed and the guest is switched off.
+ * The tree becomes the guest's root under a tmpfs, so that every guest starts from the same files
+ * and may write anywhere; "ro" and "rw" directories appear at their own paths, the scratch
+ * directory at /run/guest. The command's output goes to the first serial line, which is a
+ * descriptor of the host. When the command ends, whatever it left running is killed and the guest
+ * is switched off.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,7 @@
 #include <unistd.h>
 
 #define MOUNTS_MAX 16
-#define TERMINAL "/dev/ttyS0"
+#define TERMINAL   "/dev/ttyS0"
 
 struct plan {
 	char tree[PATH_MAX];
@@ -129,8 +130,8 @@ static void build_root(void)
 	make_dir("/new/root", 0755);
 	if (mount("none", "/new/tree", "hostfs", MS_RDONLY, plan.tree) < 0)
 		fail(plan.tree);
-	mount_on("overlay", "/new/root",
-		 "lowerdir=/new/tree,upperdir=/new/upper,workdir=/new/work");
+	mount_on(
+		"overlay", "/new/root", "lowerdir=/new/tree,upperdir=/new/upper,workdir=/new/work");
 	if (chdir("/new/root") < 0)
 		fail("/new/root");
 	mount_kernel_views();
@@ -180,7 +181,11 @@ static void run_command(void)
 	static char *const argv[] = { "/run/guest/command", NULL };
 	static char *const environment[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root", "LC_ALL=C.UTF-8", "TERM=dumb", "NO_COLOR=1", NULL,
+		"HOME=/root",
+		"LC_ALL=C.UTF-8",
+		"TERM=dumb",
+		"NO_COLOR=1",
+		NULL,
 	};
 	int fd;
 
