@@ -54,14 +54,14 @@ const char *constraints_default(const struct lysc_node *schema, size_t index);
 
 /*
  * Validation of one edit of running: makes defaults, removes what a when has turned off, then checks
- * whatever the edit can have broken. Its own changes join the edit's record.
+ * whatever the edit can have broken. Its own changes join the edit's record; edit_undo() takes all of it
+ * back, also out of the data index.
  */
 struct validation;
-struct validation *validation_new(struct edit *edit);
+/* @is_whole: the tree was built from nothing, so what stands at top level by default is made too. */
+struct validation *validation_new(struct edit *edit, bool is_whole);
 /* Works for at most a few milliseconds: 1 when there is more to do, 0 when all is valid, or the error. */
 int validation_step(struct validation *validation, struct err *err) WARN_UNUSED;
-/* Takes the validated edit out of the data index again; before edit_undo(). */
-void validation_undo(struct validation *validation);
 void validation_free(struct validation *validation);
 DEFINE_CLEANUP(struct validation *, validation_free)
 

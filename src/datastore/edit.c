@@ -236,6 +236,8 @@ static void undo_event(struct edit *edit, struct edit_event *event)
 
 	switch (event->kind) {
 	case EDIT_MADE:
+		if (edit->observer)
+			edit->observer->leaves(event->node);
 		unlink_node(edit->tree, event->node);
 		lyd_free_tree(event->node);
 		settle_default_flags(parent);
@@ -243,11 +245,15 @@ static void undo_event(struct edit *edit, struct edit_event *event)
 	case EDIT_REMOVED:
 		insert_node(edit->tree, event->parent, event->node, event->next);
 		settle_default_flags(event->parent);
+		if (edit->observer)
+			edit->observer->returns(event->node);
 		break;
 	case EDIT_CHANGED:
 		(void)lyd_change_term(event->node, event->old); /* it held this value before */
 		event->node->flags = event->old_flags;
 		settle_default_flags(parent);
+		if (edit->observer)
+			edit->observer->changes(event->node);
 		break;
 	case EDIT_MOVED:
 		if (event->next && event->next->schema == event->node->schema)
@@ -355,6 +361,23 @@ int edit_fill(struct edit *edit, const struct lyd_node *parent, const char *path
 		path += length + !is_leaf;
 	}
 	return 0;
+}
+
+/*
+ * The instance among @siblings that @node stands for: entries by key or value, all else by name alone
+ * (lyd_find_sibling_first() compares a leaf's value too).
+ */
+static struct lyd_node *find_instance(const struct lyd_node *siblings, const struct lyd_node *node)
+{
+	struct lyd_node *match = NULL;
+
+	if (!siblings)
+		return NULL;
+	if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST))
+		(void)lyd_find_sibling_first(siblings, node, &match);
+	else
+		(void)lyd_find_sibling_val(siblings, node->schema, NULL, 0, &match);
+	return match;
 }
 
 /* --- requests --------------------------------------------------------------------------------- */
@@ -511,10 +534,9 @@ static void strip_meta(struct lyd_node *node)
 
 static bool is_duplicate(const struct lyd_node *node)
 {
-	struct lyd_node *match = NULL;
+	const struct lyd_node *first = find_instance(lyd_first_sibling(node), node);
 
-	return lyd_find_sibling_first(lyd_first_sibling(node), node, &match) == LY_SUCCESS &&
-		match != node;
+	return first && first != node;
 }
 
 static int adopt(struct edit *edit, struct lyd_node *node, struct err *err);
@@ -631,14 +653,14 @@ static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd
 static int remove_others(struct edit *edit, struct lyd_node *first, const struct lyd_node *request,
 	struct err *err)
 {
-	struct lyd_node *child, *next, *match;
+	struct lyd_node *child, *next;
 	int r;
 
 	for (child = first; child; child = next) {
 		next = child->next;
 		if ((child->flags & LYD_DEFAULT) || lysc_is_key(child->schema))
 			continue;
-		if (request && lyd_find_sibling_first(request, child, &match) == LY_SUCCESS)
+		if (find_instance(request, child))
 			continue;
 		r = may_remove(edit, child, err);
 		if (r < 0)
@@ -741,14 +763,12 @@ static int delete_node(struct edit *edit, struct lyd_node *match, const struct l
 
 static struct lyd_node *find_match(struct lyd_node *siblings, const struct lyd_node *request)
 {
-	struct lyd_node *match = NULL, *node;
+	struct lyd_node *node;
 
 	if (!siblings)
 		return NULL;
-	if (request->schema) {
-		(void)lyd_find_sibling_first(siblings, request, &match);
-		return match;
-	}
+	if (request->schema)
+		return find_instance(siblings, request);
 	LY_LIST_FOR (siblings, node) { /* an empty element to be deleted: by name */
 		if (node->schema && str_equal(node->schema->name, LYD_NAME(request)))
 			return node;

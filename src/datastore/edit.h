@@ -10,6 +10,13 @@
 
 #include "access.h"
 
+/* Follows what an undo does to the tree (the data index of validation). */
+struct edit_observer {
+	void (*leaves)(struct lyd_node *subtree);  /* is about to be freed */
+	void (*returns)(struct lyd_node *subtree); /* has been put back */
+	void (*changes)(struct lyd_node *node);	   /* has its former value again */
+};
+
 enum edit_event_kind {
 	EDIT_MADE,    /* node (with its subtree) was put in */
 	EDIT_REMOVED, /* node was taken out; kept unlinked until the edit ends */
@@ -35,6 +42,7 @@ struct edit {
 	size_t count, room;
 	struct map dead; /* roots of removed subtrees, by address → struct edit_grave */
 	struct arena *arena;
+	const struct edit_observer *observer; /* of an undo; NULL: none */
 	size_t request_start; /* first event of the request at hand */
 	struct unit_set *units; /* of what is removed, asked while it still stands; NULL: not wanted */
 };

@@ -57,6 +57,7 @@ struct txn {
 	size_t fill_event;
 	struct err err;
 	size_t steps;
+	bool is_whole; /* began with an empty tree */
 	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
 };
 
@@ -116,8 +117,6 @@ static void put_back_wants(struct txn *txn)
 static void undo(struct txn *txn)
 {
 	put_back_wants(txn);
-	if (txn->validation)
-		validation_undo(txn->validation);
 	edit_undo(&txn->edit);
 }
 
@@ -228,7 +227,7 @@ static int phase_validate(struct txn *txn)
 	int r;
 
 	if (!txn->validation)
-		txn->validation = validation_new(&txn->edit);
+		txn->validation = validation_new(&txn->edit, txn->is_whole);
 	r = validation_step(txn->validation, &txn->err);
 	if (r != 0)
 		return r;
@@ -438,6 +437,7 @@ void txn_run(const struct txn_opts *opts)
 	access_ref((struct access *)opts->access);
 	txn->started_us = clock_us();
 	txn->task = loop_task_new("transaction", run, txn);
+	txn->is_whole = !*store_running();
 	edit_begin(&txn->edit, store_running(), opts->access);
 	txn->edit.units = &txn->units;
 	run(txn);

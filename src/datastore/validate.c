@@ -98,13 +98,21 @@ static void track(struct lyd_node *node)
 {
 	struct snode *snode = schema_of_node(node);
 
-	if (snode->is_leafref_source)
+	if (snode->is_leafref_source && !node->priv)
 		enter_bucket(node, lyd_get_value(node));
-	if (snode->tracks_instances) {
+	if (snode->tracks_instances && !map_get(&snode->instances, &node, sizeof(node))) {
 		struct lyd_node **key = xmemdup(&node, sizeof(node));
 
 		map_put(&snode->instances, key, sizeof(node), key);
 	}
+}
+
+static void retrack(struct lyd_node *node)
+{
+	if (!node->priv || !schema_of_node(node)->is_leafref_source)
+		return;
+	leave_bucket(node);
+	enter_bucket(node, lyd_get_value(node));
 }
 
 static void untrack(struct lyd_node *node)
@@ -137,6 +145,12 @@ static void untrack_subtree(struct lyd_node *node)
 	}
 }
 
+static const struct edit_observer index_observer = {
+	.leaves = untrack_subtree,
+	.returns = track_subtree,
+	.changes = retrack,
+};
+
 void validation_forget_tree(struct lyd_node *tree)
 {
 	LY_LIST_FOR (tree, tree)
@@ -168,18 +182,19 @@ struct validation {
 	size_t read; /* events of the record read so far */
 	struct checks checks, whens, denied;
 	struct parents settle, count;
-	bool is_indexed; /* what was read is in the data index */
+	bool settle_all; /* top-level defaults are to be made */
 	/* An event whose subtree is being read. */
 	struct lyd_node *walk_root, *walk_at;
 };
 
-struct validation *validation_new(struct edit *edit)
+struct validation *validation_new(struct edit *edit, bool is_whole)
 {
 	struct validation *v = XNEW(struct validation);
 
 	v->edit = edit;
 	v->arena = arena_new();
-	v->is_indexed = true;
+	edit->observer = &index_observer;
+	v->settle_all = is_whole;
 	return v;
 }
 
@@ -418,10 +433,7 @@ static void read_event(struct validation *v)
 			return;
 		break;
 	case EDIT_CHANGED:
-		if (schema_of_node(node)->is_leafref_source) {
-			leave_bucket(node);
-			enter_bucket(node, lyd_get_value(node));
-		}
+		retrack(node);
 		check_own(v, node);
 		tell_readers(v, node, event->old);
 		break;
@@ -931,6 +943,26 @@ static int settle_top(struct validation *v, const struct edit_event *event, stru
 	return settle_schema(v, NULL, event->node->schema, err);
 }
 
+static int settle_all(struct validation *v, struct err *err)
+{
+	const struct lys_module *module;
+	uint32_t at = 0;
+
+	while ((module = ly_ctx_get_module_iter(yang_ctx(), &at))) {
+		const struct lysc_node *schema;
+		int r;
+
+		if (!module->implemented || !module->compiled)
+			continue;
+		LY_LIST_FOR (module->compiled->data, schema) {
+			r = settle_schema(v, NULL, schema, err);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 1;
+}
+
 /* One piece of work; 0 when there is none left. */
 static int work(struct validation *v, struct err *err)
 {
@@ -942,6 +974,10 @@ static int work(struct validation *v, struct err *err)
 		read_event(v);
 		r = v->walk_at ? 0 : settle_top(v, &event, err);
 		return r < 0 ? r : 1;
+	}
+	if (v->settle_all) {
+		v->settle_all = false;
+		return settle_all(v, err);
 	}
 	if (v->settle.done < v->settle.count) {
 		r = settle_parent(v, take_parent(&v->settle), err);
@@ -980,40 +1016,6 @@ int validation_step(struct validation *v, struct err *err)
 			return r;
 		if (n % STEP_MAX == 0 && loop_should_yield())
 			return 1;
-	}
-}
-
-/* Events are taken back from the last one read; the last may have been read in part. */
-void validation_undo(struct validation *v)
-{
-	struct lyd_node *at = v->walk_at;
-
-	if (!v->is_indexed)
-		return;
-	v->is_indexed = false;
-	if (at) { /* forget the nodes of this subtree that were read */
-		const struct edit_event *event = &v->edit->events[v->read];
-		struct lyd_node *node;
-
-		for (node = v->walk_root; node != at; node = walk_next(v->walk_root, node)) {
-			if (event->kind == EDIT_MADE)
-				untrack(node);
-			else
-				track(node);
-		}
-	}
-	for (size_t i = v->read; i-- > 0;) {
-		const struct edit_event *event = &v->edit->events[i];
-
-		if (event->kind == EDIT_MADE)
-			untrack_subtree(event->node);
-		else if (event->kind == EDIT_REMOVED)
-			track_subtree(event->node);
-		else if (event->kind == EDIT_CHANGED &&
-			schema_of_node(event->node)->is_leafref_source) {
-			leave_bucket(event->node);
-			enter_bucket(event->node, event->old);
-		}
 	}
 }
 

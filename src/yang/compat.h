@@ -46,17 +46,27 @@ static inline bool compat_meta_is_internal(const struct lyd_meta *meta)
 
 /*
  * Moves a system-ordered entry that was just appended back in front of @before, its old successor.
- * 3.12 sorts such entries itself. The parent's hash table knows the first instance of a list by its
- * node: in front of that one nothing may be put, and such an entry stays last.
+ * 3.12 sorts such entries itself. In 2.1 the chain of siblings can be changed by hand, as hashes do not
+ * hold positions; but the parent's hash table knows the first instance of a list by its node, so to
+ * become the first one, all others are taken out and appended again.
  */
 static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *before)
 {
 #if COMPAT_LY3
 	(void)node, (void)before;
 #else
-	if (!before || before == node || before->schema != node->schema ||
-		before->prev->schema != node->schema || !before->prev->next)
+	if (!before || before == node || before->schema != node->schema)
 		return;
+	if (before->prev->schema != node->schema || !before->prev->next) {
+		struct lyd_node *parent = lyd_parent(node), *next;
+
+		for (; before && before != node && before->schema == node->schema; before = next) {
+			next = before->next;
+			lyd_unlink_tree(before);
+			lyd_insert_child(parent, before);
+		}
+		return;
+	}
 	/* node is the last of its list: take it out of the chain … */
 	node->prev->next = node->next;
 	if (node->next)
