@@ -1,0 +1,219 @@
+"""Network namespaces with ports, and waiting for what the kernel does in them."""
+
+import contextlib
+import ctypes
+import fcntl
+import itertools
+import json
+import os
+import select
+import socket
+import subprocess
+import time
+
+from . import DEADLINE
+
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# rtnetlink groups whose messages may make a condition come true (linux/rtnetlink.h)
+GROUPS = (1, 3, 5, 7, 9, 11, 26)  # link, neigh, IPv4 address, route, IPv6 address, route, MDB
+SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
+
+# what differs between two looks at the same links although nothing was configured
+FLEETING = {
+    "stats", "stats64", "valid_life_time", "preferred_life_time", "fdb_n_learned", "age", "used",
+    "updated",
+}
+
+
+def run(*command, stdin=None):
+    """Standard output of a command that must succeed."""
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
+def setns(fd):
+    if LIBC.setns(fd, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def inside(name):
+    """Sockets that this thread opens, and /proc/sys/net, belong to the named namespace."""
+    with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{name}") as there:
+        setns(there.fileno())
+        try:
+            yield
+        finally:
+            setns(home.fileno())
+
+
+def until(condition, what, timeout=DEADLINE, pace=0.02):
+    """The first true value of condition(); for what gives no event to wait for."""
+    end = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < end, f"not within {timeout} s: {what}"
+        select.select([], [], [], pace)
+    return value
+
+
+def steady(value):
+    """VALUE without its fleeting parts, for comparing two dumps."""
+    if isinstance(value, dict):
+        return {key: steady(part) for key, part in value.items()
+                if key not in FLEETING and not key.endswith("_timer")}
+    if isinstance(value, list):
+        return [steady(part) for part in value]
+    return value
+
+
+def differences(one, other, where=""):
+    """What differs between two dumps, one line each."""
+    if type(one) is type(other) is dict:
+        return [line for key in sorted({*one, *other})
+                for line in differences(one.get(key), other.get(key), f"{where}/{key}")]
+    if type(one) is type(other) is list and len(one) == len(other):
+        return [line for at, pair in enumerate(zip(one, other))
+                for line in differences(*pair, f"{where}[{at}]")]
+    return [] if one == other else [f"{where}: {one!r} was not {other!r}"]
+
+
+class Namespace:
+    """A named network namespace with loopback up."""
+
+    def __init__(self, name):
+        self.name = name
+        with open("/run/lock/ashlar-tests", "w") as lock:
+            # the first `ip netns add` on a machine makes /run/netns a mount of its own
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            run("ip", "netns", "add", name)
+        with inside(name):
+            for scope in "all", "default":
+                with open(f"/proc/sys/net/ipv6/conf/{scope}/accept_dad", "w") as knob:
+                    knob.write("0")
+        self.ip("link set lo up")
+
+    def close(self):
+        run("ip", "netns", "del", self.name)
+
+    def run(self, *command, stdin=None):
+        return run("nsenter", f"--net=/run/netns/{self.name}", "--", *command, stdin=stdin)
+
+    def ip(self, words):
+        return run("ip", "-n", self.name, *words.split())
+
+    def ip_json(self, words):
+        """Data of `ip -j WORDS`, an empty list where it prints nothing."""
+        return json.loads(self.ip("-j " + words) or "[]")
+
+    def bridge_json(self, words):
+        return json.loads(run("bridge", "-n", self.name, "-j", *words.split()) or "[]")
+
+    def link(self, name):
+        """What `ip -d link show NAME` knows, None when there is no such link."""
+        found = [link for link in self.ip_json("-d link show") if link.get("ifname") == name]
+        return found[0] if found else None
+
+    def addresses(self, name):
+        """The link's addresses as "192.0.2.1/24", without the kernel's own link-local ones."""
+        links = self.ip_json("address show")
+        return sorted(f"{address['local']}/{address['prefixlen']}"
+                      for link in links if link.get("ifname") == name
+                      for address in link["addr_info"]
+                      if not (address["scope"] == "link" and address.get("protocol") == "kernel_ll"))
+
+    def vlans(self, name):
+        """The bridge port's VLANs: {vid: set of flags}."""
+        result = {}
+        for port in self.bridge_json("vlan show"):
+            if port.get("ifname") != name:
+                continue
+            for vlan in port["vlans"]:
+                for vid in range(vlan["vlan"], vlan.get("vlanEnd", vlan["vlan"]) + 1):
+                    result[vid] = set(vlan.get("flags", []))
+        return result
+
+    def dump(self):
+        """All that configuration can reach, comparable with another dump."""
+        def permanent(entries):
+            return sorted((entry for entry in entries if entry.get("state") == "permanent"),
+                          key=json.dumps)
+
+        return steady({
+            "links": self.ip_json("-d link show"),
+            "addresses": self.ip_json("address show"),
+            "routes": sorted(self.ip_json("-4 route show table all") +
+                             self.ip_json("-6 route show table all"), key=json.dumps),
+            "vlans": self.bridge_json("vlan show"),
+            "fdb": permanent(self.bridge_json("fdb show")),
+        })
+
+    def wait(self, condition, what, timeout=DEADLINE):
+        """The first true value of condition(), asked again after each event of rtnetlink."""
+        end = time.monotonic() + timeout
+        with inside(self.name):
+            events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        with events:
+            events.bind((0, 0))
+            for group in GROUPS:
+                events.setsockopt(SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group)
+            events.setblocking(False)
+            while not (value := condition()):
+                left = end - time.monotonic()
+                assert left > 0, f"not within {timeout} s: {what}"
+                # VLANs of bridge ports and sysctls change without an event on some kernels
+                select.select([events], [], [], min(left, 0.2))
+                with contextlib.suppress(BlockingIOError, OSError):
+                    while events.recv(65536):
+                        pass
+        return value
+
+    def connect(self, address, port, timeout=DEADLINE):
+        """A TCP connection from within the namespace, without Nagle's delay."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with inside(self.name):
+            stream = socket.socket(family, socket.SOCK_STREAM)
+        stream.settimeout(timeout)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        stream.connect((address, port))
+        return stream
+
+
+class Net(Namespace):
+    """The device's namespace with ports p1, p2 ..., and a namespace behind each of them.
+
+    What is plugged into port N is `net.far[N]`, a namespace whose end of the cable is called eth0.
+    """
+
+    numbers = itertools.count(1)
+
+    def __init__(self, ports=4):
+        super().__init__(f"ash{os.getpid()}-{next(Net.numbers)}")
+        self.ports = [f"p{number}" for number in range(1, ports + 1)]
+        self.far = {}
+        try:
+            for number in range(1, ports + 1):
+                self.plug(number)
+        except BaseException:
+            self.close()
+            raise
+
+    def plug(self, number):
+        far = self.far[number] = Namespace(f"{self.name}-{number}")
+        self.ip(f"link add p{number} type veth peer name eth0 netns {far.name}")
+        far.ip("link set eth0 up")
+
+    def unplug(self, number):
+        self.far.pop(number).close()
+
+    def close(self):
+        for far in self.far.values():
+            far.close()
+        self.far = {}
+        super().close()
+
+
+def processor_count():
+    return len(os.sched_getaffinity(0))

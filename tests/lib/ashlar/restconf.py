@@ -1,0 +1,89 @@
+"""RESTCONF over one kept-alive HTTPS connection."""
+
+import base64
+import http.client
+import json
+import ssl
+
+from lxml import etree
+
+JSON = "application/yang-data+json"
+XML = "application/yang-data+xml"
+
+
+class Response:
+    def __init__(self, response):
+        self.status = response.status
+        self.headers = response.headers
+        self.body = response.read()
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def xml(self):
+        return etree.fromstring(self.body)
+
+    @property
+    def error(self):
+        """The first error that the body reports."""
+        return self.json["ietf-restconf:errors"]["error"][0]
+
+
+class Connection(http.client.HTTPSConnection):
+    def __init__(self, net, host, port):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        super().__init__(host, port, context=context)
+        self.net = net
+        self.context = context
+
+    def connect(self):
+        plain = self.net.connect(self.host, self.port)
+        self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
+
+
+class Client:
+    def __init__(self, net, port, user, password, host="127.0.0.1"):
+        self.connection = Connection(net, host, port)
+        self.headers = {}
+        if user is not None:
+            token = base64.b64encode(f"{user}:{password}".encode()).decode()
+            self.headers["Authorization"] = f"Basic {token}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        self.connection.close()
+
+    def request(self, method, path, body=None, headers=None):
+        """PATH below /restconf, or absolute; a dict as BODY is sent as JSON."""
+        all_headers = {**self.headers, **(headers or {})}
+        if isinstance(body, dict):
+            body = json.dumps(body)
+            all_headers.setdefault("Content-Type", JSON)
+        if not path.startswith("/"):
+            path = f"/restconf/{path}"
+        self.connection.request(method, path, body, all_headers)
+        return Response(self.connection.getresponse())
+
+    def get(self, path, accept=JSON, **headers):
+        return self.request("GET", path, headers={"Accept": accept, **headers})
+
+    def put(self, path, body, **headers):
+        return self.request("PUT", path, body, headers)
+
+    def patch(self, path, body, **headers):
+        return self.request("PATCH", path, body, headers)
+
+    def post(self, path, body=None, **headers):
+        return self.request("POST", path, body, headers)
+
+    def delete(self, path, **headers):
+        return self.request("DELETE", path, headers=headers)
