@@ -158,6 +158,14 @@ struct ds_denied {
 };
 const struct ds_denied *ds_denied(void);
 
+/* How many edits were undone since start: what a feature learned from a tree before may not hold. */
+uint64_t ds_undone(void);
+/*
+ * Configuration that a startup file holds and this version cannot apply: path and why, from index 0 on;
+ * false at the end. Borrowed.
+ */
+bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason);
+
 /* --- what features may do within an edit (fill) ------------------------------------------------- */
 
 struct edit;

@@ -279,8 +279,16 @@ static void edit_end(struct edit *edit)
 	edit->count = edit->room = edit->request_start = 0;
 }
 
+static uint64_t undone;
+
+uint64_t ds_undone(void)
+{
+	return undone;
+}
+
 void edit_undo(struct edit *edit)
 {
+	undone++;
 	for (size_t i = edit->count; i-- > 0;)
 		undo_event(edit, &edit->events[i]);
 	edit_end(edit);
