@@ -17,7 +17,14 @@ struct server_config {
 int server_prepare(struct err *err) WARN_UNUSED;
 /* Generates missing keys, opens the listeners. */
 int server_start(const struct server_config *config, struct err *err) WARN_UNUSED;
-/* Closes listeners and drops all sessions. */
+/* Closes listeners and drops all sessions. Also after server_start() failed, or never was called. */
 void server_stop(void);
+
+struct lyd_node;
+/*
+ * Fills in /ietf-netconf-monitoring:netconf-state (RFC 6022): what only the servers know. For the
+ * operational read path.
+ */
+int server_monitoring_show(struct lyd_node *netconf_state, struct err *err) WARN_UNUSED;
 
 #endif

@@ -70,6 +70,15 @@ void conn_pause(struct conn *conn, bool pause)
 	conn->transport->kick(conn);
 }
 
+void conn_consume(struct conn *conn, size_t size)
+{
+	bool was_full = conn->in.length >= CONN_IN_MAX;
+
+	buf_consume(&conn->in, size);
+	if (was_full && conn->in.length < CONN_IN_MAX)
+		conn->transport->kick(conn);
+}
+
 void conn_finish(struct conn *conn)
 {
 	if (conn->finishing)

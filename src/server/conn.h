@@ -64,6 +64,8 @@ int conn_write(struct conn *conn, const void *data, size_t size) WARN_UNUSED;
 /* Moves all of @from into out. */
 int conn_write_buf(struct conn *conn, struct buf *from) WARN_UNUSED;
 void conn_pause(struct conn *conn, bool pause);
+/* Drops @size bytes from the front of in; reading goes on if it had stopped because in was full. */
+void conn_consume(struct conn *conn, size_t size);
 /* Both may be called again, finish() before abort(); nothing may be written afterwards. */
 void conn_finish(struct conn *conn);
 void conn_abort(struct conn *conn);

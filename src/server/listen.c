@@ -144,6 +144,7 @@ static void name_peer(struct listen_place *place, const struct sockaddr_storage 
 		memset(&prefix.s6_addr[8], 0, 8);
 		(void)inet_ntop(AF_INET6, &prefix, place->source, sizeof(place->source));
 	} else {
+		place->is_local = true;
 		(void)snprintf(place->host, sizeof(place->host), "local");
 		(void)snprintf(place->peer, sizeof(place->peer), "local");
 		(void)snprintf(place->source, sizeof(place->source), "local");

@@ -22,6 +22,7 @@ struct listen_place {
 	char host[48];	 /* the same without port */
 	char source[48]; /* address; of IPv6 the first 64 bits, for a peer has them all */
 	bool is_known;
+	bool is_local; /* a process on this machine */
 };
 
 /* @fd is non-blocking (TCP: TCP_NODELAY, keepalive); both are the callee's, which must give the place back. */

@@ -1,0 +1,250 @@
+/*
+ * What we can do, and what the client can. YANG 1.0 modules are capabilities of their own (RFC 6020
+ * section 5.6.4); all modules are in the YANG library, whose content-id is one too (RFC 8526 section 2).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/str.h"
+#include "ashlar/yang.h"
+
+#include "nc-hello.h"
+#include "nc-reply.h"
+#include "nc-rpc.h"
+
+#define BASE	   "urn:ietf:params:netconf:base:"
+#define CAPABILITY "urn:ietf:params:netconf:capability:"
+
+#define CAPABILITY_SIZE_MAX 128 /* a longer one of the client's is none that we look for */
+
+static const char *const fixed[] = {
+	BASE "1.0",
+	BASE "1.1",
+	CAPABILITY "writable-running:1.0",
+	CAPABILITY "rollback-on-error:1.0",
+	CAPABILITY "validate:1.0",
+	CAPABILITY "validate:1.1",
+	CAPABILITY "startup:1.0",
+	CAPABILITY "xpath:1.0",
+	CAPABILITY "with-defaults:1.0?basic-mode=explicit"
+		   "&also-supported=report-all,report-all-tagged,trim",
+};
+
+static struct {
+	char **list;
+	size_t count, room;
+	struct buf text; /* the hello up to the session-id */
+} hello;
+
+/* --- ours ------------------------------------------------------------------------------------- */
+
+static void add(char *capability)
+{
+	ARRAY_GROW(hello.list, hello.count, hello.room);
+	hello.list[hello.count++] = capability;
+}
+
+static void append(struct buf *text, const char *piece)
+{
+	(void)!buf_append_str(text, piece); /* no ceiling: what is appended is the schema's */
+}
+
+static void append_features(struct buf *text, const struct lys_module *module)
+{
+	const struct lysp_feature *feature = NULL;
+	const char *before = "&features=";
+	uint32_t index = 0;
+
+	while ((feature = lysp_feature_next(feature, module->parsed, &index))) {
+		if (!(feature->flags & LYS_FENABLED))
+			continue;
+		append(text, before);
+		append(text, feature->name);
+		before = ",";
+	}
+}
+
+static void append_deviations(struct buf *text, const struct lys_module *module)
+{
+	LY_ARRAY_COUNT_TYPE i;
+
+	LY_ARRAY_FOR (module->deviated_by, i) {
+		append(text, i ? "," : "&deviations=");
+		append(text, module->deviated_by[i]->name);
+	}
+}
+
+static void add_module(const struct lys_module *module)
+{
+	struct buf text = { 0 };
+
+	append(&text, module->ns);
+	append(&text, "?module=");
+	append(&text, module->name);
+	if (module->revision) {
+		append(&text, "&revision=");
+		append(&text, module->revision);
+	}
+	append_features(&text, module);
+	append_deviations(&text, module);
+	add(buf_take(&text));
+}
+
+static void add_library(void)
+{
+	const struct lys_module *library =
+		ly_ctx_get_module_implemented(yang_ctx(), "ietf-yang-library");
+
+	if (library && library->revision)
+		add(xasprintf(CAPABILITY "yang-library:1.1?revision=%s&content-id=%s",
+			library->revision, yang_content_id()));
+}
+
+const char *const *nc_hello_capabilities(size_t *ret_count)
+{
+	const struct lys_module *module;
+	uint32_t index = 0;
+	size_t i;
+
+	if (!hello.count) {
+		for (i = 0; i < ARRAY_SIZE(fixed); i++)
+			add(xstrdup(fixed[i]));
+		add_library();
+		while ((module = ly_ctx_get_module_iter(yang_ctx(), &index)))
+			if (module->implemented && module->parsed->version < LYS_VERSION_1_1)
+				add_module(module);
+	}
+	*ret_count = hello.count;
+	return (const char *const *)hello.list;
+}
+
+void nc_hello_done(void)
+{
+	size_t i;
+
+	for (i = 0; i < hello.count; i++)
+		free(hello.list[i]);
+	free(hello.list);
+	buf_done(&hello.text);
+	memset(&hello, 0, sizeof(hello));
+}
+
+void nc_hello_print(struct buf *out, uint32_t session_id)
+{
+	size_t count, i;
+	const char *const *list = nc_hello_capabilities(&count);
+
+	if (!hello.text.length) {
+		append(&hello.text, "<hello xmlns=\"" NC_NS_BASE "\"><capabilities>");
+		for (i = 0; i < count; i++) {
+			append(&hello.text, "<capability>");
+			nc_reply_escape(&hello.text, list[i]);
+			append(&hello.text, "</capability>");
+		}
+		append(&hello.text, "</capabilities>");
+	}
+	(void)!buf_append(out, buf_bytes(&hello.text), hello.text.length);
+	(void)!buf_printf(out, "<session-id>%u</session-id></hello>", session_id);
+}
+
+/* --- the client's ----------------------------------------------------------------------------- */
+
+struct scan {
+	struct nc_xml xml;
+	char capability[CAPABILITY_SIZE_MAX];
+	size_t size; /* may exceed the array: then it is none of ours */
+	bool is_in_capability;
+	bool has_base10, has_base11, has_session_id;
+};
+
+/*
+ * Of namespaces only the root's own declaration is looked at: elements of other namespaces do not belong
+ * here, and ones that look like ours and are not do no harm.
+ */
+static bool is_base(const struct nc_xml *xml)
+{
+	size_t i;
+
+	for (i = 0; i < xml->attribute_count; i++) {
+		const struct nc_xml_attribute *attribute = &xml->attributes[i];
+
+		if (xml->prefix.size ? nc_text_is(attribute->prefix, "xmlns") &&
+					nc_text_equal(attribute->name, xml->prefix) :
+				       !attribute->prefix.size &&
+					nc_text_is(attribute->name, "xmlns"))
+			return nc_text_is(attribute->value, NC_NS_BASE);
+	}
+	return false;
+}
+
+static int take_start(struct scan *scan, struct err *err)
+{
+	const struct nc_xml *xml = &scan->xml;
+
+	if (xml->depth == 1 && (!nc_text_is(xml->name, "hello") || !is_base(xml)))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "no <hello>");
+	if (xml->depth == 2 && nc_text_is(xml->name, "session-id"))
+		scan->has_session_id = true;
+	scan->is_in_capability = xml->depth == 3 && nc_text_is(xml->name, "capability");
+	scan->size = 0;
+	return 0;
+}
+
+static void take_text(struct scan *scan)
+{
+	size_t i;
+
+	if (!scan->is_in_capability)
+		return;
+	for (i = 0; i < scan->xml.text.size; i++) {
+		if (strchr(" \t\r\n", scan->xml.text.at[i]))
+			continue;
+		if (scan->size < sizeof(scan->capability) - 1)
+			scan->capability[scan->size] = scan->xml.text.at[i];
+		scan->size++;
+	}
+}
+
+static void take_end(struct scan *scan)
+{
+	char *parameters;
+
+	if (scan->is_in_capability && scan->size < sizeof(scan->capability)) {
+		scan->capability[scan->size] = '\0';
+		parameters = strchr(scan->capability, '?');
+		if (parameters)
+			*parameters = '\0';
+		scan->has_base10 |= str_equal(scan->capability, BASE "1.0");
+		scan->has_base11 |= str_equal(scan->capability, BASE "1.1");
+	}
+	scan->is_in_capability = false;
+}
+
+int nc_hello_parse(const char *message, size_t size, bool *ret_base11, struct err *err)
+{
+	struct scan scan = { 0 };
+	int event, ret;
+
+	if (!nc_xml_is_text(message, size))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "no UTF-8 text");
+	nc_xml_init(&scan.xml, message, size);
+	while ((event = nc_xml_next(&scan.xml, err)) != NC_XML_DONE) {
+		if (event < 0)
+			return event;
+		if (event == NC_XML_START) {
+			ret = take_start(&scan, err);
+			if (ret < 0)
+				return ret;
+		} else if (event == NC_XML_TEXT) {
+			take_text(&scan);
+		} else {
+			take_end(&scan);
+		}
+	}
+	if (scan.has_session_id)
+		return err_tagged(err, ERR_TAG_BAD_ELEMENT, NULL, "a client's <hello> has no session-id");
+	if (!scan.has_base10 && !scan.has_base11)
+		return err_set(err, -EPROTONOSUPPORT, NULL, "no base capability in common");
+	*ret_base11 = scan.has_base11;
+	return 0;
+}

@@ -1,0 +1,132 @@
+/*
+ * Operations that change a datastore or judge one. Whatever error-option asks for, an edit is done as a
+ * whole or not at all: rollback-on-error is what the others are free to be (RFC 6241 section 7.2).
+ */
+#include <errno.h>
+
+#include "op.h"
+
+#define WRITABLE (1U << DS_RUNNING | 1U << DS_STARTUP)
+
+static int take_config(struct op *op, const struct nc_element *config, struct lyd_node **ret_tree,
+	struct err *err)
+{
+	struct nc_text text;
+	int ret = op_payload(op, config, &text, err);
+
+	*ret_tree = NULL;
+	if (ret < 0 || !text.size)
+		return ret;
+	return format_parse_edit(text.at, text.size, FORMAT_XML, NULL, ret_tree, err);
+}
+
+static int take_source(struct op *op, const struct nc_element *element, struct ds_source *ret_source,
+	struct err *err)
+{
+	const struct nc_element *config;
+	int ret = op_source(op, element, WRITABLE, &ret_source->ds, &config, err);
+
+	if (ret < 0 || !config)
+		return ret;
+	ret_source->is_tree = true;
+	return take_config(op, config, &ret_source->tree, err);
+}
+
+int op_edit_config(struct op *op, struct err *err)
+{
+	static const char *const operations[] = { "merge", "replace", "none", NULL };
+	static const char *const tests[] = { "test-then-set", "set", "test-only", NULL };
+	static const char *const options[] = { "stop-on-error", "continue-on-error",
+		"rollback-on-error", NULL };
+	static const struct op_param params[] = {
+		{ "target", NULL, true },
+		{ "default-operation", NULL, false },
+		{ "test-option", NULL, false },
+		{ "error-option", NULL, false },
+		{ "config", NULL, true },
+	};
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE, .test_option = DS_TEST_THEN_SET };
+	int ret;
+
+	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+	if (ret == 0)
+		ret = op_datastore(op, at[0], 1U << DS_RUNNING, &edit.target, err);
+	if (ret == 0 && at[1]) {
+		ret = op_enum(op, at[1], operations, err);
+		edit.default_operation = (enum ds_default_operation)ret;
+	}
+	if (ret >= 0 && at[2]) {
+		ret = op_enum(op, at[2], tests, err);
+		edit.test_option = (enum ds_test_option)ret;
+	}
+	if (ret >= 0 && at[3])
+		ret = op_enum(op, at[3], options, err);
+	if (ret >= 0)
+		ret = take_config(op, at[4], &edit.tree, err);
+	if (ret < 0)
+		return ret;
+	ds_edit(&op->client, &edit, op_on_done, op);
+	return 0;
+}
+
+int op_copy_config(struct op *op, struct err *err)
+{
+	static const char *const modes[] = { "report-all", "report-all-tagged", "trim", "explicit",
+		NULL };
+	static const struct op_param params[] = {
+		{ "target", NULL, true },
+		{ "source", NULL, true },
+		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
+	};
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	struct ds_source source = { 0 };
+	enum ds target;
+	int ret;
+
+	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+	if (ret == 0)
+		ret = op_datastore(op, at[0], WRITABLE, &target, err);
+	/* Of meaning for a target outside alone, which there is none: a datastore keeps what was set. */
+	if (ret == 0 && at[2])
+		ret = op_enum(op, at[2], modes, err);
+	if (ret >= 0)
+		ret = take_source(op, at[1], &source, err);
+	if (ret < 0)
+		return ret;
+	if (!source.is_tree && source.ds == target)
+		return op_bad_element(err, ERR_TAG_INVALID_VALUE, at[1],
+			"and <target> are the same datastore");
+	ds_copy(&op->client, target, &source, op_on_done, op);
+	return 0;
+}
+
+int op_delete_config(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = { { "target", NULL, true } };
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	enum ds target;
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	if (ret == 0)
+		ret = op_datastore(op, at[0], WRITABLE, &target, err);
+	if (ret < 0)
+		return ret;
+	ds_delete(&op->client, target, op_on_done, op);
+	return 0;
+}
+
+int op_validate(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = { { "source", NULL, true } };
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	struct ds_source source = { 0 };
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	if (ret == 0)
+		ret = take_source(op, at[0], &source, err);
+	if (ret < 0)
+		return ret;
+	ds_validate(&op->client, &source, op_on_done, op);
+	return 0;
+}

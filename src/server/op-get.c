@@ -1,0 +1,248 @@
+/*
+ * get, get-config and get-schema. A filter is handed on as a tree or, with its prefixes resolved, as an
+ * expression; with-defaults is RFC 6243's, basic mode explicit.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/str.h"
+
+#include "nc-reply.h"
+#include "nc-xpath.h"
+#include "op.h"
+
+static const char *const defaults_modes[] = {
+	[WITH_DEFAULTS_EXPLICIT] = "explicit",
+	[WITH_DEFAULTS_TRIM] = "trim",
+	[WITH_DEFAULTS_ALL] = "report-all",
+	[WITH_DEFAULTS_ALL_TAGGED] = "report-all-tagged",
+	NULL,
+};
+
+static int protocol_error(struct err *err, int ret)
+{
+	if (err && ret < 0)
+		err->type = ERR_TYPE_PROTOCOL;
+	return ret;
+}
+
+/* --- filters ---------------------------------------------------------------------------------- */
+
+/* What resolves prefixes for nc_xpath_resolve(). */
+struct scope {
+	const struct nc_rpc *rpc;
+	const struct nc_element *element;
+};
+
+static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_declared, void *arg)
+{
+	const struct scope *scope = arg;
+	struct nc_text ns = nc_rpc_namespace(scope->rpc, scope->element,
+		(struct nc_text){ prefix, size });
+	_cleanup_free_ char *uri = nc_text_decode(ns, true);
+	const struct lys_module *module;
+
+	*ret_declared = ns.size;
+	module = ns.size ? ly_ctx_get_module_implemented_ns(yang_ctx(), uri) : NULL;
+	return module ? module->name : NULL;
+}
+
+static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_read *read,
+	struct err *err)
+{
+	const struct nc_xml_attribute *select = nc_rpc_attribute(&op->rpc, filter, "select");
+	struct scope scope = { &op->rpc, filter };
+	_cleanup_free_ char *text = NULL;
+
+	if (!select) {
+		(void)err_tagged(err, ERR_TAG_MISSING_ATTRIBUTE, NULL,
+			"<filter> of type xpath needs the attribute \"select\"");
+		err_add_info(err, "bad-attribute", "select");
+		return protocol_error(err, err_add_info(err, "bad-element", "filter"));
+	}
+	text = nc_text_decode(select->value, true);
+	return protocol_error(err,
+		nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
+}
+
+/* An empty filter selects nothing (RFC 6241 section 6.4.2). */
+static int take_subtree(struct op *op, const struct nc_element *filter, struct ds_read *read,
+	bool *ret_nothing, struct err *err)
+{
+	struct nc_text text;
+	int ret = op_payload(op, filter, &text, err);
+
+	if (ret < 0)
+		return ret;
+	if (!text.size) {
+		*ret_nothing = true;
+		return 0;
+	}
+	return ds_parse_filter(text.at, text.size, &read->subtree, err);
+}
+
+static int take_filter(struct op *op, const struct nc_element *filter, struct ds_read *read,
+	bool *ret_nothing, struct err *err)
+{
+	const struct nc_xml_attribute *type = nc_rpc_attribute(&op->rpc, filter, "type");
+
+	if (!type || nc_text_is(type->value, "subtree"))
+		return take_subtree(op, filter, read, ret_nothing, err);
+	if (nc_text_is(type->value, "xpath"))
+		return take_xpath(op, filter, read, err);
+	(void)err_tagged(err, ERR_TAG_BAD_ATTRIBUTE, NULL,
+		"the type of a <filter> is \"subtree\" or \"xpath\"");
+	err_add_info(err, "bad-attribute", "type");
+	return protocol_error(err, err_add_info(err, "bad-element", "filter"));
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static void on_read(struct buf *out, const struct err *err, void *arg)
+{
+	if (err)
+		op_reply_error(arg, err);
+	else
+		op_reply_data(arg, "<data>", out, "</data>");
+}
+
+/* Takes what is in @read. */
+static int start_read(struct op *op, struct ds_read *read, const struct nc_element *filter,
+	const struct nc_element *defaults, struct err *err)
+{
+	struct buf none = { 0 };
+	bool is_nothing = false;
+	int ret;
+
+	read->format = FORMAT_XML;
+	if (defaults) {
+		ret = op_enum(op, defaults, defaults_modes, err);
+		if (ret < 0)
+			return ret;
+		read->defaults = (enum with_defaults)ret;
+	}
+	if (filter) {
+		ret = take_filter(op, filter, read, &is_nothing, err);
+		if (ret < 0)
+			return ret;
+	}
+	if (is_nothing)
+		op_reply_data(op, "<data>", &none, "</data>");
+	else
+		ds_read(&op->client, read, on_read, op);
+	return 0;
+}
+
+int op_get(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = {
+		{ "filter", NULL, false },
+		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
+	};
+	struct ds_read read = { .ds = DS_OPERATIONAL, .content = DS_CONTENT_ALL };
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	return ret < 0 ? ret : start_read(op, &read, at[0], at[1], err);
+}
+
+int op_get_config(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = {
+		{ "source", NULL, true },
+		{ "filter", NULL, false },
+		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
+	};
+	struct ds_read read = { .content = DS_CONTENT_CONFIG };
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	if (ret < 0)
+		return ret;
+	ret = op_datastore(op, at[0], 1U << DS_RUNNING | 1U << DS_STARTUP, &read.ds, err);
+	return ret < 0 ? ret : start_read(op, &read, at[1], at[2], err);
+}
+
+/* --- get-schema (RFC 6022 section 3.1) -------------------------------------------------------- */
+
+/* Only YANG: the identity "yang" of ietf-netconf-monitoring, with its prefix or without. */
+static int check_format(struct op *op, const struct nc_element *element, struct err *err)
+{
+	_cleanup_free_ char *value = NULL;
+	const char *colon;
+	struct nc_text ns;
+	int ret = nc_rpc_value(&op->rpc, element, &value, err);
+
+	if (ret < 0)
+		return ret;
+	colon = strchr(value, ':');
+	ns = nc_rpc_namespace(&op->rpc, element,
+		(struct nc_text){ value, colon ? (size_t)(colon - value) : 0 });
+	if (nc_text_is(ns, NC_NS_MONITORING) && str_equal(colon ? colon + 1 : value, "yang"))
+		return 0;
+	return op_bad_element(err, ERR_TAG_INVALID_VALUE, element, "is not \"yang\"");
+}
+
+/* A module of the schema, or a submodule of one; counts those that fit. */
+static unsigned find_schemas(const char *name, const char *version)
+{
+	const struct lys_module *module;
+	uint32_t index = 0;
+	unsigned count = 0;
+
+	while ((module = ly_ctx_get_module_iter(yang_ctx(), &index))) {
+		const struct lysp_submodule *sub;
+		const char *revision = module->revision ? module->revision : "";
+		LY_ARRAY_COUNT_TYPE i;
+
+		if (str_equal(module->name, name) && (!version || str_equal(revision, version)))
+			count++;
+		LY_ARRAY_FOR (module->parsed->includes, i) {
+			sub = module->parsed->includes[i].submodule;
+			if (sub && str_equal(sub->name, name))
+				count++;
+		}
+	}
+	return count;
+}
+
+static int text_param(struct op *op, const struct nc_element *element, char **ret_value,
+	struct err *err)
+{
+	return element ? nc_rpc_value(&op->rpc, element, ret_value, err) : 0;
+}
+
+int op_get_schema(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = {
+		{ "identifier", NC_NS_MONITORING, true },
+		{ "version", NC_NS_MONITORING, false },
+		{ "format", NC_NS_MONITORING, false },
+	};
+	_cleanup_free_ char *name = NULL, *version = NULL, *source = NULL;
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	struct buf text = { 0 };
+	unsigned count;
+	int ret;
+
+	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+	if (ret == 0)
+		ret = text_param(op, at[0], &name, err);
+	if (ret == 0)
+		ret = text_param(op, at[1], &version, err);
+	if (ret == 0 && at[2])
+		ret = check_format(op, at[2], err);
+	if (ret < 0)
+		return ret;
+	count = find_schemas(name, version);
+	if (count > 1) {
+		(void)err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL,
+			"there is more than one schema \"%s\": say which version", name);
+		return err_app_tag(err, "data-not-unique");
+	}
+	if (!count || yang_source(name, version, &source, NULL) < 0)
+		return op_bad_element(err, ERR_TAG_INVALID_VALUE, at[0], "names no schema of ours");
+	nc_reply_escape(&text, source);
+	op_reply_data(op, "<data xmlns=\"" NC_NS_MONITORING "\">", &text, "</data>");
+	return 0;
+}

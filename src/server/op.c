@@ -1,0 +1,335 @@
+/*
+ * Operations: the table of those that are ours, the checks before any of them runs, the one reply after.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/log.h"
+#include "ashlar/str.h"
+
+#include "nc-reply.h"
+#include "op.h"
+
+#define REPLY_ROOM 65536 /* what a reply's envelope may take beside its data */
+
+static const struct op_type {
+	const char *ns, *module, *name;
+	op_fn run;
+	bool is_always_allowed; /* RFC 8341 section 3.2.4 */
+} types[] = {
+	{ NC_NS_BASE, "ietf-netconf", "edit-config", op_edit_config, false },
+	{ NC_NS_BASE, "ietf-netconf", "get-config", op_get_config, false },
+	{ NC_NS_BASE, "ietf-netconf", "get", op_get, false },
+	{ NC_NS_BASE, "ietf-netconf", "lock", op_lock, false },
+	{ NC_NS_BASE, "ietf-netconf", "unlock", op_unlock, false },
+	{ NC_NS_BASE, "ietf-netconf", "copy-config", op_copy_config, false },
+	{ NC_NS_BASE, "ietf-netconf", "delete-config", op_delete_config, false },
+	{ NC_NS_BASE, "ietf-netconf", "validate", op_validate, false },
+	{ NC_NS_BASE, "ietf-netconf", "close-session", op_close_session, true },
+	{ NC_NS_BASE, "ietf-netconf", "kill-session", op_kill_session, false },
+	{ NC_NS_MONITORING, "ietf-netconf-monitoring", "get-schema", op_get_schema, false },
+};
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+struct op *op_new(struct session *session, struct buf *message)
+{
+	struct op *op = xmalloc(sizeof(*op));
+	const struct conn *conn = session->conn;
+
+	/* The rest, rpc, is large and filled in by the scan. */
+	memset(op, 0, offsetof(struct op, rpc));
+	op->session = session;
+	op->message = *message;
+	buf_init(message, 0);
+	op->client = (struct ds_client){
+		.user = conn->username,
+		.session = session->id,
+		.protocol = "netconf",
+		.is_recovery = conn->is_recovery,
+	};
+	return op;
+}
+
+static void op_free(struct op *op)
+{
+	buf_done(&op->message);
+	buf_done(&op->scratch);
+	free(op);
+}
+
+void op_cancel(struct op *op)
+{
+	ds_forget(op);
+	op_free(op);
+}
+
+/* --- the reply -------------------------------------------------------------------------------- */
+
+static void finish(struct op *op, const struct session_part *parts, size_t count,
+	enum session_outcome outcome)
+{
+	struct session *session = op->session;
+	bool closes = op->closes;
+
+	assert(session->op == op);
+	/* From here on it is ours alone: sending may end the session. */
+	session->op = NULL;
+	session_send(session, parts, count);
+	op_free(op);
+	session_op_done(session, outcome);
+	if (closes)
+		session_close(session);
+}
+
+void op_reply_ok(struct op *op)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	nc_reply_begin(&text, &op->rpc);
+	(void)!buf_append_str(&text, "<ok/>" NC_REPLY_END); /* no ceiling */
+	finish(op, &(struct session_part){ buf_bytes(&text), text.length }, 1, SESSION_OK);
+}
+
+void op_reply_error(struct op *op, const struct err *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+
+	nc_reply_begin(&text, &op->rpc);
+	nc_reply_error(&text, err, op->session->is_base11);
+	(void)!buf_append_str(&text, NC_REPLY_END); /* no ceiling */
+	finish(op, &(struct session_part){ buf_bytes(&text), text.length }, 1,
+		op->is_bad_rpc ? SESSION_BAD_RPC : SESSION_RPC_ERROR);
+}
+
+void op_reply_data(struct op *op, const char *before, struct buf *data, const char *after)
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, body = *data;
+	_cleanup_err_ struct err err = { 0 };
+	struct session_part parts[4];
+
+	buf_init(data, data->max);
+	if (body.length > CONN_OUT_MAX - CONN_OUT_LOW - REPLY_ROOM) {
+		(void)err_tagged(&err, ERR_TAG_TOO_BIG, NULL,
+			"the reply would take %zu bytes; ask for less with a filter", body.length);
+		op_reply_error(op, &err);
+		return;
+	}
+	nc_reply_begin(&text, &op->rpc);
+	(void)!buf_append_str(&text, before); /* no ceiling */
+	parts[0] = (struct session_part){ buf_bytes(&text), text.length };
+	parts[1] = (struct session_part){ buf_bytes(&body), body.length };
+	parts[2] = (struct session_part){ after, strlen(after) };
+	parts[3] = (struct session_part){ NC_REPLY_END, sizeof(NC_REPLY_END) - 1 };
+	finish(op, parts, ARRAY_SIZE(parts), SESSION_OK);
+}
+
+void op_on_done(const struct err *err, void *arg)
+{
+	if (err)
+		op_reply_error(arg, err);
+	else
+		op_reply_ok(arg);
+}
+
+/* --- parameters ------------------------------------------------------------------------------- */
+
+int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,
+	const char *what)
+{
+	_cleanup_free_ char *name = nc_text_dup(element->name);
+	int ret = err_tagged(err, tag, NULL, "<%s> %s", name, what);
+
+	if (err)
+		err->type = ERR_TYPE_PROTOCOL;
+	err_add_info(err, "bad-element", name);
+	return ret;
+}
+
+static int unknown_element(const struct op *op, const struct nc_element *element, struct err *err)
+{
+	_cleanup_free_ char *ns = NULL;
+
+	if (!element->ns.size || nc_text_is(element->ns, NC_NS_BASE) ||
+		nc_text_equal(element->ns, op->element->ns))
+		return op_bad_element(err, ERR_TAG_UNKNOWN_ELEMENT, element, "is not expected here");
+	(void)op_bad_element(err, ERR_TAG_UNKNOWN_NAMESPACE, element, "is not expected here");
+	ns = nc_text_dup(element->ns);
+	return err_add_info(err, "bad-namespace", ns);
+}
+
+static int missing_element(const char *name, struct err *err)
+{
+	int ret = err_tagged(err, ERR_TAG_MISSING_ELEMENT, NULL, "<%s> is missing", name);
+
+	if (err)
+		err->type = ERR_TYPE_PROTOCOL;
+	err_add_info(err, "bad-element", name);
+	return ret;
+}
+
+static int overflow(struct err *err)
+{
+	int ret = err_tagged(err, ERR_TAG_TOO_BIG, NULL,
+		"the operation has too many parameters or attributes");
+
+	if (err)
+		err->type = ERR_TYPE_PROTOCOL;
+	return ret;
+}
+
+static int param_index(const struct op_param *params, size_t count,
+	const struct nc_element *element)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (nc_element_is(element, params[i].ns ? params[i].ns : NC_NS_BASE,
+			    params[i].name))
+			return (int)i;
+	return -1;
+}
+
+int op_params(struct op *op, const struct op_param *params, size_t count,
+	const struct nc_element **ret_elements, struct err *err)
+{
+	const struct nc_element *element;
+	size_t i;
+
+	if (op->rpc.overflow)
+		return overflow(err);
+	if (op->element->has_text)
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, op->element, "holds text");
+	for (i = 0; i < count; i++)
+		ret_elements[i] = NULL;
+	for (element = nc_rpc_child(&op->rpc, op->element); element;
+		element = nc_rpc_next(&op->rpc, element)) {
+		int at = param_index(params, count, element);
+
+		if (at < 0)
+			return unknown_element(op, element, err);
+		if (ret_elements[at])
+			return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element,
+				"is there more than once");
+		ret_elements[at] = element;
+	}
+	for (i = 0; i < count; i++)
+		if (params[i].is_mandatory && !ret_elements[i])
+			return missing_element(params[i].name, err);
+	return 0;
+}
+
+int op_source(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	const struct nc_element **ret_config, struct err *err)
+{
+	const struct nc_element *child = nc_rpc_child(&op->rpc, element);
+
+	if (element->has_text)
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element, "holds text");
+	if (!child)
+		return missing_element("running", err);
+	if (nc_rpc_next(&op->rpc, child))
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, nc_rpc_next(&op->rpc, child),
+			"is one datastore too many");
+	if (ret_config)
+		*ret_config = NULL;
+	if (nc_element_is(child, NC_NS_BASE, "running") && allowed & 1U << DS_RUNNING)
+		*ret_ds = DS_RUNNING;
+	else if (nc_element_is(child, NC_NS_BASE, "startup") && allowed & 1U << DS_STARTUP)
+		*ret_ds = DS_STARTUP;
+	else if (nc_element_is(child, NC_NS_BASE, "config") && ret_config)
+		*ret_config = child;
+	else
+		return unknown_element(op, child, err);
+	if ((!ret_config || !*ret_config) && (child->has_children || child->has_text))
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, child, "is not empty");
+	return 0;
+}
+
+int op_datastore(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	struct err *err)
+{
+	return op_source(op, element, allowed, ret_ds, NULL, err);
+}
+
+int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
+	struct err *err)
+{
+	_cleanup_free_ char *value = NULL, *name = nc_text_dup(element->name);
+	int i, ret;
+
+	ret = nc_rpc_value(&op->rpc, element, &value, err);
+	if (ret < 0)
+		return ret;
+	for (i = 0; values[i]; i++)
+		if (str_equal(values[i], value))
+			return i;
+	ret = err_tagged(err, ERR_TAG_INVALID_VALUE, NULL, "\"%s\" is no value of <%s>", value,
+		name);
+	if (err)
+		err->type = ERR_TYPE_PROTOCOL;
+	err_add_info(err, "bad-element", name);
+	return ret;
+}
+
+int op_payload(struct op *op, const struct nc_element *element, struct nc_text *ret_text,
+	struct err *err)
+{
+	int ret = nc_rpc_content(&op->rpc, element, &op->scratch, ret_text, err);
+
+	/* In the message this is the "<" of the element's own end tag, or behind an empty one. */
+	if (ret == 0 && ret_text->size)
+		*(char *)(ret_text->at + ret_text->size) = '\0';
+	else if (ret == 0)
+		*ret_text = NC_TEXT("");
+	return ret;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+static const struct op_type *find_type(const struct nc_element *element)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(types); i++)
+		if (nc_element_is(element, types[i].ns, types[i].name))
+			return &types[i];
+	return NULL;
+}
+
+static int run(struct op *op, struct err *err)
+{
+	const struct op_type *type;
+	int ret;
+
+	ret = nc_rpc_parse(&op->rpc, buf_bytes(&op->message), op->message.length, err);
+	if (ret < 0) {
+		op->is_bad_rpc = true;
+		/* To base:1.0 there is no way to say it (RFC 6241 appendix A). */
+		op->closes = ret == -EBADMSG && !op->session->is_base11;
+		return ret;
+	}
+	op->element = &op->rpc.elements[0];
+	type = find_type(op->element);
+	if (!type)
+		return op_call(op, err);
+	if (!type->is_always_allowed) {
+		ret = ds_may_execute(&op->client, type->module, type->name, err);
+		if (ret < 0)
+			return ret;
+	}
+	return type->run(op, err);
+}
+
+void op_run(struct op *op)
+{
+	_cleanup_err_ struct err err = { 0 };
+	int ret = run(op, &err);
+
+	if (ret >= 0)
+		return;
+	if (!err.code)
+		err.code = ret;
+	op_reply_error(op, &err);
+}

@@ -1,0 +1,87 @@
+/*
+ * One NETCONF operation: the message, what it asks, its one reply. Handlers are in op-*.c; none runs
+ * without passing op_run(), which checks that the operation is known and allowed.
+ */
+#ifndef ASHLAR_SERVER_OP_H
+#define ASHLAR_SERVER_OP_H
+
+#include "ashlar/datastore.h"
+
+#include "nc-rpc.h"
+#include "session.h"
+
+struct op {
+	struct session *session;
+	struct ds_client client;
+	struct buf message; /* what rpc points into */
+	struct buf scratch; /* a payload that had to be completed */
+	const struct nc_element *element; /* the operation; in rpc */
+	bool is_bad_rpc;
+	bool closes; /* the session ends with the reply */
+	struct nc_rpc rpc;
+};
+
+/* Moves the message. */
+struct op *op_new(struct session *session, struct buf *message);
+/* Answers now or later; the op is gone once it is answered. */
+void op_run(struct op *op);
+/* The session is over: no answer. */
+void op_cancel(struct op *op);
+
+/* --- for handlers ----------------------------------------------------------------------------- */
+
+/* Exactly one of these answers; the op is gone afterwards. */
+void op_reply_ok(struct op *op);
+void op_reply_error(struct op *op, const struct err *err);
+/* @before, the data, @after within the reply. Takes the data's bytes. */
+void op_reply_data(struct op *op, const char *before, struct buf *data, const char *after);
+/* A ds_done_fn: ok or the error. */
+void op_on_done(const struct err *err, void *arg);
+
+/* A parameter an operation takes. */
+struct op_param {
+	const char *name;
+	const char *ns; /* NULL: the base namespace */
+	bool is_mandatory;
+};
+/*
+ * The parameters by their place in the table; NULL: absent. Refuses unknown, repeated and missing ones.
+ */
+int op_params(struct op *op, const struct op_param *params, size_t count,
+	const struct nc_element **ret_elements, struct err *err) WARN_UNUSED;
+/* <source> or <target>: which datastore; @allowed has a bit per enum ds. */
+int op_datastore(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	struct err *err) WARN_UNUSED;
+/* The same where <config> is possible, too: then *ret_config is that. */
+int op_source(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	const struct nc_element **ret_config, struct err *err) WARN_UNUSED;
+/* The index of the element's value in @values, which ends with NULL. */
+int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
+	struct err *err) WARN_UNUSED;
+/* The element's content, NUL-terminated; it ends what can be read of the text behind it. */
+int op_payload(struct op *op, const struct nc_element *element, struct nc_text *ret_text,
+	struct err *err) WARN_UNUSED;
+/* Fills in an error about an element; @format gets its name as %s. */
+int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,
+	const char *what);
+
+/* --- handlers --------------------------------------------------------------------------------- */
+
+/* 0: answered, or will be; an error is to be the answer. */
+typedef int (*op_fn)(struct op *op, struct err *err);
+
+int op_get(struct op *op, struct err *err);
+int op_get_config(struct op *op, struct err *err);
+int op_get_schema(struct op *op, struct err *err);
+int op_edit_config(struct op *op, struct err *err);
+int op_copy_config(struct op *op, struct err *err);
+int op_delete_config(struct op *op, struct err *err);
+int op_validate(struct op *op, struct err *err);
+int op_lock(struct op *op, struct err *err);
+int op_unlock(struct op *op, struct err *err);
+int op_close_session(struct op *op, struct err *err);
+int op_kill_session(struct op *op, struct err *err);
+/* RPCs and actions of other modules. */
+int op_call(struct op *op, struct err *err);
+
+#endif

@@ -1,0 +1,48 @@
+/* Starting and stopping the protocol servers. */
+#include "ashlar/server.h"
+
+#include "auth.h"
+#include "nc-hello.h"
+#include "restconf.h"
+#include "session.h"
+#include "ssh.h"
+#include "unix.h"
+
+int server_prepare(struct err *err)
+{
+	return auth_prepare(err);
+}
+
+static int start(const struct server_config *config, struct err *err)
+{
+	int ret = 0;
+
+	if (config->socket_path)
+		ret = unix_server_start(config->socket_path, err);
+	if (ret == 0 && config->ssh_port)
+		ret = ssh_server_start(config->ssh_port, config->key_dir, err);
+	if (ret == 0 && config->https_port)
+		ret = restconf_listen(config->https_port, config->key_dir, err);
+	return ret;
+}
+
+int server_start(const struct server_config *config, struct err *err)
+{
+	int ret;
+
+	auth_start();
+	session_start();
+	ret = start(config, err);
+	if (ret < 0)
+		server_stop();
+	return ret;
+}
+
+void server_stop(void)
+{
+	restconf_stop();
+	ssh_server_stop();
+	unix_server_stop();
+	auth_done();
+	nc_hello_done();
+}
