@@ -39,7 +39,8 @@ struct object {
 	size_t needs_count;
 	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
 	char *reason;	 /* why it is pending; NULL otherwise */
-	struct list dirty; /* in the state's list of objects to look at again */
+	struct list dirty;   /* in the state's list of objects to look at again */
+	struct list pending; /* in the state's list of pending ones */
 };
 
 #define OBJECT_GROUPS_MAX 4
@@ -74,6 +75,18 @@ struct object_kind {
 	void (*copy)(struct object *to, const struct object *from);
 	/* Frees what the kind's struct owns beyond struct object. NULL: nothing. */
 	void (*done)(struct object *object);
+	/*
+	 * Observed @have stands in the way of adding @want (another kind's or key's): it must be removed
+	 * before. NULL: never.
+	 */
+	bool (*blocks)(const struct object *have, const struct object *want);
+	/* Whether STEP_REMOVE really makes it vanish, with all that needs it; NULL: yes. A port that exists
+	 * by itself is only given back. */
+	bool (*vanishes)(const struct object *have);
+	/* Removed after everything else was done, unless it blocks something (see plan.c). */
+	bool is_removed_last;
+	/* What is said of a missing one: "does not exist" (NULL), "is down". */
+	const char *absent;
 	/* "address 192.0.2.1/24 on br0"; for plans, logs and errors. */
 	void (*describe)(const struct object *object, char *text, size_t size);
 	/* Who made this observed object. NULL: always OBJECT_OURS. */
