@@ -150,7 +150,7 @@ void nc_hello_print(struct buf *out, uint32_t session_id)
 /* --- the client's ----------------------------------------------------------------------------- */
 
 struct scan {
-	struct nc_xml xml;
+	struct xml xml;
 	char capability[CAPABILITY_SIZE_MAX];
 	size_t size; /* may exceed the array: then it is none of ours */
 	bool is_in_capability;
@@ -161,31 +161,31 @@ struct scan {
  * Of namespaces only the root's own declaration is looked at: elements of other namespaces do not belong
  * here, and ones that look like ours and are not do no harm.
  */
-static bool is_base(const struct nc_xml *xml)
+static bool is_base(const struct xml *xml)
 {
 	size_t i;
 
 	for (i = 0; i < xml->attribute_count; i++) {
-		const struct nc_xml_attribute *attribute = &xml->attributes[i];
+		const struct xml_attribute *attribute = &xml->attributes[i];
 
-		if (xml->prefix.size ? nc_text_is(attribute->prefix, "xmlns") &&
-					nc_text_equal(attribute->name, xml->prefix) :
+		if (xml->prefix.size ? xml_text_is(attribute->prefix, "xmlns") &&
+					xml_text_equal(attribute->name, xml->prefix) :
 				       !attribute->prefix.size &&
-					nc_text_is(attribute->name, "xmlns"))
-			return nc_text_is(attribute->value, NC_NS_BASE);
+					xml_text_is(attribute->name, "xmlns"))
+			return xml_text_is(attribute->value, NC_NS_BASE);
 	}
 	return false;
 }
 
 static int take_start(struct scan *scan, struct err *err)
 {
-	const struct nc_xml *xml = &scan->xml;
+	const struct xml *xml = &scan->xml;
 
-	if (xml->depth == 1 && (!nc_text_is(xml->name, "hello") || !is_base(xml)))
+	if (xml->depth == 1 && (!xml_text_is(xml->name, "hello") || !is_base(xml)))
 		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "no <hello>");
-	if (xml->depth == 2 && nc_text_is(xml->name, "session-id"))
+	if (xml->depth == 2 && xml_text_is(xml->name, "session-id"))
 		scan->has_session_id = true;
-	scan->is_in_capability = xml->depth == 3 && nc_text_is(xml->name, "capability");
+	scan->is_in_capability = xml->depth == 3 && xml_text_is(xml->name, "capability");
 	scan->size = 0;
 	return 0;
 }
@@ -225,17 +225,17 @@ int nc_hello_parse(const char *message, size_t size, bool *ret_base11, struct er
 	struct scan scan = { 0 };
 	int event, ret;
 
-	if (!nc_xml_is_text(message, size))
+	if (!xml_is_text(message, size))
 		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "no UTF-8 text");
-	nc_xml_init(&scan.xml, message, size);
-	while ((event = nc_xml_next(&scan.xml, err)) != NC_XML_DONE) {
+	xml_init(&scan.xml, message, size);
+	while ((event = xml_next(&scan.xml, err)) != XML_DONE) {
 		if (event < 0)
 			return event;
-		if (event == NC_XML_START) {
+		if (event == XML_START) {
 			ret = take_start(&scan, err);
 			if (ret < 0)
 				return ret;
-		} else if (event == NC_XML_TEXT) {
+		} else if (event == XML_TEXT) {
 			take_text(&scan);
 		} else {
 			take_end(&scan);

@@ -59,12 +59,12 @@ void nc_reply_escape(struct buf *out, const char *text)
 /* --- the envelope ----------------------------------------------------------------------------- */
 
 /* The declaration that a prefix on <rpc> has; NULL for "xml". */
-static const struct nc_binding *find_binding(const struct nc_rpc *rpc, struct nc_text prefix)
+static const struct nc_binding *find_binding(const struct nc_rpc *rpc, struct xml_text prefix)
 {
 	int i;
 
 	for (i = rpc->rpc_scope; i >= 0; i = rpc->bindings[i].outer)
-		if (nc_text_equal(rpc->bindings[i].prefix, prefix))
+		if (xml_text_equal(rpc->bindings[i].prefix, prefix))
 			return &rpc->bindings[i];
 	return NULL;
 }
@@ -74,7 +74,7 @@ static bool is_first_use(const struct nc_rpc *rpc, size_t attribute)
 	size_t i;
 
 	for (i = 0; i < attribute; i++)
-		if (nc_text_equal(rpc->attributes[i].prefix, rpc->attributes[attribute].prefix))
+		if (xml_text_equal(rpc->attributes[i].prefix, rpc->attributes[attribute].prefix))
 			return false;
 	return true;
 }
@@ -85,7 +85,7 @@ void nc_reply_begin(struct buf *out, const struct nc_rpc *rpc)
 
 	append_str(out, "<rpc-reply xmlns=\"" NC_NS_BASE "\"");
 	for (i = 0; i < rpc->rpc_attributes; i++) {
-		const struct nc_xml_attribute *attribute = &rpc->attributes[i];
+		const struct xml_attribute *attribute = &rpc->attributes[i];
 		const struct nc_binding *binding = NULL;
 
 		if (attribute->prefix.size && is_first_use(rpc, i))
@@ -265,7 +265,7 @@ static void put_text(struct buf *out, const char *text)
 	_cleanup_free_ char *clean = NULL;
 	char *c;
 
-	if (!nc_xml_is_text(text, strlen(text))) {
+	if (!xml_is_text(text, strlen(text))) {
 		clean = xstrdup(text);
 		for (c = clean; *c; c++)
 			if ((unsigned char)*c >= 0x80 || (unsigned char)*c < ' ')

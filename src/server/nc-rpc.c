@@ -15,7 +15,7 @@
 
 struct scan {
 	struct nc_rpc *rpc;
-	struct nc_xml xml;
+	struct xml xml;
 	int scope;			       /* bindings at the current element */
 	int scopes[NOTED_DEPTH + 1];	       /* the same, by depth */
 	struct nc_element *at[NOTED_DEPTH + 1]; /* the noted element open at that depth; may be NULL */
@@ -25,9 +25,9 @@ struct scan {
 
 /* The message is @before, the value, @after; @info (may be NULL) carries the value as well. */
 static int refuse(struct err *err, enum err_tag tag, const char *info, const char *before,
-	struct nc_text value, const char *after)
+	struct xml_text value, const char *after)
 {
-	_cleanup_free_ char *name = nc_text_dup(value);
+	_cleanup_free_ char *name = xml_text_dup(value);
 	int ret = err_tagged(err, tag, NULL, "%s%s%s", before, name, after);
 
 	if (err)
@@ -37,39 +37,39 @@ static int refuse(struct err *err, enum err_tag tag, const char *info, const cha
 	return ret;
 }
 
-static int malformed(struct err *err, const char *before, struct nc_text value, const char *after)
+static int malformed(struct err *err, const char *before, struct xml_text value, const char *after)
 {
 	return refuse(err, ERR_TAG_MALFORMED_MESSAGE, NULL, before, value, after);
 }
 
 /* --- namespaces ------------------------------------------------------------------------------- */
 
-static bool is_declaration(const struct nc_xml_attribute *attribute)
+static bool is_declaration(const struct xml_attribute *attribute)
 {
 	if (attribute->prefix.size)
-		return nc_text_is(attribute->prefix, "xmlns");
-	return nc_text_is(attribute->name, "xmlns");
+		return xml_text_is(attribute->prefix, "xmlns");
+	return xml_text_is(attribute->name, "xmlns");
 }
 
 /* Namespace names are compared with their references resolved, which hardly any has. */
-static bool uri_is(struct nc_text uri, const char *literal)
+static bool uri_is(struct xml_text uri, const char *literal)
 {
 	_cleanup_free_ char *decoded = NULL;
 
 	if (!memchr(uri.at, '&', uri.size))
-		return nc_text_is(uri, literal);
-	decoded = nc_text_decode(uri, true);
+		return xml_text_is(uri, literal);
+	decoded = xml_text_decode(uri, true);
 	return strcmp(decoded, literal) == 0;
 }
 
-static struct nc_text look_up(const struct nc_rpc *rpc, int scope, struct nc_text prefix)
+static struct xml_text look_up(const struct nc_rpc *rpc, int scope, struct xml_text prefix)
 {
 	for (; scope >= 0; scope = rpc->bindings[scope].outer)
-		if (nc_text_equal(rpc->bindings[scope].prefix, prefix))
+		if (xml_text_equal(rpc->bindings[scope].prefix, prefix))
 			return rpc->bindings[scope].uri;
-	if (nc_text_is(prefix, "xml"))
-		return NC_TEXT("http://www.w3.org/XML/1998/namespace");
-	return (struct nc_text){ prefix.at, 0 };
+	if (xml_text_is(prefix, "xml"))
+		return XML_LITERAL("http://www.w3.org/XML/1998/namespace");
+	return (struct xml_text){ prefix.at, 0 };
 }
 
 /* Adds the declarations of the element just started to the chain. */
@@ -79,7 +79,7 @@ static int bind_all(struct scan *scan, struct err *err)
 	size_t i;
 
 	for (i = 0; i < scan->xml.attribute_count; i++) {
-		const struct nc_xml_attribute *attribute = &scan->xml.attributes[i];
+		const struct xml_attribute *attribute = &scan->xml.attributes[i];
 		struct nc_binding *binding = &rpc->bindings[rpc->binding_count];
 
 		if (!is_declaration(attribute))
@@ -102,7 +102,7 @@ static int bind_all(struct scan *scan, struct err *err)
 }
 
 /* The namespace of the element just started. */
-static int resolve(struct scan *scan, struct nc_text *ret_ns, struct err *err)
+static int resolve(struct scan *scan, struct xml_text *ret_ns, struct err *err)
 {
 	*ret_ns = look_up(scan->rpc, scan->scope, scan->xml.prefix);
 	if (scan->xml.prefix.size && !ret_ns->size)
@@ -110,8 +110,8 @@ static int resolve(struct scan *scan, struct nc_text *ret_ns, struct err *err)
 	return 0;
 }
 
-struct nc_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
-	struct nc_text prefix)
+struct xml_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
+	struct xml_text prefix)
 {
 	return look_up(rpc, element->scope, prefix);
 }
@@ -144,7 +144,7 @@ static int check_echo(const struct scan *scan, struct err *err)
 	size_t i, size = 0;
 
 	for (i = 0; i < rpc->rpc_attributes; i++) {
-		const struct nc_xml_attribute *attribute = &rpc->attributes[i];
+		const struct xml_attribute *attribute = &rpc->attributes[i];
 
 		size += attribute->raw.size;
 		if (attribute->prefix.size && !look_up(rpc, scan->scope, attribute->prefix).size)
@@ -160,7 +160,7 @@ static int check_echo(const struct scan *scan, struct err *err)
 static int take_root(struct scan *scan, struct err *err)
 {
 	struct nc_rpc *rpc = scan->rpc;
-	struct nc_text ns;
+	struct xml_text ns;
 	unsigned first, count;
 	int ret;
 
@@ -170,7 +170,7 @@ static int take_root(struct scan *scan, struct err *err)
 	ret = resolve(scan, &ns, err);
 	if (ret < 0)
 		return ret;
-	if (!uri_is(ns, NC_NS_BASE) || !nc_text_is(scan->xml.name, "rpc"))
+	if (!uri_is(ns, NC_NS_BASE) || !xml_text_is(scan->xml.name, "rpc"))
 		return malformed(err, "the message is no <rpc> of the NETCONF namespace but <",
 			scan->xml.name, ">");
 	if (!keep_attributes(scan, &first, &count))
@@ -183,12 +183,12 @@ static int take_root(struct scan *scan, struct err *err)
 	return ret;
 }
 
-static bool declares_default(const struct nc_xml *xml)
+static bool declares_default(const struct xml *xml)
 {
 	size_t i;
 
 	for (i = 0; i < xml->attribute_count; i++)
-		if (!xml->attributes[i].prefix.size && nc_text_is(xml->attributes[i].name, "xmlns"))
+		if (!xml->attributes[i].prefix.size && xml_text_is(xml->attributes[i].name, "xmlns"))
 			return true;
 	return false;
 }
@@ -272,7 +272,7 @@ static void take_text(struct scan *scan)
 	else
 		return;
 	if (!*has_text)
-		*has_text = scan->xml.is_cdata || !nc_text_is_blank(scan->xml.text);
+		*has_text = scan->xml.is_cdata || !xml_text_is_blank(scan->xml.text);
 }
 
 /* What is wrong with the <rpc> itself, once it is known to be well-formed. */
@@ -284,21 +284,21 @@ static int check_rpc(const struct scan *scan, struct err *err)
 
 	for (i = 0; i < rpc->rpc_attributes; i++)
 		if (!rpc->attributes[i].prefix.size &&
-			nc_text_is(rpc->attributes[i].name, "message-id"))
+			xml_text_is(rpc->attributes[i].name, "message-id"))
 			has_id = true;
 	if (!has_id) {
 		(void)refuse(err, ERR_TAG_MISSING_ATTRIBUTE, "bad-attribute",
-			"<rpc> needs the attribute \"", NC_TEXT("message-id"), "\"");
+			"<rpc> needs the attribute \"", XML_LITERAL("message-id"), "\"");
 		return err_add_info(err, "bad-element", "rpc");
 	}
 	if (scan->has_text)
-		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", NC_TEXT("rpc"),
+		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", XML_LITERAL("rpc"),
 			"> holds text");
 	if (!scan->operations)
-		return refuse(err, ERR_TAG_MISSING_ELEMENT, "bad-element", "<", NC_TEXT("rpc"),
+		return refuse(err, ERR_TAG_MISSING_ELEMENT, "bad-element", "<", XML_LITERAL("rpc"),
 			"> holds no operation");
 	if (scan->operations > 1)
-		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", NC_TEXT("rpc"),
+		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", XML_LITERAL("rpc"),
 			"> holds more than one operation");
 	return 0;
 }
@@ -313,24 +313,24 @@ static void begin(struct scan *scan, struct nc_rpc *rpc, const char *message, si
 	scan->operations = 0;
 	scan->has_text = false;
 	memset(scan->at, 0, sizeof(scan->at));
-	nc_xml_init(&scan->xml, message, size);
+	xml_init(&scan->xml, message, size);
 }
 
 /* One event; what it says about elements is no reason to stop: all must be known to be well-formed. */
 static int step(struct scan *scan, struct err *trouble, struct err *err)
 {
-	int event = nc_xml_next(&scan->xml, err);
+	int event = xml_next(&scan->xml, err);
 
-	if (event == NC_XML_START && scan->xml.depth == 1) {
+	if (event == XML_START && scan->xml.depth == 1) {
 		int ret = take_root(scan, err);
 
 		return ret < 0 ? ret : event;
 	}
-	if (event == NC_XML_START)
+	if (event == XML_START)
 		(void)take_start(scan, trouble->code ? NULL : trouble);
-	else if (event == NC_XML_END)
+	else if (event == XML_END)
 		take_end(scan);
-	else if (event == NC_XML_TEXT)
+	else if (event == XML_TEXT)
 		take_text(scan);
 	return event;
 }
@@ -342,12 +342,12 @@ int nc_rpc_parse(struct nc_rpc *rpc, const char *message, size_t size, struct er
 	int event;
 
 	begin(&scan, rpc, message, size);
-	if (!nc_xml_is_text(message, size))
-		return malformed(err, "the message is not UTF-8 text", (struct nc_text){ "", 0 },
+	if (!xml_is_text(message, size))
+		return malformed(err, "the message is not UTF-8 text", (struct xml_text){ "", 0 },
 			", or holds characters that XML does not allow");
 	do
 		event = step(&scan, &trouble, err);
-	while (event >= 0 && event != NC_XML_DONE);
+	while (event >= 0 && event != XML_DONE);
 	if (event < 0)
 		return event;
 	if (trouble.code)
@@ -358,17 +358,17 @@ int nc_rpc_parse(struct nc_rpc *rpc, const char *message, size_t size, struct er
 void nc_rpc_parse_head(struct nc_rpc *rpc, const char *message, size_t size)
 {
 	struct scan scan;
-	int event = NC_XML_TEXT;
+	int event = XML_TEXT;
 
 	/* As much of it as is text: the cut may be within a character. */
 	if (size > NC_RPC_ECHO_MAX * 2)
 		size = NC_RPC_ECHO_MAX * 2;
-	while (size && !nc_xml_is_text(message, size))
+	while (size && !xml_is_text(message, size))
 		size = size > 4 ? size - 1 : 0;
 	begin(&scan, rpc, message, size);
-	while (size && event == NC_XML_TEXT)
-		event = nc_xml_next(&scan.xml, NULL);
-	if (event == NC_XML_START)
+	while (size && event == XML_TEXT)
+		event = xml_next(&scan.xml, NULL);
+	if (event == XML_START)
 		(void)take_root(&scan, NULL); /* it leaves what can be echoed */
 }
 
@@ -398,19 +398,19 @@ const struct nc_element *nc_rpc_next(const struct nc_rpc *rpc, const struct nc_e
 
 bool nc_element_is(const struct nc_element *element, const char *ns, const char *name)
 {
-	return nc_text_is(element->name, name) && uri_is(element->ns, ns);
+	return xml_text_is(element->name, name) && uri_is(element->ns, ns);
 }
 
-const struct nc_xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
+const struct xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
 	const struct nc_element *element, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < element->attribute_count; i++) {
-		const struct nc_xml_attribute *attribute =
+		const struct xml_attribute *attribute =
 			&rpc->attributes[element->attributes + i];
 
-		if (nc_text_is(attribute->name, name) &&
+		if (xml_text_is(attribute->name, name) &&
 			(!attribute->prefix.size ||
 				uri_is(nc_rpc_namespace(rpc, element, attribute->prefix),
 					NC_NS_BASE)))
@@ -423,7 +423,7 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
 	struct err *err)
 {
 	struct buf value = { 0 };
-	struct nc_xml xml;
+	struct xml xml;
 	int event;
 
 	if (element->has_children)
@@ -431,13 +431,13 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
 				"> holds a value, not elements");
 	/* Usually there is neither a comment nor CDATA. */
 	if (!element->inner.size || !memchr(element->inner.at, '<', element->inner.size)) {
-		*ret_value = nc_text_decode(element->inner, false);
+		*ret_value = xml_text_decode(element->inner, false);
 		return 0;
 	}
-	nc_xml_init_fragment(&xml, element->inner.at, element->inner.size);
-	while ((event = nc_xml_next(&xml, err)) == NC_XML_TEXT) {
+	xml_init_fragment(&xml, element->inner.at, element->inner.size);
+	while ((event = xml_next(&xml, err)) == XML_TEXT) {
 		_cleanup_free_ char *piece =
-			xml.is_cdata ? nc_text_dup(xml.text) : nc_text_decode(xml.text, false);
+			xml.is_cdata ? xml_text_dup(xml.text) : xml_text_decode(xml.text, false);
 
 		(void)!buf_append_str(&value, piece); /* no ceiling: part of a bounded message */
 	}
@@ -456,17 +456,17 @@ static void put(struct buf *to, const char *from, const char *end)
 	(void)!buf_append(to, from, (size_t)(end - from)); /* no ceiling: follows a bounded message */
 }
 
-static bool has_own(const struct nc_xml *xml, const struct nc_binding *binding)
+static bool has_own(const struct xml *xml, const struct nc_binding *binding)
 {
 	size_t i;
 
 	for (i = 0; i < xml->attribute_count; i++) {
-		const struct nc_xml_attribute *attribute = &xml->attributes[i];
+		const struct xml_attribute *attribute = &xml->attributes[i];
 
 		if (!is_declaration(attribute))
 			continue;
 		if (binding->prefix.size ? (attribute->prefix.size &&
-						   nc_text_equal(attribute->name, binding->prefix)) :
+						   xml_text_equal(attribute->name, binding->prefix)) :
 					   !attribute->prefix.size)
 			return true;
 	}
@@ -477,14 +477,14 @@ static bool has_own(const struct nc_xml *xml, const struct nc_binding *binding)
 static bool is_hidden(const struct nc_rpc *rpc, int scope, int binding)
 {
 	for (; scope != binding; scope = rpc->bindings[scope].outer)
-		if (nc_text_equal(rpc->bindings[scope].prefix, rpc->bindings[binding].prefix))
+		if (xml_text_equal(rpc->bindings[scope].prefix, rpc->bindings[binding].prefix))
 			return true;
 	return false;
 }
 
 /* The declarations that the top element just started needs from outside. */
 static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope,
-	const struct nc_xml *xml)
+	const struct xml *xml)
 {
 	int i;
 
@@ -498,20 +498,20 @@ static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope,
 	}
 }
 
-static int complete(const struct nc_rpc *rpc, int scope, struct nc_text text, struct buf *scratch,
+static int complete(const struct nc_rpc *rpc, int scope, struct xml_text text, struct buf *scratch,
 	struct err *err)
 {
-	struct nc_xml xml;
+	struct xml xml;
 	const char *from = text.at;
 	int event;
 
 	buf_clear(scratch);
 	(void)buf_reserve(scratch, text.size + 256);
-	nc_xml_init_fragment(&xml, text.at, text.size);
-	while ((event = nc_xml_next(&xml, err)) != NC_XML_DONE) {
+	xml_init_fragment(&xml, text.at, text.size);
+	while ((event = xml_next(&xml, err)) != XML_DONE) {
 		if (event < 0)
 			return event;
-		if (event == NC_XML_START && xml.depth == 1) {
+		if (event == XML_START && xml.depth == 1) {
 			const char *name_end = xml.name.at + xml.name.size;
 
 			put(scratch, from, name_end);
@@ -533,7 +533,7 @@ static bool only_default(const struct nc_rpc *rpc, int scope)
 }
 
 int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch,
-	struct nc_text *ret_text, struct err *err)
+	struct xml_text *ret_text, struct err *err)
 {
 	int ret;
 
@@ -548,16 +548,16 @@ int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, s
 		return 0;
 	ret = complete(rpc, element->scope, element->inner, scratch, err);
 	if (ret == 0)
-		*ret_text = (struct nc_text){ buf_bytes(scratch), scratch->length };
+		*ret_text = (struct xml_text){ buf_bytes(scratch), scratch->length };
 	return ret;
 }
 
 int nc_rpc_whole(const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch,
-	struct nc_text *ret_text, struct err *err)
+	struct xml_text *ret_text, struct err *err)
 {
 	int ret = complete(rpc, element->outer_scope, element->outer, scratch, err);
 
 	if (ret == 0)
-		*ret_text = (struct nc_text){ buf_bytes(scratch), scratch->length };
+		*ret_text = (struct xml_text){ buf_bytes(scratch), scratch->length };
 	return ret;
 }

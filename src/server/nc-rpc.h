@@ -8,7 +8,7 @@
 #include "ashlar/buf.h"
 #include "ashlar/err.h"
 
-#include "nc-xml.h"
+#include "ashlar/xml.h"
 
 #define NC_NS_BASE	    "urn:ietf:params:xml:ns:netconf:base:1.0"
 #define NC_NS_MONITORING    "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
@@ -22,17 +22,17 @@
 
 /* xmlns="…" or xmlns:prefix="…"; what an element sees is a chain from its own outward. */
 struct nc_binding {
-	struct nc_text prefix; /* empty: the default namespace */
-	struct nc_text uri;    /* references unresolved; empty: none */
-	struct nc_text raw;    /* the declaration */
+	struct xml_text prefix; /* empty: the default namespace */
+	struct xml_text uri;    /* references unresolved; empty: none */
+	struct xml_text raw;    /* the declaration */
 	int outer;	       /* index of the next one outward; -1: none */
 };
 
 struct nc_element {
 	unsigned level;	     /* 0: the operation, 1: its parameters, 2: their children */
-	struct nc_text name; /* local */
-	struct nc_text ns;   /* empty: none */
-	struct nc_text outer, inner;
+	struct xml_text name; /* local */
+	struct xml_text ns;   /* empty: none */
+	struct xml_text outer, inner;
 	unsigned attributes, attribute_count; /* index of its first one */
 	int scope, outer_scope;		      /* bindings seen inside and outside; -1: none */
 	bool has_children, has_text;	      /* text: more than blanks, directly in it */
@@ -44,7 +44,7 @@ struct nc_rpc {
 	size_t rpc_attributes; /* the first of attributes[] are <rpc>'s; namespace declarations are not here */
 	int rpc_scope;
 	bool overflow; /* there was more than fits into elements[] or attributes[] */
-	struct nc_xml_attribute attributes[NC_RPC_ATTRIBUTES_MAX];
+	struct xml_attribute attributes[NC_RPC_ATTRIBUTES_MAX];
 	struct nc_binding bindings[NC_RPC_BINDINGS_MAX];
 	struct nc_element elements[NC_RPC_ELEMENTS_MAX]; /* in document order; [0] is the operation */
 };
@@ -66,11 +66,11 @@ const struct nc_element *nc_rpc_child(const struct nc_rpc *rpc, const struct nc_
 const struct nc_element *nc_rpc_next(const struct nc_rpc *rpc, const struct nc_element *child);
 bool nc_element_is(const struct nc_element *element, const char *ns, const char *name);
 /* Attribute without namespace, or of the base namespace; NULL when absent. */
-const struct nc_xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
+const struct xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
 	const struct nc_element *element, const char *name);
 /* What a prefix stands for in the content of the element; an empty text when it is not declared. */
-struct nc_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
-	struct nc_text prefix);
+struct xml_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
+	struct xml_text prefix);
 /* Character data of an element without children, decoded; malloc'd. */
 int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, char **ret_value,
 	struct err *err) WARN_UNUSED;
@@ -80,8 +80,8 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
  * otherwise the text lies in the message.
  */
 int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch,
-	struct nc_text *ret_text, struct err *err) WARN_UNUSED;
+	struct xml_text *ret_text, struct err *err) WARN_UNUSED;
 int nc_rpc_whole(const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch,
-	struct nc_text *ret_text, struct err *err) WARN_UNUSED;
+	struct xml_text *ret_text, struct err *err) WARN_UNUSED;
 
 #endif

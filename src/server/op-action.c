@@ -31,7 +31,7 @@ static void on_called(const struct lyd_node *output, const struct err *err, void
 /* Does the schema have this RPC? Says under which module's name. */
 static const struct lys_module *find_rpc(const struct nc_element *element)
 {
-	_cleanup_free_ char *ns = nc_text_decode(element->ns, true);
+	_cleanup_free_ char *ns = xml_text_decode(element->ns, true);
 	const struct lys_module *module = ly_ctx_get_module_implemented_ns(yang_ctx(), ns);
 
 	if (!module || !lys_find_child(NULL, module, element->name.at, element->name.size, LYS_RPC, 0))
@@ -40,7 +40,7 @@ static const struct lys_module *find_rpc(const struct nc_element *element)
 }
 
 /* Cuts the operation's text out, or that of an action's content. */
-static int take_text(struct op *op, bool is_action, struct nc_text *ret_text, struct err *err)
+static int take_text(struct op *op, bool is_action, struct xml_text *ret_text, struct err *err)
 {
 	int ret;
 
@@ -53,10 +53,10 @@ static int take_text(struct op *op, bool is_action, struct nc_text *ret_text, st
 int op_call(struct op *op, struct err *err)
 {
 	bool is_action = nc_element_is(op->element, NC_NS_ACTION, "action");
-	_cleanup_free_ char *name = nc_text_dup(op->element->name);
+	_cleanup_free_ char *name = xml_text_dup(op->element->name);
 	const struct lys_module *module = is_action ? NULL : find_rpc(op->element);
 	struct lyd_node *call = NULL;
-	struct nc_text text;
+	struct xml_text text;
 	int ret = 0;
 
 	if (!is_action && !module)

@@ -11,7 +11,7 @@
 static int take_config(struct op *op, const struct nc_element *config, struct lyd_node **ret_tree,
 	struct err *err)
 {
-	struct nc_text text;
+	struct xml_text text;
 	int ret = op_payload(op, config, &text, err);
 
 	*ret_tree = NULL;

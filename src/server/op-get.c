@@ -37,9 +37,9 @@ struct scope {
 static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_declared, void *arg)
 {
 	const struct scope *scope = arg;
-	struct nc_text ns = nc_rpc_namespace(scope->rpc, scope->element,
-		(struct nc_text){ prefix, size });
-	_cleanup_free_ char *uri = nc_text_decode(ns, true);
+	struct xml_text ns = nc_rpc_namespace(scope->rpc, scope->element,
+		(struct xml_text){ prefix, size });
+	_cleanup_free_ char *uri = xml_text_decode(ns, true);
 	const struct lys_module *module;
 
 	*ret_declared = ns.size;
@@ -50,7 +50,7 @@ static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_d
 static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_read *read,
 	struct err *err)
 {
-	const struct nc_xml_attribute *select = nc_rpc_attribute(&op->rpc, filter, "select");
+	const struct xml_attribute *select = nc_rpc_attribute(&op->rpc, filter, "select");
 	struct scope scope = { &op->rpc, filter };
 	_cleanup_free_ char *text = NULL;
 
@@ -60,7 +60,7 @@ static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_
 		err_add_info(err, "bad-attribute", "select");
 		return protocol_error(err, err_add_info(err, "bad-element", "filter"));
 	}
-	text = nc_text_decode(select->value, true);
+	text = xml_text_decode(select->value, true);
 	return protocol_error(err,
 		nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
 }
@@ -69,7 +69,7 @@ static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_
 static int take_subtree(struct op *op, const struct nc_element *filter, struct ds_read *read,
 	bool *ret_nothing, struct err *err)
 {
-	struct nc_text text;
+	struct xml_text text;
 	int ret = op_payload(op, filter, &text, err);
 
 	if (ret < 0)
@@ -84,11 +84,11 @@ static int take_subtree(struct op *op, const struct nc_element *filter, struct d
 static int take_filter(struct op *op, const struct nc_element *filter, struct ds_read *read,
 	bool *ret_nothing, struct err *err)
 {
-	const struct nc_xml_attribute *type = nc_rpc_attribute(&op->rpc, filter, "type");
+	const struct xml_attribute *type = nc_rpc_attribute(&op->rpc, filter, "type");
 
-	if (!type || nc_text_is(type->value, "subtree"))
+	if (!type || xml_text_is(type->value, "subtree"))
 		return take_subtree(op, filter, read, ret_nothing, err);
-	if (nc_text_is(type->value, "xpath"))
+	if (xml_text_is(type->value, "xpath"))
 		return take_xpath(op, filter, read, err);
 	(void)err_tagged(err, ERR_TAG_BAD_ATTRIBUTE, NULL,
 		"the type of a <filter> is \"subtree\" or \"xpath\"");
@@ -170,15 +170,15 @@ static int check_format(struct op *op, const struct nc_element *element, struct 
 {
 	_cleanup_free_ char *value = NULL;
 	const char *colon;
-	struct nc_text ns;
+	struct xml_text ns;
 	int ret = nc_rpc_value(&op->rpc, element, &value, err);
 
 	if (ret < 0)
 		return ret;
 	colon = strchr(value, ':');
 	ns = nc_rpc_namespace(&op->rpc, element,
-		(struct nc_text){ value, colon ? (size_t)(colon - value) : 0 });
-	if (nc_text_is(ns, NC_NS_MONITORING) && str_equal(colon ? colon + 1 : value, "yang"))
+		(struct xml_text){ value, colon ? (size_t)(colon - value) : 0 });
+	if (xml_text_is(ns, NC_NS_MONITORING) && str_equal(colon ? colon + 1 : value, "yang"))
 		return 0;
 	return op_bad_element(err, ERR_TAG_INVALID_VALUE, element, "is not \"yang\"");
 }

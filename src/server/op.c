@@ -138,7 +138,7 @@ void op_on_done(const struct err *err, void *arg)
 int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,
 	const char *what)
 {
-	_cleanup_free_ char *name = nc_text_dup(element->name);
+	_cleanup_free_ char *name = xml_text_dup(element->name);
 	int ret = err_tagged(err, tag, NULL, "<%s> %s", name, what);
 
 	if (err)
@@ -151,11 +151,11 @@ static int unknown_element(const struct op *op, const struct nc_element *element
 {
 	_cleanup_free_ char *ns = NULL;
 
-	if (!element->ns.size || nc_text_is(element->ns, NC_NS_BASE) ||
-		nc_text_equal(element->ns, op->element->ns))
+	if (!element->ns.size || xml_text_is(element->ns, NC_NS_BASE) ||
+		xml_text_equal(element->ns, op->element->ns))
 		return op_bad_element(err, ERR_TAG_UNKNOWN_ELEMENT, element, "is not expected here");
 	(void)op_bad_element(err, ERR_TAG_UNKNOWN_NAMESPACE, element, "is not expected here");
-	ns = nc_text_dup(element->ns);
+	ns = xml_text_dup(element->ns);
 	return err_add_info(err, "bad-namespace", ns);
 }
 
@@ -256,7 +256,7 @@ int op_datastore(struct op *op, const struct nc_element *element, unsigned allow
 int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
 	struct err *err)
 {
-	_cleanup_free_ char *value = NULL, *name = nc_text_dup(element->name);
+	_cleanup_free_ char *value = NULL, *name = xml_text_dup(element->name);
 	int i, ret;
 
 	ret = nc_rpc_value(&op->rpc, element, &value, err);
@@ -273,7 +273,7 @@ int op_enum(struct op *op, const struct nc_element *element, const char *const *
 	return ret;
 }
 
-int op_payload(struct op *op, const struct nc_element *element, struct nc_text *ret_text,
+int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
 	struct err *err)
 {
 	int ret = nc_rpc_content(&op->rpc, element, &op->scratch, ret_text, err);
@@ -282,7 +282,7 @@ int op_payload(struct op *op, const struct nc_element *element, struct nc_text *
 	if (ret == 0 && ret_text->size)
 		*(char *)(ret_text->at + ret_text->size) = '\0';
 	else if (ret == 0)
-		*ret_text = NC_TEXT("");
+		*ret_text = XML_LITERAL("");
 	return ret;
 }
 

@@ -59,7 +59,7 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
 	struct err *err) WARN_UNUSED;
 /* The element's content, NUL-terminated; it ends what can be read of the text behind it. */
-int op_payload(struct op *op, const struct nc_element *element, struct nc_text *ret_text,
+int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
 	struct err *err) WARN_UNUSED;
 /* Fills in an error about an element; @format gets its name as %s. */
 int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,

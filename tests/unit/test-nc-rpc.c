@@ -177,9 +177,9 @@ static void test_wrong(void **state)
 	}
 }
 
-static void assert_text(struct nc_text text, const char *expected)
+static void assert_text(struct xml_text text, const char *expected)
 {
-	if (!nc_text_is(text, expected))
+	if (!xml_text_is(text, expected))
 		fail_msg("\"%.*s\" is not \"%s\"", (int)text.size, text.at, expected);
 }
 
@@ -216,7 +216,7 @@ static void test_elements(void **state)
 	assert_true(nc_element_is(child, "urn:e", "config"));
 	assert_null(nc_rpc_attribute(&rpc, child, "a"));
 	assert_text(child->inner, "<x xmlns='urn:x'><y/></x>");
-	assert_text(nc_rpc_namespace(&rpc, child, NC_TEXT("e")), "urn:e");
+	assert_text(nc_rpc_namespace(&rpc, child, XML_LITERAL("e")), "urn:e");
 	assert_null(nc_rpc_next(&rpc, child));
 }
 
@@ -250,7 +250,7 @@ static void test_content(void **state)
 		const char *expected =
 			contents[i].content ? contents[i].content : contents[i].config;
 		_cleanup_(buf_done) struct buf scratch = { 0 };
-		struct nc_text text;
+		struct xml_text text;
 
 		assert_int_equal(parse(&rpc, message, NULL), 0);
 		assert_int_equal(
@@ -270,7 +270,7 @@ static void test_scopes(void **state)
 		"</n:edit-config></n:rpc>";
 	_cleanup_(buf_done) struct buf scratch = { 0 };
 	struct nc_rpc rpc;
-	struct nc_text text;
+	struct xml_text text;
 	struct err err = { 0 };
 
 	assert_int_equal(parse(&rpc, message, NULL), 0);
@@ -324,8 +324,8 @@ static void test_limits(void **state)
 
 static void test_decode(void **state)
 {
-	_cleanup_free_ char *text = nc_text_decode(NC_TEXT("a&#x1F600;\r\n\r&lt;\tb"), false);
-	_cleanup_free_ char *attribute = nc_text_decode(NC_TEXT("a\r\nb\tc&#10;\n"), true);
+	_cleanup_free_ char *text = xml_text_decode(XML_LITERAL("a&#x1F600;\r\n\r&lt;\tb"), false);
+	_cleanup_free_ char *attribute = xml_text_decode(XML_LITERAL("a\r\nb\tc&#10;\n"), true);
 
 	assert_string_equal(text, "a\xf0\x9f\x98\x80\n\n<\tb");
 	assert_string_equal(attribute, "a b c\n ");

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "nc-xml.h"
+#include "ashlar/xml.h"
 
 enum {
 	CHAR_SPACE = 1,
@@ -112,7 +112,7 @@ static bool is_plain_word(const char *at)
 	return !(word & high) && (((word | high) - low) & high) == high;
 }
 
-bool nc_xml_is_text(const char *data, size_t size)
+bool xml_is_text(const char *data, size_t size)
 {
 	const char *at = data, *end = data + size;
 
@@ -156,17 +156,17 @@ static size_t name_char(const char *at, const char *end, unsigned char class)
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-bool nc_text_is(struct nc_text text, const char *literal)
+bool xml_text_is(struct xml_text text, const char *literal)
 {
 	return strlen(literal) == text.size && memcmp(text.at, literal, text.size) == 0;
 }
 
-bool nc_text_equal(struct nc_text a, struct nc_text b)
+bool xml_text_equal(struct xml_text a, struct xml_text b)
 {
 	return a.size == b.size && (!a.size || memcmp(a.at, b.at, a.size) == 0);
 }
 
-bool nc_text_is_blank(struct nc_text text)
+bool xml_text_is_blank(struct xml_text text)
 {
 	size_t i;
 
@@ -176,13 +176,13 @@ bool nc_text_is_blank(struct nc_text text)
 	return true;
 }
 
-char *nc_text_dup(struct nc_text text)
+char *xml_text_dup(struct xml_text text)
 {
 	return text.size ? xstrndup(text.at, text.size) : xstrdup("");
 }
 
 /* The code of a character reference "#38" or "#x26"; 0 if it is none that XML allows. */
-static uint32_t reference_code(struct nc_text name)
+static uint32_t reference_code(struct xml_text name)
 {
 	bool is_hex = name.size > 1 && name.at[1] == 'x';
 	size_t i = is_hex ? 2 : 1;
@@ -209,18 +209,18 @@ static uint32_t reference_code(struct nc_text name)
 static const char *resolve(const char *at, const char *end, uint32_t *ret_code)
 {
 	const char *semicolon = memchr(at, ';', (size_t)(end - at));
-	struct nc_text name;
+	struct xml_text name;
 	size_t i;
 
 	if (!semicolon)
 		return NULL;
-	name = (struct nc_text){ at + 1, (size_t)(semicolon - at - 1) };
+	name = (struct xml_text){ at + 1, (size_t)(semicolon - at - 1) };
 	if (name.size && name.at[0] == '#') {
 		*ret_code = reference_code(name);
 		return *ret_code ? semicolon + 1 : NULL;
 	}
 	for (i = 0; i < ARRAY_SIZE(entities); i++) {
-		if (nc_text_is(name, entities[i].name)) {
+		if (xml_text_is(name, entities[i].name)) {
 			*ret_code = (unsigned char)entities[i].value;
 			return semicolon + 1;
 		}
@@ -248,7 +248,7 @@ static char *utf8_encode(char *to, uint32_t code)
 	return to;
 }
 
-char *nc_text_decode(struct nc_text raw, bool is_attribute)
+char *xml_text_decode(struct xml_text raw, bool is_attribute)
 {
 	/* A reference is never shorter than what it stands for. */
 	char *decoded = xmalloc(raw.size + 1), *to = decoded;
@@ -279,7 +279,7 @@ char *nc_text_decode(struct nc_text raw, bool is_attribute)
 
 /* --- the scan --------------------------------------------------------------------------------- */
 
-static int malformed(const struct nc_xml *xml, struct err *err, const char *what)
+static int malformed(const struct xml *xml, struct err *err, const char *what)
 {
 	err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "%s at byte %zu of the message", what,
 		(size_t)(xml->at - xml->begin));
@@ -288,21 +288,21 @@ static int malformed(const struct nc_xml *xml, struct err *err, const char *what
 	return -EBADMSG;
 }
 
-static bool starts(const struct nc_xml *xml, const char *literal)
+static bool starts(const struct xml *xml, const char *literal)
 {
 	size_t size = strlen(literal);
 
 	return (size_t)(xml->end - xml->at) >= size && memcmp(xml->at, literal, size) == 0;
 }
 
-static void skip_space(struct nc_xml *xml)
+static void skip_space(struct xml *xml)
 {
 	while (xml->at < xml->end && is_space(*xml->at))
 		xml->at++;
 }
 
 /* One name without colon. */
-static bool scan_ncname(struct nc_xml *xml, struct nc_text *ret_name)
+static bool scan_ncname(struct xml *xml, struct xml_text *ret_name)
 {
 	const char *from = xml->at;
 	size_t length = name_char(xml->at, xml->end, CHAR_NAME_START);
@@ -313,13 +313,13 @@ static bool scan_ncname(struct nc_xml *xml, struct nc_text *ret_name)
 		xml->at += length;
 		length = name_char(xml->at, xml->end, CHAR_NAME);
 	}
-	*ret_name = (struct nc_text){ from, (size_t)(xml->at - from) };
+	*ret_name = (struct xml_text){ from, (size_t)(xml->at - from) };
 	return true;
 }
 
-static bool scan_name(struct nc_xml *xml, struct nc_text *ret_prefix, struct nc_text *ret_name)
+static bool scan_name(struct xml *xml, struct xml_text *ret_prefix, struct xml_text *ret_name)
 {
-	*ret_prefix = (struct nc_text){ xml->at, 0 };
+	*ret_prefix = (struct xml_text){ xml->at, 0 };
 	if (!scan_ncname(xml, ret_name))
 		return false;
 	if (xml->at < xml->end && *xml->at == ':') {
@@ -343,7 +343,7 @@ static bool references_ok(const char *at, const char *end)
 	return true;
 }
 
-static bool scan_value(struct nc_xml *xml, struct nc_text *ret_value)
+static bool scan_value(struct xml *xml, struct xml_text *ret_value)
 {
 	const char *from, *to;
 	char quote;
@@ -355,13 +355,13 @@ static bool scan_value(struct nc_xml *xml, struct nc_text *ret_value)
 	to = memchr(from, quote, (size_t)(xml->end - from));
 	if (!to || memchr(from, '<', (size_t)(to - from)) || !references_ok(from, to))
 		return false;
-	*ret_value = (struct nc_text){ from, (size_t)(to - from) };
+	*ret_value = (struct xml_text){ from, (size_t)(to - from) };
 	xml->at = to + 1;
 	return true;
 }
 
 /* [name = "value"] at xml->at. */
-static bool scan_attribute(struct nc_xml *xml, struct nc_xml_attribute *attribute)
+static bool scan_attribute(struct xml *xml, struct xml_attribute *attribute)
 {
 	const char *from = xml->at;
 
@@ -374,23 +374,23 @@ static bool scan_attribute(struct nc_xml *xml, struct nc_xml_attribute *attribut
 	skip_space(xml);
 	if (!scan_value(xml, &attribute->value))
 		return false;
-	attribute->raw = (struct nc_text){ from, (size_t)(xml->at - from) };
+	attribute->raw = (struct xml_text){ from, (size_t)(xml->at - from) };
 	return true;
 }
 
-static bool is_repeated(const struct nc_xml *xml, const struct nc_xml_attribute *attribute)
+static bool is_repeated(const struct xml *xml, const struct xml_attribute *attribute)
 {
 	size_t i;
 
 	for (i = 0; i < xml->attribute_count; i++)
-		if (nc_text_equal(xml->attributes[i].name, attribute->name) &&
-			nc_text_equal(xml->attributes[i].prefix, attribute->prefix))
+		if (xml_text_equal(xml->attributes[i].name, attribute->name) &&
+			xml_text_equal(xml->attributes[i].prefix, attribute->prefix))
 			return true;
 	return false;
 }
 
 /* The attributes up to ">", "/>" or "?>". */
-static int scan_attributes(struct nc_xml *xml, struct err *err)
+static int scan_attributes(struct xml *xml, struct err *err)
 {
 	xml->attribute_count = 0;
 	for (;;) {
@@ -403,7 +403,7 @@ static int scan_attributes(struct nc_xml *xml, struct err *err)
 			return 0;
 		if (before == xml->at)
 			return malformed(xml, err, "no space before an attribute");
-		if (xml->attribute_count == NC_XML_ATTRIBUTES_MAX)
+		if (xml->attribute_count == XML_ATTRIBUTES_MAX)
 			return malformed(xml, err, "too many attributes");
 		if (!scan_attribute(xml, &xml->attributes[xml->attribute_count]))
 			return malformed(xml, err, "not an attribute");
@@ -413,7 +413,7 @@ static int scan_attributes(struct nc_xml *xml, struct err *err)
 	}
 }
 
-static int scan_start(struct nc_xml *xml, struct err *err)
+static int scan_start(struct xml *xml, struct err *err)
 {
 	const char *name = ++xml->at;
 	int ret;
@@ -422,9 +422,9 @@ static int scan_start(struct nc_xml *xml, struct err *err)
 		return malformed(xml, err, "second root element");
 	if (!scan_name(xml, &xml->prefix, &xml->name))
 		return malformed(xml, err, "not an element name");
-	if (xml->depth == NC_XML_DEPTH_MAX)
+	if (xml->depth == XML_DEPTH_MAX)
 		return malformed(xml, err, "nested too deeply");
-	xml->open[xml->depth] = (struct nc_text){ name, (size_t)(xml->at - name) };
+	xml->open[xml->depth] = (struct xml_text){ name, (size_t)(xml->at - name) };
 	ret = scan_attributes(xml, err);
 	if (ret < 0)
 		return ret;
@@ -435,48 +435,48 @@ static int scan_start(struct nc_xml *xml, struct err *err)
 	xml->at++;
 	xml->depth++;
 	xml->has_root = true;
-	return NC_XML_START;
+	return XML_START;
 }
 
-static int scan_end(struct nc_xml *xml, struct err *err)
+static int scan_end(struct xml *xml, struct err *err)
 {
-	struct nc_text name;
+	struct xml_text name;
 
 	xml->at += 2;
-	name = (struct nc_text){ xml->at, 0 };
+	name = (struct xml_text){ xml->at, 0 };
 	if (!scan_name(xml, &xml->prefix, &xml->name))
 		return malformed(xml, err, "not an element name");
 	name.size = (size_t)(xml->at - name.at);
 	skip_space(xml);
 	if (xml->at == xml->end || *xml->at != '>')
 		return malformed(xml, err, "unfinished tag");
-	if (!xml->depth || !nc_text_equal(xml->open[xml->depth - 1], name))
+	if (!xml->depth || !xml_text_equal(xml->open[xml->depth - 1], name))
 		return malformed(xml, err, "end tag without its start tag");
 	xml->at++;
 	xml->depth--;
-	return NC_XML_END;
+	return XML_END;
 }
 
-static int scan_text(struct nc_xml *xml, struct err *err)
+static int scan_text(struct xml *xml, struct err *err)
 {
 	const char *from = xml->at;
 	const char *to = memchr(from, '<', (size_t)(xml->end - from));
 
 	if (!to)
 		to = xml->end;
-	xml->text = (struct nc_text){ from, (size_t)(to - from) };
+	xml->text = (struct xml_text){ from, (size_t)(to - from) };
 	xml->is_cdata = false;
-	if (!xml->depth && !xml->is_fragment && !nc_text_is_blank(xml->text))
+	if (!xml->depth && !xml->is_fragment && !xml_text_is_blank(xml->text))
 		return malformed(xml, err, "text outside the root element");
 	if (!references_ok(from, to))
 		return malformed(xml, err, "unknown entity or character reference");
 	if (xml->text.size > 2 && memmem(from, xml->text.size, "]]>", 3))
 		return malformed(xml, err, "\"]]>\" in text");
 	xml->at = to;
-	return NC_XML_TEXT;
+	return XML_TEXT;
 }
 
-static int scan_cdata(struct nc_xml *xml, struct err *err)
+static int scan_cdata(struct xml *xml, struct err *err)
 {
 	const char *from = xml->at + 9; /* <![CDATA[ */
 	const char *to = memmem(from, (size_t)(xml->end - from), "]]>", 3);
@@ -485,13 +485,13 @@ static int scan_cdata(struct nc_xml *xml, struct err *err)
 		return malformed(xml, err, "unfinished CDATA section");
 	if (!xml->depth && !xml->is_fragment)
 		return malformed(xml, err, "text outside the root element");
-	xml->text = (struct nc_text){ from, (size_t)(to - from) };
+	xml->text = (struct xml_text){ from, (size_t)(to - from) };
 	xml->is_cdata = true;
 	xml->at = to + 3;
-	return NC_XML_TEXT;
+	return XML_TEXT;
 }
 
-static int skip_comment(struct nc_xml *xml, struct err *err)
+static int skip_comment(struct xml *xml, struct err *err)
 {
 	const char *from = xml->at + 4; /* <!-- */
 	const char *to = memmem(from, (size_t)(xml->end - from), "--", 2);
@@ -502,9 +502,9 @@ static int skip_comment(struct nc_xml *xml, struct err *err)
 	return 0;
 }
 
-static int skip_instruction(struct nc_xml *xml, struct err *err)
+static int skip_instruction(struct xml *xml, struct err *err)
 {
-	struct nc_text target;
+	struct xml_text target;
 	const char *to;
 
 	xml->at += 2;
@@ -518,20 +518,20 @@ static int skip_instruction(struct nc_xml *xml, struct err *err)
 	return 0;
 }
 
-static bool is_version(struct nc_text value)
+static bool is_version(struct xml_text value)
 {
 	return value.size == 3 && memcmp(value.at, "1.", 2) == 0 && value.at[2] >= '0' &&
 		value.at[2] <= '9';
 }
 
-static bool is_encoding(struct nc_text value)
+static bool is_encoding(struct xml_text value)
 {
 	return (value.size == 5 && strncasecmp(value.at, "UTF-8", 5) == 0) ||
 		(value.size == 8 && strncasecmp(value.at, "US-ASCII", 8) == 0);
 }
 
 /* <?xml version="1.0" encoding="UTF-8" standalone="yes"?> at the very beginning. */
-static int skip_declaration(struct nc_xml *xml, struct err *err)
+static int skip_declaration(struct xml *xml, struct err *err)
 {
 	size_t i = 1;
 	int ret;
@@ -541,15 +541,15 @@ static int skip_declaration(struct nc_xml *xml, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (!starts(xml, "?>") || !xml->attribute_count ||
-		!nc_text_is(xml->attributes[0].name, "version") ||
+		!xml_text_is(xml->attributes[0].name, "version") ||
 		!is_version(xml->attributes[0].value))
 		return malformed(xml, err, "not an XML declaration");
-	if (i < xml->attribute_count && nc_text_is(xml->attributes[i].name, "encoding")) {
+	if (i < xml->attribute_count && xml_text_is(xml->attributes[i].name, "encoding")) {
 		if (!is_encoding(xml->attributes[i].value))
 			return malformed(xml, err, "encoding is not UTF-8");
 		i++;
 	}
-	if (i < xml->attribute_count && nc_text_is(xml->attributes[i].name, "standalone"))
+	if (i < xml->attribute_count && xml_text_is(xml->attributes[i].name, "standalone"))
 		i++;
 	if (i != xml->attribute_count)
 		return malformed(xml, err, "not an XML declaration");
@@ -557,23 +557,23 @@ static int skip_declaration(struct nc_xml *xml, struct err *err)
 	return 0;
 }
 
-void nc_xml_init(struct nc_xml *xml, const char *data, size_t size)
+void xml_init(struct xml *xml, const char *data, size_t size)
 {
 	/* Not the arrays: they are large, and their counts say what of them is valid. */
-	memset(xml, 0, offsetof(struct nc_xml, attributes));
+	memset(xml, 0, offsetof(struct xml, attributes));
 	xml->begin = xml->at = xml->token = data;
 	xml->end = data + size;
-	xml->prefix = xml->name = xml->text = (struct nc_text){ data, 0 };
+	xml->prefix = xml->name = xml->text = (struct xml_text){ data, 0 };
 }
 
-void nc_xml_init_fragment(struct nc_xml *xml, const char *data, size_t size)
+void xml_init_fragment(struct xml *xml, const char *data, size_t size)
 {
-	nc_xml_init(xml, data, size);
+	xml_init(xml, data, size);
 	xml->is_fragment = true;
 }
 
 /* Markup at "<": an event, or 0 … for what was skipped (then *ret_skipped). */
-static int scan_markup(struct nc_xml *xml, bool *ret_skipped, struct err *err)
+static int scan_markup(struct xml *xml, bool *ret_skipped, struct err *err)
 {
 	*ret_skipped = false;
 	if (starts(xml, "</"))
@@ -593,7 +593,7 @@ static int scan_markup(struct nc_xml *xml, bool *ret_skipped, struct err *err)
 	return scan_start(xml, err);
 }
 
-static int scan_prolog(struct nc_xml *xml, struct err *err)
+static int scan_prolog(struct xml *xml, struct err *err)
 {
 	if (starts(xml, "\xef\xbb\xbf"))
 		xml->at += 3;
@@ -602,7 +602,7 @@ static int scan_prolog(struct nc_xml *xml, struct err *err)
 	return 0;
 }
 
-int nc_xml_next(struct nc_xml *xml, struct err *err)
+int xml_next(struct xml *xml, struct err *err)
 {
 	bool is_skipped = true;
 	int ret = 0;
@@ -611,7 +611,7 @@ int nc_xml_next(struct nc_xml *xml, struct err *err)
 		xml->is_empty = false;
 		xml->depth--;
 		xml->token = xml->at;
-		return NC_XML_END;
+		return XML_END;
 	}
 	if (xml->at == xml->begin && !xml->is_fragment) {
 		ret = scan_prolog(xml, err);
@@ -623,7 +623,7 @@ int nc_xml_next(struct nc_xml *xml, struct err *err)
 		if (xml->at == xml->end) {
 			if (xml->depth || (!xml->has_root && !xml->is_fragment))
 				return malformed(xml, err, "unfinished document");
-			return NC_XML_DONE;
+			return XML_DONE;
 		}
 		if (*xml->at != '<')
 			return scan_text(xml, err);
