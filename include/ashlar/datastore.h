@@ -113,15 +113,18 @@ enum ds_content {
 	DS_CONTENT_NONCONFIG,
 };
 
+/* A parsed subtree filter. */
+struct ds_filter;
+
 struct ds_read {
 	enum ds ds;
 	enum ds_content content;
 	/* At most one of the three. */
-	struct lyd_node *subtree; /* filter from format_parse_filter(); taken */
-	char *xpath;		  /* prefixes resolved to module names; taken */
-	char *path;		  /* one data resource by instance path (RESTCONF); taken */
-	unsigned depth;		  /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
-	char *fields;		  /* RFC 8040 section 4.8.3; taken; may be NULL */
+	struct ds_filter *subtree; /* from ds_parse_filter(); taken */
+	char *xpath;		   /* prefixes resolved to module names; taken */
+	char *path;		   /* one data resource by instance path (RESTCONF); taken */
+	unsigned depth;		   /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
+	char *fields;		   /* RFC 8040 section 4.8.3; taken; may be NULL */
 	enum with_defaults defaults;
 	enum format format;
 };
@@ -133,9 +136,20 @@ struct ds_read {
  */
 typedef void (*ds_read_fn)(struct buf *out, const struct err *err, void *arg);
 void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
-/* A subtree filter's elements, as they stand in <filter>. */
-int ds_parse_filter(const char *text, size_t size, struct lyd_node **ret_filter,
+/*
+ * A subtree filter's elements, as they stand in <filter>, with namespace declarations of their own.
+ * Without any, the filter selects nothing.
+ */
+int ds_parse_filter(const char *text, size_t size, struct ds_filter **ret_filter,
 	struct err *err) WARN_UNUSED;
+/* NULL is fine. */
+void ds_filter_free(struct ds_filter *filter);
+/*
+ * Operational data that no feature but the server knows: @show fills the container at @schema_path
+ * ("/ietf-netconf-monitoring:netconf-state"; static) whenever a read asks for it. Again: replaces it.
+ */
+void ds_set_state_provider(const char *schema_path,
+	int (*show)(struct lyd_node *container, struct err *err));
 
 /* --- RPCs and actions ------------------------------------------------------------------------- */
 
@@ -171,6 +185,9 @@ bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason
 struct edit;
 /* Sets a leaf below @parent as if the client had left it to us: creates it when absent, with undo. */
 int edit_fill(struct edit *edit, const struct lyd_node *parent, const char *path, const char *value,
+	struct err *err) WARN_UNUSED;
+/* Keeps another value than the client gave (the hash of a password), with undo. */
+int edit_rewrite(struct edit *edit, const struct lyd_node *leaf, const char *value,
 	struct err *err) WARN_UNUSED;
 
 #endif

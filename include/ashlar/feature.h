@@ -69,6 +69,7 @@ struct feature_module {
 };
 
 struct edit; /* datastore/edit.c: see datastore.h */
+struct link_kind; /* see kernel.h */
 
 struct feature {
 	const char *name; /* also the file's stem */
@@ -110,6 +111,8 @@ struct feature {
 	const char *const *state_roots;
 	/* Ends with path NULL; may be NULL. */
 	const struct feature_action *actions;
+	/* A kind of link, of the interface type that has the feature's name; NULL: it makes none. */
+	const struct link_kind *link_kind;
 };
 
 /* All features, in the order of src/features/meson.build; ends with NULL. Generated. */

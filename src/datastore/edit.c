@@ -388,6 +388,11 @@ static struct lyd_node *find_instance(const struct lyd_node *siblings, const str
 	return match;
 }
 
+int edit_rewrite(struct edit *edit, const struct lyd_node *leaf, const char *value, struct err *err)
+{
+	return edit_change(edit, (struct lyd_node *)leaf, value, err);
+}
+
 /* --- requests --------------------------------------------------------------------------------- */
 
 static const char *meta_value(const struct lyd_node *node, const char *module, const char *name)

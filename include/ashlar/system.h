@@ -1,0 +1,28 @@
+/*
+ * The machine itself: object kinds for what configuration changes outside the network. Nothing of it is
+ * touched unless the daemon was told that the machine is its own (--system).
+ */
+#ifndef ASHLAR_SYSTEM_H
+#define ASHLAR_SYSTEM_H
+
+#include <stdbool.h>
+
+#include "ashlar/err.h"
+#include "ashlar/object.h"
+
+/* Observes what there is. With @owns_machine false, system_owns_machine() tells features to want nothing
+ * here. Call after state_init(). */
+int system_init(bool owns_machine, struct err *err) WARN_UNUSED;
+bool system_owns_machine(void);
+
+#define HOSTNAME_MAX 65 /* with the NUL */
+#define HOSTNAME_KEY "hostname"
+
+/* There is one. Removing it gives back the name the machine had before. */
+struct hostname {
+	struct object object; /* key: HOSTNAME_KEY */
+	char name[HOSTNAME_MAX];
+};
+extern const struct object_kind object_kind_hostname;
+
+#endif

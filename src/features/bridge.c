@@ -1,0 +1,184 @@
+/*
+ * Bridges: the link itself. Its ports are in bridge-port.c, its VLANs in bridge-vlan.c.
+ *
+ * A bridge is made with filtering as configured and without a default PVID, so that a port carries nothing
+ * before it is a member of a VLAN. The kernel's own spanning tree is the original one (802.1D), and the
+ * kernel keeps back three of the reserved groups whatever is configured: both are refused here by name.
+ */
+#include <linux/if_ether.h>
+#include <stdio.h>
+
+#include "ashlar/str.h"
+
+#include "interface.h"
+
+#define BRIDGE	   "infix-interfaces:bridge"
+#define FORWARD	   BRIDGE "/ieee-group-forward"
+#define VLANS	   BRIDGE "/vlans"
+#define STP	   BRIDGE "/stp"
+#define MULTICAST  BRIDGE "/multicast"
+#define RESTRICTED 0x0007 /* groups 0 to 2: spanning tree, pause frames, LACP */
+
+static int fill(struct edit *edit, const struct unit *unit, struct err *err)
+{
+	if (!str_equal(interface_guess(interface_name(unit->node), NULL, NULL), "bridge"))
+		return 0;
+	return interface_fill_type(edit, unit, "bridge", err);
+}
+
+/* Last octet of the group's address. */
+static unsigned read_group(const char *text)
+{
+	static const struct {
+		const char *name;
+		unsigned group;
+	} names[] = { { "stp", 0 }, { "lacp", 2 }, { "dot1x", 3 }, { "lldp", 14 } };
+	uint64_t group = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (str_equal(names[i].name, text))
+			return names[i].group;
+	}
+	return str_u64(text, 0, 15, &group) < 0 ? 0 : (unsigned)group;
+}
+
+static uint16_t read_groups(const struct lyd_node *bridge)
+{
+	const struct lyd_node *item;
+	uint16_t mask = 0;
+
+	NODE_FOREACH (item, bridge, "ieee-group-forward")
+		mask |= (uint16_t)(1U << read_group(node_value(item)));
+	return mask;
+}
+
+static int check(const struct unit *unit, struct err *err)
+{
+	if (!interface_is(unit->node, "bridge"))
+		return 0;
+	if (!kernel_can(KERNEL_CAN_BRIDGE))
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
+			"the kernel of this device has no bridges");
+	if (node_exists(unit->node, VLANS) && !kernel_can(KERNEL_CAN_VLAN_FILTERING))
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, VLANS,
+			"the bridges of this device's kernel cannot keep VLANs apart "
+			"(bridge VLAN filtering)");
+	if (read_groups(node_at(unit->node, BRIDGE)) & RESTRICTED)
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, FORWARD,
+			"the kernel forwards only groups 3 to 15, not 0 (stp), 1 and 2 (lacp)");
+	if (node_exists(unit->node, STP) &&
+		!str_equal(node_text(unit->node, STP "/force-protocol", "rstp"), "stp"))
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, STP "/force-protocol",
+			"this device speaks stp, not rstp: set force-protocol to stp");
+	return 0;
+}
+
+static int want(const struct unit *unit, struct want *want, struct err *err)
+{
+	const struct lyd_node *node = unit->node;
+	struct link_bridge *bridge;
+	struct link *link;
+	const char *querier;
+	int r;
+
+	if (!interface_is(node, "bridge"))
+		return 0;
+	link = interface_link(unit, want);
+	r = link_set(link, LINK_KIND, BRIDGE, err);
+	if (r < 0)
+		return r;
+	link->kind = &link_kind_bridge;
+	bridge = &link->bridge;
+	bridge->vlan_filtering = node_exists(node, VLANS);
+	bridge->vlan_protocol = str_equal(node_identity(node, VLANS "/proto"), "s-vlan") ? ETH_P_8021AD :
+											   ETH_P_8021Q;
+	bridge->group_fwd_mask = read_groups(node_at(node, BRIDGE));
+	bridge->stp = node_exists(node, STP);
+	bridge->stp_priority = (uint16_t)(node_u64(node, STP "/cist/priority", 8) * 4096);
+	bridge->stp_hello_s = (uint16_t)node_u64(node, STP "/hello-time", 2);
+	bridge->stp_forward_delay_s = (uint16_t)node_u64(node, STP "/forward-delay", 15);
+	bridge->stp_max_age_s = (uint16_t)node_u64(node, STP "/max-age", 20);
+	bridge->multicast_snooping = node_exists(node, MULTICAST) &&
+		node_bool(node, MULTICAST "/snooping", true);
+	querier = node_exists(node, MULTICAST) ? node_text(node, MULTICAST "/querier", "auto") : "off";
+	bridge->multicast_querier = !str_equal(querier, "off");
+	bridge->multicast_query_ifaddr = str_equal(querier, "auto");
+	bridge->multicast_query_interval_s = (uint16_t)node_u64(node, MULTICAST "/query-interval", 125);
+	return 0;
+}
+
+/* --- show -------------------------------------------------------------------------------------- */
+
+static int show_stp(const struct link *link, struct lyd_node *bridge, struct err *err)
+{
+	struct lyd_node *stp = NULL, *cist = NULL, *id = NULL;
+	char mac[18];
+	int r = build_container(bridge, "stp", &stp, err);
+
+	if (r == 0)
+		r = build_container(stp, "cist", &cist, err);
+	if (r == 0)
+		r = build_container(cist, "bridge-id", &id, err);
+	if (r == 0)
+		r = build_u64(id, "priority", link->bridge.stp_priority / 4096, err);
+	if (r == 0)
+		r = build_u64(id, "system-id", link->bridge.stp_priority % 4096, err);
+	if (r < 0 || !link->has_mac)
+		return r;
+	str_mac(mac, link->mac);
+	return build_leaf(id, "address", mac, err);
+}
+
+static int show_groups(const struct link *link, struct lyd_node *bridge, struct err *err)
+{
+	char text[4];
+	int r = 0;
+
+	if (node_exists(bridge, "ieee-group-forward"))
+		return 0;
+	for (unsigned group = 0; r == 0 && group < 16; group++) {
+		if (!(link->bridge.group_fwd_mask & (1U << group)))
+			continue;
+		snprintf(text, sizeof(text), "%u", group);
+		r = build_item(bridge, "ieee-group-forward", text, err);
+	}
+	return r;
+}
+
+static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	const struct link *link = interface_seen(unit, have, node);
+	struct lyd_node *bridge = NULL, *vlans = NULL;
+	int r;
+
+	if (!link || link->kind != &link_kind_bridge || !interface_is(node, "bridge"))
+		return 0;
+	r = build_container(node, BRIDGE, &bridge, err);
+	if (r == 0)
+		r = show_groups(link, bridge, err);
+	if (r == 0 && link->bridge.vlan_filtering)
+		r = build_container(bridge, "vlans", &vlans, err);
+	if (r == 0 && link->bridge.stp)
+		r = show_stp(link, bridge, err);
+	return r;
+}
+
+const struct feature feature_bridge = {
+	.name = "bridge",
+	.roots = (const char *const[]){
+		INTERFACE_PATH "/infix-interfaces:bridge",
+		NULL,
+	},
+	.except = (const char *const[]){
+		INTERFACE_VLANS_PATH,
+		INTERFACE_PATH "/infix-interfaces:bridge/multicast-filters",
+		INTERFACE_PATH "/infix-interfaces:bridge/stp/transmit-hold-count",
+		INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
+		NULL,
+	},
+	.link_kind = &link_kind_bridge,
+	.fill = fill,
+	.check = check,
+	.want = want,
+	.show = show,
+};

@@ -1,0 +1,179 @@
+/*
+ * The system (RFC 7317): who looks after it and where it is, its name, its users, its clock.
+ *
+ * Users live in the configuration only: the servers look them up there. A password given in clear text
+ * ($0$) is kept as its hash. The name is given to the machine only if the machine is the daemon's own.
+ */
+#include <crypt.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/datastore.h"
+#include "ashlar/feature.h"
+#include "ashlar/str.h"
+#include "ashlar/system.h"
+
+#define CLEAR_TEXT   "$0$"
+#define HASH_PREFIX  "$6$" /* SHA-512: a few milliseconds, and every crypt(3) knows it */
+#define PASSWORD_MAX 256   /* bytes */
+
+static bool is_named(const struct lysc_node *schema, const char *name)
+{
+	return str_equal(schema->name, name);
+}
+
+/* --- fill and check ----------------------------------------------------------------------------- */
+
+static int hash_password(struct edit *edit, const struct lyd_node *leaf, struct err *err)
+{
+	const char *clear = node_value(leaf) + strlen(CLEAR_TEXT);
+	char salt[CRYPT_GENSALT_OUTPUT_SIZE];
+	struct crypt_data *data;
+	const char *hash;
+	int r;
+
+	if (strlen(clear) > PASSWORD_MAX)
+		return err_set(err, -EINVAL, "password", "a password has at most %d bytes", PASSWORD_MAX);
+	if (!crypt_gensalt_rn(HASH_PREFIX, 0, NULL, 0, salt, sizeof(salt)))
+		return err_set(err, -errno, "password", "no salt for the hash: %s", strerror(errno));
+	data = XNEW(struct crypt_data);
+	hash = crypt_r(clear, salt, data);
+	if (hash && *hash != '*')
+		r = edit_rewrite(edit, leaf, hash, err);
+	else
+		r = err_set(err, -EINVAL, "password", "the password cannot be hashed");
+	explicit_bzero(data, sizeof(*data));
+	free(data);
+	return r;
+}
+
+static int fill(struct edit *edit, const struct unit *unit, struct err *err)
+{
+	const struct lyd_node *password = node_child(unit->node, "password");
+
+	if (!password || !str_starts(node_value(password), CLEAR_TEXT))
+		return 0;
+	return hash_password(edit, password, err);
+}
+
+static int check(const struct unit *unit, struct err *err)
+{
+	const char *name = node_text(unit->node, "hostname", NULL);
+
+	if (!is_named(unit->schema, "system") || !name)
+		return 0;
+	if (strlen(name) >= HOSTNAME_MAX)
+		return err_set(err, -EINVAL, "hostname", "a host name has at most %d bytes",
+			HOSTNAME_MAX - 1);
+	if (strchr(name, '%'))
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "hostname",
+			"%%i, %%h and %%m in host names are not supported by this device");
+	return 0;
+}
+
+/* --- want -------------------------------------------------------------------------------------- */
+
+static int want(const struct unit *unit, struct want *want, struct err *err)
+{
+	const char *name = node_text(unit->node, "hostname", NULL);
+	struct hostname *hostname;
+
+	if (!is_named(unit->schema, "system") || !name || !system_owns_machine())
+		return 0;
+	hostname = want_object(want, &object_kind_hostname, HOSTNAME_KEY, "hostname");
+	if (str_copy(hostname->name, sizeof(hostname->name), name) < 0)
+		return err_set(err, -EINVAL, "hostname", "too long");
+	return 0;
+}
+
+/* --- show -------------------------------------------------------------------------------------- */
+
+static void units(const struct have *have, const struct lysc_node *unit_schema,
+	void (*add)(void *arg, const char *key), void *arg)
+{
+	if (is_named(unit_schema, "system-state"))
+		add(arg, NULL);
+}
+
+static int show_platform(struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *platform = NULL;
+	struct utsname name;
+	int r = build_container(node, "platform", &platform, err);
+
+	if (r < 0 || uname(&name) < 0)
+		return r;
+	r = build_leaf(platform, "os-name", name.sysname, err);
+	if (r == 0)
+		r = build_leaf(platform, "os-release", name.release, err);
+	if (r == 0)
+		r = build_leaf(platform, "os-version", name.version, err);
+	return r < 0 ? r : build_leaf(platform, "machine", name.machine, err);
+}
+
+static int show_clock(struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *to = NULL;
+	char text[CLOCK_TEXT_MAX];
+	struct timespec since;
+	int r = build_container(node, "clock", &to, err);
+
+	if (r < 0)
+		return r;
+	clock_text(text, time(NULL));
+	r = build_leaf(to, "current-datetime", text, err);
+	if (r < 0 || clock_gettime(CLOCK_BOOTTIME, &since) < 0)
+		return r;
+	clock_text(text, time(NULL) - since.tv_sec);
+	return build_leaf(to, "boot-datetime", text, err);
+}
+
+static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	int r;
+
+	if (!is_named(unit->schema, "system-state"))
+		return 0;
+	r = show_platform(node, err);
+	return r < 0 ? r : show_clock(node, err);
+}
+
+static const char *const system_features[] = { "authentication", "local-users", NULL };
+static const char *const hash_features[] = { "crypt-hash-md5", "crypt-hash-sha-256",
+	"crypt-hash-sha-512", NULL };
+
+const struct feature feature_system = {
+	.name = "system",
+	.modules = (const struct feature_module[]){
+		{ "ietf-system", system_features },
+		{ "iana-crypt-hash", hash_features },
+		{ "infix-system", NULL },
+		{ NULL, NULL },
+	},
+	.roots = (const char *const[]){
+		"/ietf-system:system/contact",
+		"/ietf-system:system/hostname",
+		"/ietf-system:system/location",
+		"/ietf-system:system/authentication/user-authentication-order",
+		"/ietf-system:system/authentication/user",
+		NULL,
+	},
+	.except = (const char *const[]){
+		"/ietf-system:system/authentication/user/infix-system:shell",
+		NULL,
+	},
+	.state_roots = (const char *const[]){
+		"/ietf-system:system-state/platform",
+		"/ietf-system:system-state/clock",
+		NULL,
+	},
+	.fill = fill,
+	.check = check,
+	.want = want,
+	.units = units,
+	.show = show,
+};
