@@ -389,7 +389,7 @@ static void read_free(struct job *base)
 {
 	struct read_job *job = (struct read_job *)base;
 
-	lyd_free_all(job->read.subtree);
+	ds_filter_free(job->read.subtree);
 	free(job->read.xpath);
 	free(job->read.path);
 	free(job->read.fields);
