@@ -49,6 +49,7 @@ enum link_attr {
 	LINK_MAC,
 	LINK_MASTER, /* "" : none */
 	LINK_PORT,   /* bridge port flags */
+	LINK_DOWN,   /* is kept down; what raises it is a link_up object */
 	LINK_NETNS,  /* lives in this named network namespace (see netns) as netns_name */
 	LINK_ATTRS,
 };

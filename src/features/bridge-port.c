@@ -47,7 +47,8 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	link->port.flood_unicast = node_bool(node, PORT "/flood/unicast", true);
 	link->port.flood_multicast = node_bool(node, PORT "/flood/multicast", true);
 	link->port.fast_leave = node_bool(node, PORT "/multicast/fast-leave", false);
-	link->port.multicast_router = read_router(node_text(node, PORT "/multicast/router", "auto"));
+	link->port.multicast_router =
+		read_router(node_text(node, PORT "/multicast/router", "auto"));
 	return 0;
 }
 
@@ -64,14 +65,14 @@ static const char *state_of(uint8_t state)
 /* The master may be a bond, or something that others made. */
 static bool is_bridge_port(const struct link *link, const struct have *have)
 {
-	const struct link *master = link && *link->master ?
-		have_get(have, &object_kind_link, link->master) :
-		NULL;
+	const struct link *master =
+		link && *link->master ? have_get(have, &object_kind_link, link->master) : NULL;
 
 	return master && master->kind == &link_kind_bridge;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	struct lyd_node *port = NULL, *stp = NULL, *cist = NULL;
@@ -91,17 +92,19 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 
 const struct feature feature_bridge_port = {
 	.name = "bridge-port",
-	.roots = (const char *const[]){
-		INTERFACE_PATH "/infix-interfaces:bridge-port",
-		NULL,
-	},
-	.except = (const char *const[]){
-		INTERFACE_PATH "/infix-interfaces:bridge-port/stp/edge",
-		INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/internal-path-cost",
-		INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/priority",
-		INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/external-path-cost",
-		NULL,
-	},
+	.roots =
+		(const char *const[]){
+			INTERFACE_PATH "/infix-interfaces:bridge-port",
+			NULL,
+		},
+	.except =
+		(const char *const[]){
+			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/edge",
+			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/internal-path-cost",
+			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/priority",
+			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/external-path-cost",
+			NULL,
+		},
 	.check = check,
 	.want = want,
 	.show = show,

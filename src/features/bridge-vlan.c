@@ -89,8 +89,8 @@ static bool has_item(const struct lyd_node *parent, const char *list, const char
 	return false;
 }
 
-static int show_member(const char *link, uint16_t vid, const struct have *have, struct lyd_node *node,
-	struct err *err)
+static int show_member(const char *link, uint16_t vid, const struct have *have,
+	struct lyd_node *node, struct err *err)
 {
 	char key[BRIDGE_VLAN_KEY_MAX];
 	const struct bridge_vlan *vlan;
@@ -105,9 +105,11 @@ static int show_member(const char *link, uint16_t vid, const struct have *have, 
 }
 
 /* What the kernel has beside what is configured. */
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
-	const char *bridge = interface_name(node_ancestor(unit->node ? unit->node : node, "interface"));
+	const char *bridge =
+		interface_name(node_ancestor(unit->node ? unit->node : node, "interface"));
 	uint16_t vid = (uint16_t)node_u64(node, "vid", 0);
 	void *const *links;
 	size_t count = have_group(have, &object_kind_link, bridge, &links);
@@ -125,15 +127,17 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 const struct feature feature_bridge_vlan = {
 	.name = "bridge-vlan",
 	.roots = (const char *const[]){ INTERFACE_VLANS_PATH, NULL },
-	.except = (const char *const[]){
-		INTERFACE_VLANS_PATH "/multicast",
-		INTERFACE_VLANS_PATH "/multicast-filters",
-		NULL,
-	},
-	.reads = (const struct feature_reads[]){
-		{ INTERFACE_PATH "/infix-interfaces:bridge-port/pvid", pvid_affects },
-		{ NULL, NULL },
-	},
+	.except =
+		(const char *const[]){
+			INTERFACE_VLANS_PATH "/multicast",
+			INTERFACE_VLANS_PATH "/multicast-filters",
+			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ INTERFACE_PATH "/infix-interfaces:bridge-port/pvid", pvid_affects },
+			{ NULL, NULL },
+		},
 	.want = want,
 	.show = show,
 };

@@ -90,20 +90,23 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	link->kind = &link_kind_bridge;
 	bridge = &link->bridge;
 	bridge->vlan_filtering = node_exists(node, VLANS);
-	bridge->vlan_protocol = str_equal(node_identity(node, VLANS "/proto"), "s-vlan") ? ETH_P_8021AD :
-											   ETH_P_8021Q;
+	bridge->vlan_protocol = str_equal(node_identity(node, VLANS "/proto"), "s-vlan")
+		? ETH_P_8021AD
+		: ETH_P_8021Q;
 	bridge->group_fwd_mask = read_groups(node_at(node, BRIDGE));
 	bridge->stp = node_exists(node, STP);
 	bridge->stp_priority = (uint16_t)(node_u64(node, STP "/cist/priority", 8) * 4096);
 	bridge->stp_hello_s = (uint16_t)node_u64(node, STP "/hello-time", 2);
 	bridge->stp_forward_delay_s = (uint16_t)node_u64(node, STP "/forward-delay", 15);
 	bridge->stp_max_age_s = (uint16_t)node_u64(node, STP "/max-age", 20);
-	bridge->multicast_snooping = node_exists(node, MULTICAST) &&
-		node_bool(node, MULTICAST "/snooping", true);
-	querier = node_exists(node, MULTICAST) ? node_text(node, MULTICAST "/querier", "auto") : "off";
+	bridge->multicast_snooping =
+		node_exists(node, MULTICAST) && node_bool(node, MULTICAST "/snooping", true);
+	querier = node_exists(node, MULTICAST) ? node_text(node, MULTICAST "/querier", "auto")
+					       : "off";
 	bridge->multicast_querier = !str_equal(querier, "off");
 	bridge->multicast_query_ifaddr = str_equal(querier, "auto");
-	bridge->multicast_query_interval_s = (uint16_t)node_u64(node, MULTICAST "/query-interval", 125);
+	bridge->multicast_query_interval_s =
+		(uint16_t)node_u64(node, MULTICAST "/query-interval", 125);
 	return 0;
 }
 
@@ -145,7 +148,8 @@ static int show_groups(const struct link *link, struct lyd_node *bridge, struct 
 	return r;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	struct lyd_node *bridge = NULL, *vlans = NULL;
@@ -165,17 +169,19 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 
 const struct feature feature_bridge = {
 	.name = "bridge",
-	.roots = (const char *const[]){
-		INTERFACE_PATH "/infix-interfaces:bridge",
-		NULL,
-	},
-	.except = (const char *const[]){
-		INTERFACE_VLANS_PATH,
-		INTERFACE_PATH "/infix-interfaces:bridge/multicast-filters",
-		INTERFACE_PATH "/infix-interfaces:bridge/stp/transmit-hold-count",
-		INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
-		NULL,
-	},
+	.roots =
+		(const char *const[]){
+			INTERFACE_PATH "/infix-interfaces:bridge",
+			NULL,
+		},
+	.except =
+		(const char *const[]){
+			INTERFACE_VLANS_PATH,
+			INTERFACE_PATH "/infix-interfaces:bridge/multicast-filters",
+			INTERFACE_PATH "/infix-interfaces:bridge/stp/transmit-hold-count",
+			INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
+			NULL,
+		},
 	.link_kind = &link_kind_bridge,
 	.fill = fill,
 	.check = check,

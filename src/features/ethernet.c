@@ -24,7 +24,8 @@ static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 	return interface_fill_type(edit, unit, "ethernet", err);
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	struct lyd_node *ethernet = NULL, *negotiation = NULL;
@@ -39,7 +40,8 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 			r = build_bool(negotiation, "enable", link->autoneg == AUTONEG_ENABLE, err);
 	}
 	if (r == 0 && (link->duplex == DUPLEX_FULL || link->duplex == DUPLEX_HALF))
-		r = build_leaf(ethernet, "duplex", link->duplex == DUPLEX_FULL ? "full" : "half", err);
+		r = build_leaf(
+			ethernet, "duplex", link->duplex == DUPLEX_FULL ? "full" : "half", err);
 	if (r == 0 && link->speed_mbps && (link->flags & IFF_RUNNING))
 		r = build_leaff(ethernet, err, "speed", "%u.%03u", link->speed_mbps / 1000,
 			link->speed_mbps % 1000);
@@ -48,15 +50,17 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 
 const struct feature feature_ethernet = {
 	.name = "ethernet",
-	.modules = (const struct feature_module[]){
-		{ "ieee802-ethernet-interface", NULL },
-		{ "infix-ethernet-interface", NULL },
-		{ NULL, NULL },
-	},
-	.state_roots = (const char *const[]){
-		INTERFACE_PATH "/ieee802-ethernet-interface:ethernet",
-		NULL,
-	},
+	.modules =
+		(const struct feature_module[]){
+			{ "ieee802-ethernet-interface", NULL },
+			{ "infix-ethernet-interface", NULL },
+			{ NULL, NULL },
+		},
+	.state_roots =
+		(const char *const[]){
+			INTERFACE_PATH "/ieee802-ethernet-interface:ethernet",
+			NULL,
+		},
 	.fill = fill,
 	.show = show,
 };

@@ -34,10 +34,12 @@ const struct lyd_node *interface_find(const struct lyd_node *entry, const char *
 	return node_entry(lyd_parent(entry), "interface", name);
 }
 
-int interface_copy_name(char to[KERNEL_NAME_MAX], const char *name, const char *path, struct err *err)
+int interface_copy_name(
+	char to[KERNEL_NAME_MAX], const char *name, const char *path, struct err *err)
 {
 	if (str_copy(to, KERNEL_NAME_MAX, name) < 0)
-		return err_set(err, -EINVAL, path, "\"%s\" cannot be the name of an interface", name);
+		return err_set(
+			err, -EINVAL, path, "\"%s\" cannot be the name of an interface", name);
 	return 0;
 }
 
@@ -46,8 +48,8 @@ struct link *interface_link(const struct unit *unit, struct want *want)
 	return want_object(want, &object_kind_link, interface_name(unit->node), "");
 }
 
-const struct link *interface_seen(const struct unit *unit, const struct have *have,
-	const struct lyd_node *node)
+const struct link *interface_seen(
+	const struct unit *unit, const struct have *have, const struct lyd_node *node)
 {
 	return have_get(have, &object_kind_link, interface_name(node));
 }
@@ -105,7 +107,8 @@ const char *interface_guess(const char *name, char *ret_other, uint16_t *ret_vid
 	return type;
 }
 
-int interface_fill_type(struct edit *edit, const struct unit *unit, const char *type, struct err *err)
+int interface_fill_type(
+	struct edit *edit, const struct unit *unit, const char *type, struct err *err)
 {
 	_cleanup_free_ char *identity = NULL;
 
@@ -138,7 +141,8 @@ static bool is_supported(const char *type)
 
 static int check(const struct unit *unit, struct err *err)
 {
-	const char *name = node_text(unit->node, "name", ""), *type = node_identity(unit->node, "type");
+	const char *name = node_text(unit->node, "name", ""),
+		   *type = node_identity(unit->node, "type");
 
 	if (strlen(name) >= KERNEL_NAME_MAX || strpbrk(name, "/: \t\r\n") || str_equal(name, ".") ||
 		str_equal(name, ".."))
@@ -148,9 +152,11 @@ static int check(const struct unit *unit, struct err *err)
 			name);
 	if (!type || !is_supported(type))
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
-			"interfaces of type %s are not supported by this device", type ? type : "none");
+			"interfaces of type %s are not supported by this device",
+			type ? type : "none");
 	if (str_equal(type, "loopback") != str_equal(name, "lo"))
-		return err_set(err, -EINVAL, "type", "\"lo\" is the one interface of type loopback");
+		return err_set(
+			err, -EINVAL, "type", "\"lo\" is the one interface of type loopback");
 	return 0;
 }
 
@@ -174,6 +180,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 {
 	struct link *link = interface_link(unit, want);
 	const char *description = node_text(unit->node, "description", NULL);
+	struct link_up *up;
 	int r;
 
 	if (description && *description) {
@@ -181,19 +188,18 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		if (r == 0)
 			r = str_copy(link->alias, sizeof(link->alias), description);
 		if (r < 0)
-			return r == -ENAMETOOLONG ?
-				err_set(err, -EINVAL, "description", "longer than %d bytes",
-					KERNEL_ALIAS_MAX - 1) :
-				r;
+			return r == -ENAMETOOLONG
+				? err_set(err, -EINVAL, "description", "longer than %d bytes",
+					  KERNEL_ALIAS_MAX - 1)
+				: r;
 	}
 	r = want_mac(unit, link, err);
 	if (r < 0)
 		return r;
-	if (node_bool(unit->node, "enabled", true)) {
-		struct link_up *up = want_object(want, &object_kind_link_up, link->object.key, "enabled");
-
-		want_needs(up, &object_kind_link, link->object.key);
-	}
+	if (!node_bool(unit->node, "enabled", true))
+		return link_set(link, LINK_DOWN, "enabled", err);
+	up = want_object(want, &object_kind_link_up, link->object.key, "enabled");
+	want_needs(up, &object_kind_link, link->object.key);
 	return 0;
 }
 
@@ -216,10 +222,18 @@ static const char *type_of(const struct link *link)
 	static const struct {
 		const char *kind, *type;
 	} types[] = {
-		{ "bridge", "bridge" },	  { "vlan", "vlan" },	  { "veth", "veth" },
-		{ "dummy", "dummy" },	  { "bond", "lag" },	  { "gre", "gre" },
-		{ "gretap", "gretap" },	  { "ip6gre", "gre" },	  { "ip6gretap", "gretap" },
-		{ "vxlan", "vxlan" },	  { "dsa", "ethernet" },  { "wireguard", "wireguard" },
+		{ "bridge", "bridge" },
+		{ "vlan", "vlan" },
+		{ "veth", "veth" },
+		{ "dummy", "dummy" },
+		{ "bond", "lag" },
+		{ "gre", "gre" },
+		{ "gretap", "gretap" },
+		{ "ip6gre", "gre" },
+		{ "ip6gretap", "gretap" },
+		{ "vxlan", "vxlan" },
+		{ "dsa", "ethernet" },
+		{ "wireguard", "wireguard" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -312,8 +326,8 @@ static int show_stacked(const struct link *link, const struct have *have, struct
 	return r;
 }
 
-static int show_layers(const struct link *link, const struct have *have, struct lyd_node *node,
-	struct err *err)
+static int show_layers(
+	const struct link *link, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	int r = 0;
 
@@ -363,7 +377,8 @@ static int show_statistics(const struct link *link, struct lyd_node *node, struc
 	return r;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	int r;
@@ -383,26 +398,29 @@ static const char *const infix_features[] = { "vlan-filtering", NULL };
 
 const struct feature feature_interface = {
 	.name = "interface",
-	.modules = (const struct feature_module[]){
-		{ "ietf-interfaces", interfaces_features },
-		{ "iana-if-type", NULL },
-		{ "infix-if-type", NULL },
-		{ "infix-interfaces", infix_features },
-		{ NULL, NULL },
-	},
-	.roots = (const char *const[]){
-		INTERFACE_PATH "/name",
-		INTERFACE_PATH "/description",
-		INTERFACE_PATH "/type",
-		INTERFACE_PATH "/enabled",
-		INTERFACE_PATH "/infix-interfaces:custom-phys-address/static",
-		NULL,
-	},
+	.modules =
+		(const struct feature_module[]){
+			{ "ietf-interfaces", interfaces_features },
+			{ "iana-if-type", NULL },
+			{ "infix-if-type", NULL },
+			{ "infix-interfaces", infix_features },
+			{ NULL, NULL },
+		},
+	.roots =
+		(const char *const[]){
+			INTERFACE_PATH "/name",
+			INTERFACE_PATH "/description",
+			INTERFACE_PATH "/type",
+			INTERFACE_PATH "/enabled",
+			INTERFACE_PATH "/infix-interfaces:custom-phys-address/static",
+			NULL,
+		},
 	.except = (const char *const[]){ INTERFACE_VLANS_PATH, NULL },
-	.state_roots = (const char *const[]){
-		INTERFACE_PATH,
-		NULL,
-	},
+	.state_roots =
+		(const char *const[]){
+			INTERFACE_PATH,
+			NULL,
+		},
 	.fill = fill,
 	.check = check,
 	.want = want,

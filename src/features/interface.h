@@ -6,8 +6,9 @@
 #include "ashlar/feature.h"
 #include "ashlar/kernel.h"
 
-#define INTERFACE_PATH	     "/ietf-interfaces:interfaces/interface"
-#define INTERFACE_VLANS_PATH INTERFACE_PATH "/infix-interfaces:bridge/vlans/vlan" /* units of their own */
+#define INTERFACE_PATH "/ietf-interfaces:interfaces/interface"
+#define INTERFACE_VLANS_PATH                                                                       \
+	INTERFACE_PATH "/infix-interfaces:bridge/vlans/vlan" /* units of their own */
 
 /* The unit's list key; "" if it is too long for a Linux interface. */
 const char *interface_name(const struct lyd_node *entry);
@@ -16,16 +17,16 @@ bool interface_is(const struct lyd_node *entry, const char *type);
 /* The entry of another interface in the same tree; NULL: there is none. */
 const struct lyd_node *interface_find(const struct lyd_node *entry, const char *name);
 /* Copies the name of an interface into an object; @path is the node at fault if it is too long. */
-int interface_copy_name(char to[KERNEL_NAME_MAX], const char *name, const char *path,
-	struct err *err) WARN_UNUSED;
+int interface_copy_name(
+	char to[KERNEL_NAME_MAX], const char *name, const char *path, struct err *err) WARN_UNUSED;
 /* The unit's wanted link. */
 struct link *interface_link(const struct unit *unit, struct want *want);
 /* The unit's observed link; NULL: there is none. */
-const struct link *interface_seen(const struct unit *unit, const struct have *have,
-	const struct lyd_node *node);
+const struct link *interface_seen(
+	const struct unit *unit, const struct have *have, const struct lyd_node *node);
 /* Gives an entry without a type this one, if its name is not another kind's (see interface_guess()). */
-int interface_fill_type(struct edit *edit, const struct unit *unit, const char *type,
-	struct err *err) WARN_UNUSED;
+int interface_fill_type(
+	struct edit *edit, const struct unit *unit, const char *type, struct err *err) WARN_UNUSED;
 
 /*
  * The type that a name speaks of, as identity of infix-if-type: "br0", "veth1a", "vlan10", "eth0.10",

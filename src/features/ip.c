@@ -72,7 +72,8 @@ static int want_addresses(const struct lyd_node *ip, int family, struct want *wa
 		snprintf(address->link, sizeof(address->link), "%s", link->object.key);
 		address->family = (uint8_t)family;
 		address->prefix_length = length;
-		memcpy(&address->in6, &addr, family == AF_INET6 ? sizeof(addr) : sizeof(struct in_addr));
+		memcpy(&address->in6, &addr,
+			family == AF_INET6 ? sizeof(addr) : sizeof(struct in_addr));
 		want_needs(address, &object_kind_link, link->object.key);
 	}
 	return 0;
@@ -93,8 +94,8 @@ static int want_ipv4(const struct unit *unit, struct link *link, struct want *wa
 			return r;
 		link->mtu = (uint32_t)mtu;
 	}
-	want_sysctl(want, link, SYSCTL_IPV4_FORWARDING, is_enabled && node_bool(ip, "forwarding", false),
-		IPV4 "/forwarding");
+	want_sysctl(want, link, SYSCTL_IPV4_FORWARDING,
+		is_enabled && node_bool(ip, "forwarding", false), IPV4 "/forwarding");
 	return is_enabled ? want_addresses(ip, AF_INET, want, link, err) : 0;
 }
 
@@ -102,7 +103,8 @@ static int want_ipv6(const struct unit *unit, struct link *link, struct want *wa
 {
 	const struct lyd_node *ip = node_child(unit->node, IPV6);
 	bool is_enabled = ip && node_bool(ip, "enabled", true);
-	uint64_t mtu = node_u64(ip, "mtu", 0), probes = node_u64(ip, "dup-addr-detect-transmits", 1);
+	uint64_t mtu = node_u64(ip, "mtu", 0),
+		 probes = node_u64(ip, "dup-addr-detect-transmits", 1);
 
 	if (!ip && interface_is(unit->node, "loopback"))
 		return 0;
@@ -169,14 +171,15 @@ static int show_address(const struct address *address, struct lyd_node *ip, stru
 }
 
 /* What is configured stays as it is; what is not is told as it is. */
-static int show_family_values(const struct link *link, struct lyd_node *ip, int family, struct err *err)
+static int show_family_values(
+	const struct link *link, struct lyd_node *ip, int family, struct err *err)
 {
 	bool is_v6 = family == AF_INET6;
 	int r = 0;
 
 	if (!node_exists(ip, "forwarding"))
-		r = build_bool(ip, "forwarding", is_v6 ? link->ipv6_forwarding : link->ipv4_forwarding,
-			err);
+		r = build_bool(ip, "forwarding",
+			is_v6 ? link->ipv6_forwarding : link->ipv4_forwarding, err);
 	if (r < 0 || node_exists(ip, "mtu") || link->mtu < (is_v6 ? 1280 : 68) ||
 		(!is_v6 && link->mtu > UINT16_MAX))
 		return r;
@@ -190,7 +193,8 @@ static int show_family(const struct link *link, const struct have *have, struct 
 	const struct lyd_node *config = node_child(node, name);
 	struct lyd_node *ip = NULL;
 	void *const *all;
-	size_t all_count = have_group(have, &object_kind_address, link->object.key, &all), count = 0;
+	size_t all_count = have_group(have, &object_kind_address, link->object.key, &all),
+	       count = 0;
 	_cleanup_free_ const struct address **found = xcalloc(all_count + 1, sizeof(*found));
 	int r;
 
@@ -210,7 +214,8 @@ static int show_family(const struct link *link, const struct have *have, struct 
 	return r;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	int r;
@@ -223,23 +228,27 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 
 const struct feature feature_ip = {
 	.name = "ip",
-	.modules = (const struct feature_module[]){
-		{ "ietf-ip", NULL },
-		{ "infix-ip", NULL },
-		{ NULL, NULL },
-	},
-	.roots = (const char *const[]){
-		INTERFACE_PATH "/ietf-ip:ipv4",
-		INTERFACE_PATH "/ietf-ip:ipv6",
-		NULL,
-	},
-	.except = (const char *const[]){
-		INTERFACE_PATH "/ietf-ip:ipv4/neighbor",
-		INTERFACE_PATH "/ietf-ip:ipv4/infix-ip:autoconf",
-		INTERFACE_PATH "/ietf-ip:ipv6/neighbor",
-		INTERFACE_PATH "/ietf-ip:ipv6/ietf-ipv6-unicast-routing:ipv6-router-advertisements",
-		NULL,
-	},
+	.modules =
+		(const struct feature_module[]){
+			{ "ietf-ip", NULL },
+			{ "infix-ip", NULL },
+			{ NULL, NULL },
+		},
+	.roots =
+		(const char *const[]){
+			INTERFACE_PATH "/ietf-ip:ipv4",
+			INTERFACE_PATH "/ietf-ip:ipv6",
+			NULL,
+		},
+	.except =
+		(const char *const[]){
+			INTERFACE_PATH "/ietf-ip:ipv4/neighbor",
+			INTERFACE_PATH "/ietf-ip:ipv4/infix-ip:autoconf",
+			INTERFACE_PATH "/ietf-ip:ipv6/neighbor",
+			INTERFACE_PATH
+			"/ietf-ip:ipv6/ietf-ipv6-unicast-routing:ipv6-router-advertisements",
+			NULL,
+		},
 	.check = check,
 	.want = want,
 	.show = show,

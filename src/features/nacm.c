@@ -11,7 +11,8 @@ static void units(const struct have *have, const struct lysc_node *unit_schema,
 	add(arg, NULL);
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct ds_denied *denied = ds_denied();
 	int r = build_u64(node, "denied-operations", denied->operations, err);

@@ -30,7 +30,7 @@ struct index {
 	const struct lyd_node *top; /* of the tree it was made from; NULL: not made */
 	void *items;
 	size_t count, room;
-	uint64_t undone; /* ds_undone() when it was made */
+	uint64_t undone;   /* ds_undone() when it was made */
 	bool lengths[129]; /* prefixes: in use */
 };
 
@@ -93,7 +93,8 @@ void next_hop_mask(int family, union next_hop_addr *addr, unsigned length)
 	}
 }
 
-const struct lyd_node *next_hop_top(const struct lyd_node *node, const char *module, const char *name)
+const struct lyd_node *next_hop_top(
+	const struct lyd_node *node, const char *module, const char *name)
 {
 	while (lyd_parent(node))
 		node = lyd_parent(node);
@@ -118,8 +119,9 @@ static int compare_prefixes(const void *a, const void *b)
 
 static void add_prefixes(struct index *index, int family, const struct lyd_node *interface)
 {
-	const struct lyd_node *ip =
-		node_child(interface, family == AF_INET6 ? "ietf-ip:ipv6" : "ietf-ip:ipv4"), *address;
+	const struct lyd_node *ip = node_child(interface,
+				      family == AF_INET6 ? "ietf-ip:ipv6" : "ietf-ip:ipv4"),
+			      *address;
 	struct prefix prefix = { .interface = node_text(interface, "name", "") };
 
 	if (!ip || !node_bool(ip, "enabled", true))
@@ -155,10 +157,11 @@ static void make_prefixes(const struct lyd_node *interfaces)
 }
 
 /* The longest prefix that holds the gateway. */
-static const struct prefix *find_prefix(const struct index *index, int family,
-	const union next_hop_addr *gateway)
+static const struct prefix *find_prefix(
+	const struct index *index, int family, const union next_hop_addr *gateway)
 {
-	for (unsigned length = family == AF_INET6 ? 128 : 32; index->count && length > 0; length--) {
+	for (unsigned length = family == AF_INET6 ? 128 : 32; index->count && length > 0;
+		length--) {
 		struct prefix key = { .length = length }, *found;
 
 		if (!index->lengths[length])
@@ -175,8 +178,8 @@ static const struct prefix *find_prefix(const struct index *index, int family,
 	return NULL;
 }
 
-const char *next_hop_interface(const struct lyd_node *node, int family,
-	const union next_hop_addr *gateway)
+const char *next_hop_interface(
+	const struct lyd_node *node, int family, const union next_hop_addr *gateway)
 {
 	const struct lyd_node *interfaces = next_hop_top(node, "ietf-interfaces", "interfaces");
 	const struct index *index = &prefixes[slot_of(family)];
@@ -217,7 +220,8 @@ static void add_gateways(struct index *index, int family, const struct lyd_node 
 
 static void make_gateways(const struct lyd_node *routing)
 {
-	const struct lyd_node *protocols = node_child(routing, "control-plane-protocols"), *protocol;
+	const struct lyd_node *protocols = node_child(routing, "control-plane-protocols"),
+			      *protocol;
 
 	begin(gateways, routing);
 	NODE_FOREACH (protocol, protocols, "control-plane-protocol") {

@@ -23,14 +23,15 @@ void next_hop_routes_changed(void);
  * The interface whose configured prefix holds @gateway (the longest one, of several the first); NULL: none.
  * @node is any node of the tree; the name is borrowed from it.
  */
-const char *next_hop_interface(const struct lyd_node *node, int family,
-	const union next_hop_addr *gateway);
+const char *next_hop_interface(
+	const struct lyd_node *node, int family, const union next_hop_addr *gateway);
 /* Adds the routes of the tree that have a gateway in the prefix and no outgoing interface. */
 void next_hop_add_routes(const struct lyd_node *node, int family, const union next_hop_addr *prefix,
 	unsigned length, struct unit_set *set);
 /* Clears the bits beyond @length. */
 void next_hop_mask(int family, union next_hop_addr *addr, unsigned length);
 /* The first top-level node of @node's tree with this module and name; NULL. */
-const struct lyd_node *next_hop_top(const struct lyd_node *node, const char *module, const char *name);
+const struct lyd_node *next_hop_top(
+	const struct lyd_node *node, const char *module, const char *name);
 
 #endif

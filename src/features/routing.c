@@ -17,16 +17,16 @@
 #include "interface.h"
 #include "next-hop.h"
 
-#define PROTOCOL_PATH "/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
-#define V4_PATH	      PROTOCOL_PATH "/static-routes/ietf-ipv4-unicast-routing:ipv4/route"
-#define V6_PATH	      PROTOCOL_PATH "/static-routes/ietf-ipv6-unicast-routing:ipv6/route"
-#define TABLE	      RT_TABLE_MAIN
-#define PREFERENCE    "infix-routing:route-preference"
-#define INTERFACE     "next-hop/outgoing-interface"
-#define GATEWAY	      "next-hop/next-hop-address"
-#define SPECIAL	      "next-hop/special-next-hop"
-#define NEVER	      255 /* a preference that is not installed */
-#define PREFIX_TEXT_MAX    (INET6_ADDRSTRLEN + 4)
+#define PROTOCOL_PATH	"/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
+#define V4_PATH		PROTOCOL_PATH "/static-routes/ietf-ipv4-unicast-routing:ipv4/route"
+#define V6_PATH		PROTOCOL_PATH "/static-routes/ietf-ipv6-unicast-routing:ipv6/route"
+#define TABLE		RT_TABLE_MAIN
+#define PREFERENCE	"infix-routing:route-preference"
+#define INTERFACE	"next-hop/outgoing-interface"
+#define GATEWAY		"next-hop/next-hop-address"
+#define SPECIAL		"next-hop/special-next-hop"
+#define NEVER		255 /* a preference that is not installed */
+#define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4)
 
 /* --- check ------------------------------------------------------------------------------------- */
 
@@ -37,7 +37,8 @@ static bool is_route(const struct lysc_node *schema)
 
 static int family_of(const struct lyd_node *route)
 {
-	return str_equal(lyd_owner_module(route)->name, "ietf-ipv6-unicast-routing") ? AF_INET6 : AF_INET;
+	return str_equal(lyd_owner_module(route)->name, "ietf-ipv6-unicast-routing") ? AF_INET6
+										     : AF_INET;
 }
 
 static int check_protocol(const struct unit *unit, struct err *err)
@@ -47,12 +48,14 @@ static int check_protocol(const struct unit *unit, struct err *err)
 	if (str_equal(type, "static"))
 		return 0;
 	return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
-		"routing protocol %s is not supported by this device, only static", type ? type : "");
+		"routing protocol %s is not supported by this device, only static",
+		type ? type : "");
 }
 
 static int check_route(const struct lyd_node *route, struct err *err)
 {
-	const char *special = node_text(route, SPECIAL, NULL), *gateway = node_text(route, GATEWAY, NULL);
+	const char *special = node_text(route, SPECIAL, NULL),
+		   *gateway = node_text(route, GATEWAY, NULL);
 	struct in6_addr addr;
 
 	if (str_equal(special, "receive"))
@@ -63,7 +66,8 @@ static int check_route(const struct lyd_node *route, struct err *err)
 			"the route to %s has no next hop: an address, an interface or a special one",
 			node_text(route, "destination-prefix", ""));
 	if (gateway && inet_pton(family_of(route), gateway, &addr) != 1)
-		return err_set(err, -EINVAL, GATEWAY, "\"%s\" is not an address without a zone", gateway);
+		return err_set(
+			err, -EINVAL, GATEWAY, "\"%s\" is not an address without a zone", gateway);
 	if (gateway && family_of(route) == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr) &&
 		!node_exists(route, INTERFACE))
 		return err_set(err, -EINVAL, INTERFACE,
@@ -78,7 +82,8 @@ static int check(const struct unit *unit, struct err *err)
 
 /* --- want -------------------------------------------------------------------------------------- */
 
-static int read_prefix(int family, const char *text, union next_hop_addr *ret_addr, uint8_t *ret_length)
+static int read_prefix(
+	int family, const char *text, union next_hop_addr *ret_addr, uint8_t *ret_length)
 {
 	const char *slash = strchr(text, '/');
 	char addr[PREFIX_TEXT_MAX];
@@ -115,7 +120,8 @@ static uint32_t read_metric(const struct lyd_node *node, int family)
 
 static int want_next_hop(const struct lyd_node *node, struct route *route, struct err *err)
 {
-	const char *gateway = node_text(node, GATEWAY, NULL), *link = node_text(node, INTERFACE, NULL);
+	const char *gateway = node_text(node, GATEWAY, NULL),
+		   *link = node_text(node, INTERFACE, NULL);
 	int r;
 
 	if (gateway) {
@@ -173,7 +179,8 @@ static void route_affects(const struct lyd_node *node, const char *old, struct u
 	next_hop_routes_changed();
 }
 
-static void add_routes_of(const struct lyd_node *address, const char *length_text, struct unit_set *set)
+static void add_routes_of(
+	const struct lyd_node *address, const char *length_text, struct unit_set *set)
 {
 	int family = str_equal(lyd_parent(address)->schema->name, "ipv6") ? AF_INET6 : AF_INET;
 	union next_hop_addr prefix = { 0 };
@@ -256,8 +263,8 @@ static int show_next_hop(const struct route *route, struct lyd_node *node, struc
 		return r;
 	inet_ntop(route->family, &route->gateway, text, sizeof(text));
 	return build_leaf(to,
-		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:next-hop-address" :
-					    "ietf-ipv4-unicast-routing:next-hop-address",
+		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:next-hop-address"
+					  : "ietf-ipv4-unicast-routing:next-hop-address",
 		text, err);
 }
 
@@ -271,8 +278,8 @@ static int show_route(const struct route *route, struct lyd_node *routes, struct
 		return r;
 	inet_ntop(route->family, &route->dst, text, sizeof(text));
 	r = build_leaff(node, err,
-		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:destination-prefix" :
-					    "ietf-ipv4-unicast-routing:destination-prefix",
+		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:destination-prefix"
+					  : "ietf-ipv4-unicast-routing:destination-prefix",
 		"%s/%u", text, route->prefix_length);
 	if (r == 0)
 		r = build_u64(node, "route-preference",
@@ -292,7 +299,8 @@ static int show_route(const struct route *route, struct lyd_node *routes, struct
 
 static int compare_routes(const void *a, const void *b)
 {
-	const struct route *p = *(const struct route *const *)a, *q = *(const struct route *const *)b;
+	const struct route *p = *(const struct route *const *)a,
+			   *q = *(const struct route *const *)b;
 	int order = memcmp(&p->dst, &q->dst, p->family == AF_INET6 ? 16 : 4);
 
 	if (!order)
@@ -319,8 +327,8 @@ static int show_rib(const struct have *have, struct lyd_node *rib, int family, s
 	if (count)
 		qsort(found, count, sizeof(*found), compare_routes);
 	r = build_leaf(rib, "address-family",
-		family == AF_INET6 ? "ietf-ipv6-unicast-routing:ipv6-unicast" :
-				     "ietf-ipv4-unicast-routing:ipv4-unicast",
+		family == AF_INET6 ? "ietf-ipv6-unicast-routing:ipv6-unicast"
+				   : "ietf-ipv4-unicast-routing:ipv4-unicast",
 		err);
 	if (r == 0)
 		r = build_container(rib, "routes", &routes, err);
@@ -343,7 +351,8 @@ static int show_interfaces(const struct have *have, struct lyd_node *node, struc
 	int r = 0;
 
 	while ((link = have_next(have, &object_kind_link, &at))) {
-		if ((!link->ipv4_forwarding && !link->ipv6_forwarding) || (link->flags & IFF_LOOPBACK))
+		if ((!link->ipv4_forwarding && !link->ipv6_forwarding) ||
+			(link->flags & IFF_LOOPBACK))
 			continue;
 		ARRAY_GROW(names, count, room);
 		names[count++] = link->object.key;
@@ -355,7 +364,8 @@ static int show_interfaces(const struct have *have, struct lyd_node *node, struc
 	return r;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	if (str_equal(unit->schema->name, "interfaces"))
 		return show_interfaces(have, node, err);
@@ -363,38 +373,43 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 		return 0;
 	if (str_equal(node_text(node, "name", ""), "ipv4"))
 		return show_rib(have, node, AF_INET, err);
-	return str_equal(node_text(node, "name", ""), "ipv6") ? show_rib(have, node, AF_INET6, err) : 0;
+	return str_equal(node_text(node, "name", ""), "ipv6") ? show_rib(have, node, AF_INET6, err)
+							      : 0;
 }
 
 const struct feature feature_routing = {
 	.name = "routing",
-	.modules = (const struct feature_module[]){
-		{ "ietf-routing", NULL },
-		{ "ietf-ipv4-unicast-routing", NULL },
-		{ "ietf-ipv6-unicast-routing", NULL },
-		{ "infix-routing", NULL },
-		{ NULL, NULL },
-	},
-	.roots = (const char *const[]){
-		PROTOCOL_PATH "/description",
-		V4_PATH,
-		V6_PATH,
-		NULL,
-	},
-	.state_roots = (const char *const[]){
-		"/ietf-routing:routing/interfaces",
-		"/ietf-routing:routing/ribs/rib",
-		NULL,
-	},
-	.reads = (const struct feature_reads[]){
-		{ V4_PATH, route_affects },
-		{ V6_PATH, route_affects },
-		{ INTERFACE_PATH "/ietf-ip:ipv4/address", address_affects },
-		{ INTERFACE_PATH "/ietf-ip:ipv6/address", address_affects },
-		{ INTERFACE_PATH "/ietf-ip:ipv4/enabled", enabled_affects },
-		{ INTERFACE_PATH "/ietf-ip:ipv6/enabled", enabled_affects },
-		{ NULL, NULL },
-	},
+	.modules =
+		(const struct feature_module[]){
+			{ "ietf-routing", NULL },
+			{ "ietf-ipv4-unicast-routing", NULL },
+			{ "ietf-ipv6-unicast-routing", NULL },
+			{ "infix-routing", NULL },
+			{ NULL, NULL },
+		},
+	.roots =
+		(const char *const[]){
+			PROTOCOL_PATH "/description",
+			V4_PATH,
+			V6_PATH,
+			NULL,
+		},
+	.state_roots =
+		(const char *const[]){
+			"/ietf-routing:routing/interfaces",
+			"/ietf-routing:routing/ribs/rib",
+			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ V4_PATH, route_affects },
+			{ V6_PATH, route_affects },
+			{ INTERFACE_PATH "/ietf-ip:ipv4/address", address_affects },
+			{ INTERFACE_PATH "/ietf-ip:ipv6/address", address_affects },
+			{ INTERFACE_PATH "/ietf-ip:ipv4/enabled", enabled_affects },
+			{ INTERFACE_PATH "/ietf-ip:ipv6/enabled", enabled_affects },
+			{ NULL, NULL },
+		},
 	.check = check,
 	.want = want,
 	.units = units,

@@ -19,7 +19,8 @@ static void units(const struct have *have, const struct lysc_node *unit_schema,
 	add(arg, NULL);
 }
 
-static void add_entry(struct listing *listing, const char *path, const char *object, const char *reason)
+static void add_entry(
+	struct listing *listing, const char *path, const char *object, const char *reason)
 {
 	struct lyd_node *entry = NULL;
 
@@ -40,12 +41,14 @@ static void add_pending(const struct object *object, void *arg)
 	char text[OBJECT_TEXT_MAX];
 	const char *unit = object->want ? want_unit_path(object->want) : "";
 
-	path = object->path && *object->path ? xasprintf("%s/%s", unit, object->path) : xstrdup(unit);
+	path = object->path && *object->path ? xasprintf("%s/%s", unit, object->path)
+					     : xstrdup(unit);
 	object_describe(object, text, sizeof(text));
 	add_entry(arg, path, text, object->reason ? object->reason : "waits");
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	struct listing listing = { .status = node, .err = err };
 	const char *path, *reason;

@@ -37,9 +37,11 @@ static int hash_password(struct edit *edit, const struct lyd_node *leaf, struct 
 	int r;
 
 	if (strlen(clear) > PASSWORD_MAX)
-		return err_set(err, -EINVAL, "password", "a password has at most %d bytes", PASSWORD_MAX);
+		return err_set(
+			err, -EINVAL, "password", "a password has at most %d bytes", PASSWORD_MAX);
 	if (!crypt_gensalt_rn(HASH_PREFIX, 0, NULL, 0, salt, sizeof(salt)))
-		return err_set(err, -errno, "password", "no salt for the hash: %s", strerror(errno));
+		return err_set(
+			err, -errno, "password", "no salt for the hash: %s", strerror(errno));
 	data = XNEW(struct crypt_data);
 	hash = crypt_r(clear, salt, data);
 	if (hash && *hash != '*')
@@ -132,7 +134,8 @@ static int show_clock(struct lyd_node *node, struct err *err)
 	return build_leaf(to, "boot-datetime", text, err);
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	int r;
 
@@ -148,29 +151,33 @@ static const char *const hash_features[] = { "crypt-hash-md5", "crypt-hash-sha-2
 
 const struct feature feature_system = {
 	.name = "system",
-	.modules = (const struct feature_module[]){
-		{ "ietf-system", system_features },
-		{ "iana-crypt-hash", hash_features },
-		{ "infix-system", NULL },
-		{ NULL, NULL },
-	},
-	.roots = (const char *const[]){
-		"/ietf-system:system/contact",
-		"/ietf-system:system/hostname",
-		"/ietf-system:system/location",
-		"/ietf-system:system/authentication/user-authentication-order",
-		"/ietf-system:system/authentication/user",
-		NULL,
-	},
-	.except = (const char *const[]){
-		"/ietf-system:system/authentication/user/infix-system:shell",
-		NULL,
-	},
-	.state_roots = (const char *const[]){
-		"/ietf-system:system-state/platform",
-		"/ietf-system:system-state/clock",
-		NULL,
-	},
+	.modules =
+		(const struct feature_module[]){
+			{ "ietf-system", system_features },
+			{ "iana-crypt-hash", hash_features },
+			{ "infix-system", NULL },
+			{ NULL, NULL },
+		},
+	.roots =
+		(const char *const[]){
+			"/ietf-system:system/contact",
+			"/ietf-system:system/hostname",
+			"/ietf-system:system/location",
+			"/ietf-system:system/authentication/user-authentication-order",
+			"/ietf-system:system/authentication/user",
+			NULL,
+		},
+	.except =
+		(const char *const[]){
+			"/ietf-system:system/authentication/user/infix-system:shell",
+			NULL,
+		},
+	.state_roots =
+		(const char *const[]){
+			"/ietf-system:system-state/platform",
+			"/ietf-system:system-state/clock",
+			NULL,
+		},
 	.fill = fill,
 	.check = check,
 	.want = want,

@@ -45,14 +45,15 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	return interface_copy_name(link->veth.peer, node_text(unit->node, PEER, ""), PEER, err);
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	struct lyd_node *veth = NULL;
 	int r;
 
-	if (!link || link->kind != &link_kind_veth || !*link->veth.peer || !interface_is(node, "veth") ||
-		node_exists(node, PEER))
+	if (!link || link->kind != &link_kind_veth || !*link->veth.peer ||
+		!interface_is(node, "veth") || node_exists(node, PEER))
 		return 0;
 	r = build_container(node, "infix-interfaces:veth", &veth, err);
 	return r < 0 ? r : build_leaf(veth, "peer", link->veth.peer, err);

@@ -60,9 +60,9 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		return r;
 	link->kind = &link_kind_vlan;
 	link->vlan.id = (uint16_t)node_u64(unit->node, ID, 0);
-	link->vlan.protocol = str_equal(node_identity(unit->node, VLAN "/tag-type"), "s-vlan") ?
-		ETH_P_8021AD :
-		ETH_P_8021Q;
+	link->vlan.protocol = str_equal(node_identity(unit->node, VLAN "/tag-type"), "s-vlan")
+		? ETH_P_8021AD
+		: ETH_P_8021Q;
 	r = interface_copy_name(link->vlan.lower, node_text(unit->node, LOWER, ""), LOWER, err);
 	if (r < 0)
 		return r;
@@ -74,7 +74,8 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	return 0;
 }
 
-static int show(const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	const struct link *link = interface_seen(unit, have, node);
 	struct lyd_node *vlan = NULL;
@@ -86,8 +87,8 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 	r = build_container(node, VLAN, &vlan, err);
 	if (r == 0)
 		r = build_leaf(vlan, "tag-type",
-			link->vlan.protocol == ETH_P_8021AD ? "ieee802-dot1q-types:s-vlan" :
-							      "ieee802-dot1q-types:c-vlan",
+			link->vlan.protocol == ETH_P_8021AD ? "ieee802-dot1q-types:s-vlan"
+							    : "ieee802-dot1q-types:c-vlan",
 			err);
 	if (r == 0)
 		r = build_u64(vlan, "id", link->vlan.id, err);
@@ -98,12 +99,13 @@ static int show(const struct unit *unit, const struct have *have, struct lyd_nod
 
 const struct feature feature_vlan = {
 	.name = "vlan",
-	.roots = (const char *const[]){
-		INTERFACE_PATH "/infix-interfaces:vlan/tag-type",
-		INTERFACE_PATH "/infix-interfaces:vlan/id",
-		INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if",
-		NULL,
-	},
+	.roots =
+		(const char *const[]){
+			INTERFACE_PATH "/infix-interfaces:vlan/tag-type",
+			INTERFACE_PATH "/infix-interfaces:vlan/id",
+			INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if",
+			NULL,
+		},
 	.link_kind = &link_kind_vlan,
 	.fill = fill,
 	.check = check,
