@@ -32,14 +32,14 @@ struct predicate {
 
 struct rule {
 	enum rule_type type;
-	const char *module; /* NULL: all */
-	const char *name;   /* of RPC or notification; NULL: all */
+	const char *module;		/* NULL: all */
+	const char *name;		/* of RPC or notification; NULL: all */
 	const struct lysc_node *target; /* RULE_DATA; NULL: all ("/") */
 	struct predicate *predicates;
 	size_t predicate_count, predicate_room;
 	bool is_vague; /* has a predicate that names no key: a refusal covers all, a permission none */
-	bool is_void;  /* its path is not in the schema */
-	unsigned ops;  /* bits of enum access_op */
+	bool is_void; /* its path is not in the schema */
+	unsigned ops; /* bits of enum access_op */
 	bool is_permit;
 };
 
@@ -110,8 +110,8 @@ static size_t count_of(const struct lyd_node *parent, const char *name)
 }
 
 /* The values of a leaf-list. */
-static const char **read_items(struct arena *arena, const struct lyd_node *parent, const char *name,
-	size_t *ret_count)
+static const char **read_items(
+	struct arena *arena, const struct lyd_node *parent, const char *name, size_t *ret_count)
 {
 	const char **items = arena_alloc(arena, (count_of(parent, name) + 1) * sizeof(*items));
 	const struct lyd_node *node;
@@ -125,7 +125,8 @@ static const char **read_items(struct arena *arena, const struct lyd_node *paren
 
 static unsigned read_ops(const char *text)
 {
-	static const char *const names[ACCESS_OPS] = { "read", "create", "update", "delete", "exec" };
+	static const char *const names[ACCESS_OPS] = { "read", "create", "update", "delete",
+		"exec" };
 	unsigned ops = 0;
 
 	if (str_equal(text, "*"))
@@ -153,8 +154,8 @@ static bool is_name_char(char c)
 }
 
 /* [module:]name; the module stays as it is when none is given. */
-static const char *read_name(const char *text, struct arena *arena, const char **module,
-	const char **ret_name)
+static const char *read_name(
+	const char *text, struct arena *arena, const char **module, const char **ret_name)
 {
 	for (;;) {
 		const char *start = text;
@@ -185,7 +186,8 @@ static const char *read_predicate(const char *text, struct arena *arena, struct 
 	if (at[0] == '.' && !is_name_char(at[1]))
 		at++;
 	else
-		at = isalpha((unsigned char)*at) || *at == '_' ? read_name(at, arena, &module, &key) : NULL;
+		at = isalpha((unsigned char)*at) || *at == '_' ? read_name(at, arena, &module, &key)
+							       : NULL;
 	at = at ? skip_blanks(at) : NULL;
 	if (!at || *at != '=') {
 		rule->is_vague = true;
@@ -262,12 +264,14 @@ static void read_lists(struct rule_set *set, const struct lyd_node *nacm)
 {
 	const struct lyd_node *list, *node;
 
-	set->lists = arena_alloc(set->arena, (count_of(nacm, "rule-list") + 1) * sizeof(*set->lists));
+	set->lists =
+		arena_alloc(set->arena, (count_of(nacm, "rule-list") + 1) * sizeof(*set->lists));
 	NODE_FOREACH (list, nacm, "rule-list") {
 		struct rule_list *to = &set->lists[set->list_count++];
 
 		to->groups = read_items(set->arena, list, "group", &to->group_count);
-		to->rules = arena_alloc(set->arena, (count_of(list, "rule") + 1) * sizeof(*to->rules));
+		to->rules =
+			arena_alloc(set->arena, (count_of(list, "rule") + 1) * sizeof(*to->rules));
 		NODE_FOREACH (node, list, "rule")
 			read_rule(set->arena, node, &to->rules[to->rule_count++]);
 	}
@@ -287,7 +291,8 @@ static struct rule_set *read_set(const struct lyd_node *nacm)
 	set->defaults[ACCESS_UPDATE] = write;
 	set->defaults[ACCESS_DELETE] = write;
 	set->defaults[ACCESS_EXEC] = str_equal(node_text(nacm, "exec-default", "permit"), "permit");
-	set->groups = arena_alloc(set->arena, (count_of(groups, "group") + 1) * sizeof(*set->groups));
+	set->groups =
+		arena_alloc(set->arena, (count_of(groups, "group") + 1) * sizeof(*set->groups));
 	NODE_FOREACH (group, groups, "group") {
 		struct group *to = &set->groups[set->group_count++];
 
@@ -328,7 +333,8 @@ bool access_concerns(const struct lysc_node *schema)
 {
 	while (schema->parent)
 		schema = schema->parent;
-	return str_equal(schema->name, "nacm") && str_equal(schema->module->name, "ietf-netconf-acm");
+	return str_equal(schema->name, "nacm") &&
+		str_equal(schema->module->name, "ietf-netconf-acm");
 }
 
 void access_done(void)
@@ -467,7 +473,8 @@ static bool is_at_or_below(const struct lysc_node *schema, const struct lysc_nod
 /* Could the rule say something about instances of @schema? */
 static bool concerns(const struct rule *rule, const struct lysc_node *schema, enum access_op op)
 {
-	if (!(rule->ops & (1U << op)) || rule->is_void || !matches_module(rule, schema->module->name))
+	if (!(rule->ops & (1U << op)) || rule->is_void ||
+		!matches_module(rule, schema->module->name))
 		return false;
 	if (rule->type == RULE_ANY)
 		return true;
@@ -503,7 +510,8 @@ static bool has_extension(const struct lysc_node *schema, const char *name)
 {
 	LY_ARRAY_COUNT_TYPE i;
 
-	LY_ARRAY_FOR (schema->exts, i) {
+	LY_ARRAY_FOR(schema->exts, i)
+	{
 		if (str_equal(schema->exts[i].def->name, name) &&
 			str_equal(schema->exts[i].def->module->name, "ietf-netconf-acm"))
 			return true;
@@ -524,8 +532,8 @@ static bool denied_by_schema(const struct lysc_node *schema, enum access_op op)
 	return false;
 }
 
-static enum access_verdict by_default(const struct access *access, const struct lysc_node *schema,
-	enum access_op op)
+static enum access_verdict by_default(
+	const struct access *access, const struct lysc_node *schema, enum access_op op)
 {
 	if (denied_by_schema(schema, op))
 		return ACCESS_DENY;
@@ -552,8 +560,8 @@ static struct decision *decision_of(const struct access *access, const struct ly
 	return decision;
 }
 
-static enum access_verdict decide(const struct access *access, const struct lysc_node *schema,
-	enum access_op op)
+static enum access_verdict decide(
+	const struct access *access, const struct lysc_node *schema, enum access_op op)
 {
 	bool seen[ACCESS_DEPENDS] = { false };
 	enum access_verdict verdict = ACCESS_UNKNOWN;
@@ -570,11 +578,12 @@ static enum access_verdict decide(const struct access *access, const struct lysc
 	}
 	if (!verdict)
 		verdict = by_default(access, schema, op);
-	return seen[verdict == ACCESS_PERMIT ? ACCESS_DENY : ACCESS_PERMIT] ? ACCESS_DEPENDS : verdict;
+	return seen[verdict == ACCESS_PERMIT ? ACCESS_DENY : ACCESS_PERMIT] ? ACCESS_DEPENDS
+									    : verdict;
 }
 
-enum access_verdict access_schema(const struct access *access, const struct lysc_node *schema,
-	enum access_op op)
+enum access_verdict access_schema(
+	const struct access *access, const struct lysc_node *schema, enum access_op op)
 {
 	struct decision *decision;
 
@@ -586,8 +595,8 @@ enum access_verdict access_schema(const struct access *access, const struct lysc
 	return (enum access_verdict)decision->at[op];
 }
 
-static enum access_verdict decide_below(const struct access *access, const struct lysc_node *schema,
-	enum access_op op)
+static enum access_verdict decide_below(
+	const struct access *access, const struct lysc_node *schema, enum access_op op)
 {
 	enum access_verdict verdict = ACCESS_UNKNOWN;
 	const struct lysc_node *child;
@@ -607,8 +616,8 @@ static enum access_verdict decide_below(const struct access *access, const struc
 	return verdict ? verdict : ACCESS_PERMIT;
 }
 
-enum access_verdict access_below(const struct access *access, const struct lysc_node *schema,
-	enum access_op op)
+enum access_verdict access_below(
+	const struct access *access, const struct lysc_node *schema, enum access_op op)
 {
 	struct decision *decision;
 
@@ -639,7 +648,8 @@ static bool may(const struct access *access, const struct lyd_node *node, enum a
 	for (size_t i = 0; i < access->rule_count; i++) {
 		const struct rule *rule = access->rules[i];
 
-		if (concerns(rule, node->schema, op) && (rule->is_vague || matches_instance(rule, node)))
+		if (concerns(rule, node->schema, op) &&
+			(rule->is_vague || matches_instance(rule, node)))
 			return rule->is_permit;
 	}
 	return by_default(access, node->schema, op) == ACCESS_PERMIT;
@@ -667,8 +677,8 @@ bool access_visible(const struct access *access, const struct lyd_node *node)
 
 /* --- operations and notifications -------------------------------------------------------------- */
 
-static const struct rule *find_rule(const struct access *access, enum rule_type type, const char *module,
-	const char *name, enum access_op op)
+static const struct rule *find_rule(const struct access *access, enum rule_type type,
+	const char *module, const char *name, enum access_op op)
 {
 	for (size_t i = 0; i < access->rule_count; i++) {
 		const struct rule *rule = access->rules[i];
@@ -712,7 +722,8 @@ bool access_rpc(const struct access *access, const char *module, const char *rpc
 
 bool access_action(const struct access *access, const struct lyd_node *action)
 {
-	if (!access || (access_visible(access, lyd_parent(action)) && may(access, action, ACCESS_EXEC)))
+	if (!access ||
+		(access_visible(access, lyd_parent(action)) && may(access, action, ACCESS_EXEC)))
 		return true;
 	state.denied.operations++;
 	return false;
@@ -729,7 +740,8 @@ static bool may_receive(const struct access *access, const struct lyd_node *noti
 		(str_equal(schema->name, "replayComplete") ||
 			str_equal(schema->name, "notificationComplete")))
 		return true;
-	rule = find_rule(access, RULE_NOTIFICATION, schema->module->name, schema->name, ACCESS_READ);
+	rule = find_rule(
+		access, RULE_NOTIFICATION, schema->module->name, schema->name, ACCESS_READ);
 	if (rule)
 		return rule->is_permit;
 	return !has_extension(schema, "default-deny-all") && access->set->defaults[ACCESS_READ];

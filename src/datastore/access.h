@@ -61,12 +61,12 @@ DEFINE_CLEANUP(struct access *, access_unref)
  * protocol operations. */
 bool access_all(const struct access *access, enum access_op op);
 /* All instances of a schema node (of data, or an action or notification within data). */
-enum access_verdict access_schema(const struct access *access, const struct lysc_node *schema,
-	enum access_op op);
+enum access_verdict access_schema(
+	const struct access *access, const struct lysc_node *schema, enum access_op op);
 /* The instances of @schema with everything that can be below them: PERMIT, DENY (all of it), or DEPENDS
  * (ask for the nodes). */
-enum access_verdict access_below(const struct access *access, const struct lysc_node *schema,
-	enum access_op op);
+enum access_verdict access_below(
+	const struct access *access, const struct lysc_node *schema, enum access_op op);
 /*
  * One node where it stands (its parents are looked at). For reading: its parents may be denied all the
  * same; whoever walks a tree leaves out what is below a denied node. A denied write is counted: callers

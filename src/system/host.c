@@ -42,8 +42,8 @@ bool system_owns_machine(void)
 	return host.owns_machine;
 }
 
-static enum object_diff compare(const struct object *want, const struct object *was,
-	const struct object *have)
+static enum object_diff compare(
+	const struct object *want, const struct object *was, const struct object *have)
 {
 	const struct hostname *wanted = (const void *)want, *seen = (const void *)have;
 
@@ -57,9 +57,9 @@ static void describe(const struct object *object, char *text, size_t size)
 
 static void run(struct step *step)
 {
-	const char *name = step->op == STEP_REMOVE ?
-		host.first :
-		((const struct hostname *)(const void *)step->want)->name;
+	const char *name = step->op == STEP_REMOVE
+		? host.first
+		: ((const struct hostname *)(const void *)step->want)->name;
 
 	if (!host.owns_machine)
 		step->error = err_set(&step->err, -EPERM, "", "this machine is not ours to name");

@@ -25,7 +25,8 @@
 #define LIST(name, group, rules)                                                                   \
 	"{\"name\":\"" name "\",\"group\":[\"" group "\"],\"rule\":[" rules "]}"
 #define RULE(name, match, ops, action)                                                             \
-	"{\"name\":\"" name "\"," match "\"access-operations\":\"" ops "\",\"action\":\"" action "\"}"
+	"{\"name\":\"" name "\"," match "\"access-operations\":\"" ops "\",\"action\":\"" action   \
+	"\"}"
 #define ANY	   ""
 #define MODULE(m)  "\"module-name\":\"" m "\","
 #define PATH(path) "\"path\":\"" path "\","
@@ -48,25 +49,30 @@ static int setup(void **state)
 {
 	static const char *const authentication[] = { "authentication", "local-users", NULL };
 	static const struct yang_module modules[] = {
-		{ "ietf-netconf", NULL },	{ "ietf-netconf-acm", NULL },
-		{ "ietf-interfaces", NULL },	{ "ietf-ip", NULL },
-		{ "ietf-system", authentication },	{ "ietf-netconf-monitoring", NULL },
-		{ "infix-containers", NULL },	{ "iana-if-type", NULL },
+		{ "ietf-netconf", NULL },
+		{ "ietf-netconf-acm", NULL },
+		{ "ietf-interfaces", NULL },
+		{ "ietf-ip", NULL },
+		{ "ietf-system", authentication },
+		{ "ietf-netconf-monitoring", NULL },
+		{ "infix-containers", NULL },
+		{ "iana-if-type", NULL },
 		{ "ietf-yang-library", NULL },
 	};
 	_cleanup_err_ struct err err = { 0 };
 
 	if (yang_init(YANG_DIR, modules, ARRAY_SIZE(modules), &err) < 0)
 		fail_msg("%s", err_text(&err));
-	data = parse("{\"ietf-interfaces:interfaces\":{\"interface\":["
-		     "{\"name\":\"eth0\",\"type\":\"iana-if-type:ethernetCsmacd\",\"enabled\":true,"
-		     "\"ietf-ip:ipv4\":{\"address\":[{\"ip\":\"192.0.2.1\",\"prefix-length\":24}]}},"
-		     "{\"name\":\"dummy\",\"type\":\"iana-if-type:ethernetCsmacd\",\"enabled\":true}]},"
-		     "\"ietf-system:system\":{\"hostname\":\"box\",\"authentication\":{\"user\":["
-		     "{\"name\":\"admin\",\"password\":\"$0$x\"}]}},"
-		     "\"ietf-netconf-acm:nacm\":{\"enable-nacm\":true},"
-		     "\"infix-containers:containers\":{\"container\":[{\"name\":\"web\",\"image\":"
-		     "\"oci-archive:/web.tar\"}]}}");
+	data = parse(
+		"{\"ietf-interfaces:interfaces\":{\"interface\":["
+		"{\"name\":\"eth0\",\"type\":\"iana-if-type:ethernetCsmacd\",\"enabled\":true,"
+		"\"ietf-ip:ipv4\":{\"address\":[{\"ip\":\"192.0.2.1\",\"prefix-length\":24}]}},"
+		"{\"name\":\"dummy\",\"type\":\"iana-if-type:ethernetCsmacd\",\"enabled\":true}]},"
+		"\"ietf-system:system\":{\"hostname\":\"box\",\"authentication\":{\"user\":["
+		"{\"name\":\"admin\",\"password\":\"$0$x\"}]}},"
+		"\"ietf-netconf-acm:nacm\":{\"enable-nacm\":true},"
+		"\"infix-containers:containers\":{\"container\":[{\"name\":\"web\",\"image\":"
+		"\"oci-archive:/web.tar\"}]}}");
 	return 0;
 }
 
@@ -145,7 +151,8 @@ static void test_switches(void **state)
 	assert_null(of("wilma"));
 	expect("wilma", "/ietf-netconf-acm:nacm/enable-nacm", "rcud");
 	assert_true(access_rpc(of("wilma"), "ietf-netconf", "kill-session"));
-	load(NACM("\"read-default\":\"deny\",\"write-default\":\"permit\",\"exec-default\":\"deny\""));
+	load(NACM(
+		"\"read-default\":\"deny\",\"write-default\":\"permit\",\"exec-default\":\"deny\""));
 	assert_null(access_of(&recovery));
 	expect("wilma", IF("eth0"), "cud");
 	expect("wilma", "/ietf-netconf-acm:nacm/enable-nacm", "");
@@ -156,14 +163,11 @@ static void test_switches(void **state)
 /* Appendix A.2 */
 static void test_module_rules(void **state)
 {
-	load(NACM("\"exec-default\":\"deny\",\"rule-list\":["
-		LIST("guest-acl", "guest",
-			RULE("deny-if", MODULE("ietf-ip"), "*", "deny")) ","
-		LIST("limited-acl", "limited",
-			RULE("permit-if", MODULE("ietf-interfaces"), "read update", "permit") ","
-			RULE("permit-exec", MODULE("*"), "exec", "permit")) ","
-		LIST("admin-acl", "admin", RULE("permit-all", MODULE("*"), "*", "permit"))
-		"]"));
+	load(NACM("\"exec-default\":\"deny\",\"rule-list\":[" LIST("guest-acl", "guest",
+		RULE("deny-if", MODULE("ietf-ip"), "*", "deny")) "," LIST("limited-acl", "limited",
+		RULE("permit-if", MODULE("ietf-interfaces"), "read update", "permit") "," RULE(
+			"permit-exec", MODULE("*"), "exec", "permit")) "," LIST("admin-acl",
+		"admin", RULE("permit-all", MODULE("*"), "*", "permit")) "]"));
 	expect("andy", "/ietf-netconf-acm:nacm/enable-nacm", "rcud");
 	assert_true(access_all(of("andy"), ACCESS_DELETE));
 	assert_true(access_rpc(of("andy"), "ietf-netconf", "kill-session"));
@@ -181,15 +185,14 @@ static void test_module_rules(void **state)
 /* Appendix A.3 */
 static void test_rpc_rules(void **state)
 {
-	load(NACM("\"exec-default\":\"deny\",\"rule-list\":["
-		LIST("guest-limited-acl", "limited\",\"guest",
-			RULE("deny-kill-session", RPC("ietf-netconf", "kill-session"), "exec", "deny") ","
-			RULE("permit-delete", RPC("ietf-netconf", "delete-config"), "exec", "permit")) ","
-		LIST("limited-acl", "limited",
-			RULE("permit-edit-config", RPC("*", "edit-config"), "exec", "permit") ","
-			RULE("no-exec", RPC("*", "lock"), "read", "permit") ","
-			RULE("late", RPC("*", "*"), "exec", "deny"))
-		"]"));
+	load(NACM("\"exec-default\":\"deny\",\"rule-list\":[" LIST("guest-limited-acl",
+		"limited\",\"guest",
+		RULE("deny-kill-session", RPC("ietf-netconf", "kill-session"), "exec",
+			"deny") "," RULE("permit-delete", RPC("ietf-netconf", "delete-config"),
+			"exec", "permit")) "," LIST("limited-acl", "limited",
+		RULE("permit-edit-config", RPC("*", "edit-config"), "exec", "permit") "," RULE(
+			"no-exec", RPC("*", "lock"), "read", "permit") "," RULE("late",
+			RPC("*", "*"), "exec", "deny")) "]"));
 	assert_false(access_rpc(of("wilma"), "ietf-netconf", "kill-session"));
 	assert_true(access_rpc(of("guest"), "ietf-netconf", "delete-config"));
 	assert_true(access_rpc(of("wilma"), "ietf-netconf", "edit-config"));
@@ -202,22 +205,19 @@ static void test_rpc_rules(void **state)
 /* Appendix A.4 */
 static void test_data_rules(void **state)
 {
-	load(NACM("\"rule-list\":["
-		LIST("guest-acl", "guest",
-			RULE("deny-nacm", PATH("/ietf-netconf-acm:nacm"), "*", "deny")) ","
-		LIST("limited-acl", "limited",
-			RULE("permit-ipv4",
-				PATH("/ietf-interfaces:interfaces/interface/ietf-ip:ipv4"),
-				"read create update delete", "permit")) ","
-		LIST("guest-limited-acl", "guest\",\"limited",
-			RULE("permit-dummy-interface",
-				PATH("/ietf-interfaces:interfaces/interface[name='dummy']"),
-				"read update", "permit") ","
-			RULE("deny-eth0", PATH("/ietf-interfaces:interfaces/interface[name='eth0']/enabled"),
-				"read", "deny")) ","
-		LIST("admin-acl", "admin",
-			RULE("permit-interface", PATH("/ietf-interfaces:interfaces/interface"), "*", "permit"))
-		"]"));
+	load(NACM("\"rule-list\":[" LIST("guest-acl", "guest",
+		RULE("deny-nacm", PATH("/ietf-netconf-acm:nacm"), "*",
+			"deny")) "," LIST("limited-acl", "limited",
+		RULE("permit-ipv4", PATH("/ietf-interfaces:interfaces/interface/ietf-ip:ipv4"),
+			"read create update delete", "permit")) "," LIST("guest-limited-acl",
+		"guest\",\"limited",
+		RULE("permit-dummy-interface",
+			PATH("/ietf-interfaces:interfaces/interface[name='dummy']"), "read update",
+			"permit") "," RULE("deny-eth0",
+			PATH("/ietf-interfaces:interfaces/interface[name='eth0']/enabled"), "read",
+			"deny")) "," LIST("admin-acl", "admin",
+		RULE("permit-interface", PATH("/ietf-interfaces:interfaces/interface"), "*",
+			"permit")) "]"));
 	expect("guest", "/ietf-netconf-acm:nacm", "");
 	expect("wilma", IF("eth0") "/ietf-ip:ipv4/address[ip='192.0.2.1']/prefix-length", "rcud");
 	expect("guest", IF("eth0") "/ietf-ip:ipv4/address[ip='192.0.2.1']/prefix-length", "r");
@@ -232,18 +232,15 @@ static void test_data_rules(void **state)
 
 static void test_whole_datastore(void **state)
 {
-	load(NACM("\"read-default\":\"deny\",\"rule-list\":["
-		LIST("a", "*",
-			RULE("no-passwords", PATH("/ietf-system:system/authentication/user/password"), "*",
-				"deny") ","
-			RULE("rest", PATH("/"), "read update", "permit"))
-		"]"));
+	load(NACM("\"read-default\":\"deny\",\"rule-list\":[" LIST("a", "*",
+		RULE("no-passwords", PATH("/ietf-system:system/authentication/user/password"), "*",
+			"deny") "," RULE("rest", PATH("/"), "read update", "permit")) "]"));
 	expect("wilma", "/ietf-system:system/authentication/user[name='admin']/password", "");
 	expect("wilma", "/ietf-system:system/authentication/user[name='admin']", "ru");
 	expect("wilma", "/ietf-netconf-acm:nacm", "ru");
 	expect("stranger", "/ietf-netconf-acm:nacm", ""); /* in no group: not even "*" applies */
-	assert_true(access_below(of("wilma"), find("/ietf-interfaces:interfaces")->schema, ACCESS_READ) ==
-		ACCESS_PERMIT);
+	assert_true(access_below(of("wilma"), find("/ietf-interfaces:interfaces")->schema,
+			    ACCESS_READ) == ACCESS_PERMIT);
 	assert_true(access_below(of("wilma"), find("/ietf-system:system")->schema, ACCESS_READ) ==
 		ACCESS_DEPENDS);
 }
@@ -255,25 +252,27 @@ static void test_verdicts_agree(void **state)
 	const struct lyd_node *top, *node, *below;
 	size_t sure = 0;
 
-	load(NACM("\"rule-list\":["
-		LIST("one", "limited",
-			RULE("1", PATH("/ietf-interfaces:interfaces/interface[name='dummy']"), "read", "permit") ","
-			RULE("2", PATH("/ietf-interfaces:interfaces/interface[name='eth0']/enabled"), "*", "deny") ","
-			RULE("3", MODULE("ietf-system"), "*", "permit")) ","
-		LIST("two", "guest",
-			RULE("1", PATH("/ietf-interfaces:interfaces/interface"), "create update", "permit") ","
-			RULE("2", MODULE("ietf-ip"), "read", "deny"))
-		"]"));
+	load(NACM("\"rule-list\":[" LIST("one", "limited",
+		RULE("1", PATH("/ietf-interfaces:interfaces/interface[name='dummy']"), "read",
+			"permit") "," RULE("2",
+			PATH("/ietf-interfaces:interfaces/interface[name='eth0']/enabled"), "*",
+			"deny") "," RULE("3", MODULE("ietf-system"), "*", "permit")) "," LIST("two",
+		"guest",
+		RULE("1", PATH("/ietf-interfaces:interfaces/interface"), "create update",
+			"permit") "," RULE("2", MODULE("ietf-ip"), "read", "deny")) "]"));
 	for (size_t u = 0; u < ARRAY_SIZE(users); u++) {
 		for (int op = 0; op < ACCESS_EXEC; op++) {
 			LY_LIST_FOR (data, top) {
 				LYD_TREE_DFS_BEGIN (top, node) {
-					enum access_verdict v = access_below(of(users[u]), node->schema, op);
+					enum access_verdict v =
+						access_below(of(users[u]), node->schema, op);
 
 					sure += v != ACCESS_DEPENDS;
 					if (v == ACCESS_PERMIT) {
-						for (below = lyd_child(node); below; below = below->next)
-							assert_true(access_node(of(users[u]), below, op));
+						for (below = lyd_child(node); below;
+							below = below->next)
+							assert_true(access_node(
+								of(users[u]), below, op));
 						assert_true(access_node(of(users[u]), node, op));
 					} else if (v == ACCESS_DENY) {
 						assert_false(access_node(of(users[u]), node, op));
@@ -285,9 +284,10 @@ static void test_verdicts_agree(void **state)
 	}
 	assert_true(sure > 100);
 	/* Both rules that could matter permit: no need to look at the instance. */
-	assert_int_equal(access_schema(of("wilma"), find(IF("eth0"))->schema, ACCESS_READ),
-		ACCESS_PERMIT);
-	assert_int_equal(access_schema(of("wilma"), find(IF("eth0") "/enabled")->schema, ACCESS_READ),
+	assert_int_equal(
+		access_schema(of("wilma"), find(IF("eth0"))->schema, ACCESS_READ), ACCESS_PERMIT);
+	assert_int_equal(
+		access_schema(of("wilma"), find(IF("eth0") "/enabled")->schema, ACCESS_READ),
 		ACCESS_DEPENDS);
 }
 
@@ -296,25 +296,24 @@ static void test_actions_and_notifications(void **state)
 	const char *path = "/infix-containers:containers/container[name='web']/start";
 	struct lyd_node *op = NULL, *tree = NULL;
 
-	assert_int_equal(lyd_new_path2(NULL, yang_ctx(), path, NULL, 0, 0, 0, &tree, &op), LY_SUCCESS);
-	load(NACM("\"rule-list\":["
-		LIST("1", "limited", RULE("1", PATH("/infix-containers:containers/container/start"), "exec",
-					     "deny")) ","
-		LIST("2", "guest", RULE("1", PATH("/infix-containers:containers"), "read", "deny"))
-		"]"));
+	assert_int_equal(
+		lyd_new_path2(NULL, yang_ctx(), path, NULL, 0, 0, 0, &tree, &op), LY_SUCCESS);
+	load(NACM("\"rule-list\":[" LIST("1", "limited",
+		RULE("1", PATH("/infix-containers:containers/container/start"), "exec",
+			"deny")) "," LIST("2", "guest",
+		RULE("1", PATH("/infix-containers:containers"), "read", "deny")) "]"));
 	assert_true(access_action(of("andy"), op));
 	assert_false(access_action(of("wilma"), op));
 	assert_false(access_action(of("guest"), op)); /* may not read the container */
 	lyd_free_all(tree);
 
-	assert_int_equal(lyd_new_path2(NULL, yang_ctx(), "/ietf-yang-library:yang-library-update", NULL, 0,
-				 0, LYD_NEW_PATH_UPDATE, &tree, &op),
+	assert_int_equal(lyd_new_path2(NULL, yang_ctx(), "/ietf-yang-library:yang-library-update",
+				 NULL, 0, 0, LYD_NEW_PATH_UPDATE, &tree, &op),
 		LY_SUCCESS);
-	load(NACM("\"rule-list\":["
-		LIST("1", "limited",
-			RULE("1", MODULE("ietf-yang-library") "\"notification-name\":\"yang-library-update\",",
-				"read", "deny"))
-		"]"));
+	load(NACM("\"rule-list\":[" LIST("1", "limited",
+		RULE("1",
+			MODULE("ietf-yang-library") "\"notification-name\":\"yang-library-update\",",
+			"read", "deny")) "]"));
 	assert_true(access_notification(of("guest"), op));
 	assert_false(access_notification(of("wilma"), op));
 	lyd_free_all(tree);
@@ -325,9 +324,8 @@ static void test_errors_name_nothing_hidden(void **state)
 	_cleanup_err_ struct err err = { 0 };
 	const char *path = "/ietf-system:system/authentication/user[name='admin']/password";
 
-	load(NACM("\"rule-list\":["
-		LIST("1", "limited", RULE("1", PATH("/ietf-system:system/authentication"), "read", "deny"))
-		"]"));
+	load(NACM("\"rule-list\":[" LIST("1", "limited",
+		RULE("1", PATH("/ietf-system:system/authentication"), "read", "deny")) "]"));
 	assert_int_equal(access_denied(of("wilma"), find(path), &err), -EACCES);
 	assert_string_equal(err.path, "/ietf-system:system");
 	assert_int_equal(err_effective_tag(&err), ERR_TAG_ACCESS_DENIED);
