@@ -27,7 +27,7 @@ missing_packages()
 {
 	local have
 	have=$(dpkg-query -W -f='${Status} ${Package}\n' "$@" 2>/dev/null |
-		sed -n 's/^install ok installed //p')
+		sed -n 's/^install ok installed //p' || true)
 	printf '%s\n' "$@" | grep -vxF -e "${have:-/}" || true
 }
 
