@@ -210,12 +210,19 @@ static enum section section_of(const struct plan *plan, const struct plan_step *
 static int compare_steps(const void *x, const void *y)
 {
 	const struct plan_step *a = *(struct plan_step *const *)x, *b = *(struct plan_step *const *)y;
-	int up = a->step.op == STEP_REMOVE ? -1 : 1;
+	const struct object *x_object = a->step.want ? a->step.want : a->step.have;
+	const struct object *y_object = b->step.want ? b->step.want : b->step.have;
+	int up = a->step.op == STEP_REMOVE ? -1 : 1, order;
 
 	if (a->rank != b->rank)
 		return a->rank < b->rank ? -up : up;
 	if (a->depth != b->depth)
 		return a->depth < b->depth ? -up : up;
+	if (x_object->kind == y_object->kind && x_object->kind->order) {
+		order = x_object->kind->order(x_object, y_object);
+		if (order)
+			return order;
+	}
 	return a->sequence < b->sequence ? -1 : 1;
 }
 

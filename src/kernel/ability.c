@@ -1,0 +1,127 @@
+/*
+ * What the running kernel can do, asked once when it first matters: in a network namespace of a child
+ * process, so that no trace is left. A kernel without bridge VLAN filtering accepts the attribute and
+ * ignores it; only a bridge that is read back tells.
+ */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "kernel-private.h"
+
+/* Bits of the child's exit status. */
+enum {
+	HAS_BRIDGE = 1,
+	HAS_VLAN_FILTERING = 2,
+	HAS_VLAN = 4,
+	HAS_VETH = 8,
+};
+
+static int add_link(struct mnl_socket *socket, const char *name, const char *kind, uint32_t lower)
+{
+	char buffer[1024] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct nlattr *info, *data;
+	ssize_t size;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK;
+	nlh->nlmsg_seq = 1;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (lower)
+		mnl_attr_put_u32(nlh, IFLA_LINK, lower);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
+	if (lower) {
+		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, 1);
+		mnl_attr_nest_end(nlh, data);
+	}
+	mnl_attr_nest_end(nlh, info);
+	if (mnl_socket_sendto(socket, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	size = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+	if (size < (ssize_t)(sizeof(struct nlmsghdr) + sizeof(struct nlmsgerr)))
+		return -EIO;
+	return ((struct nlmsgerr *)mnl_nlmsg_get_payload((struct nlmsghdr *)buffer))->error;
+}
+
+static bool has_bridge_attribute(struct mnl_socket *socket, const char *name, uint16_t wanted)
+{
+	char buffer[8192] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	const struct nlattr *attr, *inner, *data;
+	bool found = false;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (mnl_socket_sendto(socket, nlh, nlh->nlmsg_len) < 0 ||
+		mnl_socket_recvfrom(socket, buffer, sizeof(buffer)) < (ssize_t)sizeof(*nlh) ||
+		((struct nlmsghdr *)buffer)->nlmsg_type != RTM_NEWLINK)
+		return false;
+	nlh = (struct nlmsghdr *)buffer;
+	mnl_attr_for_each (attr, nlh, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) != IFLA_LINKINFO)
+			continue;
+		mnl_attr_for_each_nested (inner, attr) {
+			if (mnl_attr_get_type(inner) != IFLA_INFO_DATA)
+				continue;
+			mnl_attr_for_each_nested (data, inner)
+				found |= mnl_attr_get_type(data) == wanted;
+		}
+	}
+	return found;
+}
+
+static int probe(void)
+{
+	struct mnl_socket *socket;
+	int found = 0;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return 0;
+	socket = mnl_socket_open(NETLINK_ROUTE);
+	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return 0;
+	if (add_link(socket, "br", "bridge", 0) == 0)
+		found |= HAS_BRIDGE;
+	if ((found & HAS_BRIDGE) && has_bridge_attribute(socket, "br", IFLA_BR_VLAN_FILTERING))
+		found |= HAS_VLAN_FILTERING;
+	if (add_link(socket, "veth", "veth", 0) == 0)
+		found |= HAS_VETH;
+	/* EINVAL and the like: the kind is known, only lo is no place for it. */
+	if (add_link(socket, "vlan", "vlan", 1) != -EOPNOTSUPP)
+		found |= HAS_VLAN;
+	return found;
+}
+
+bool kernel_can(enum kernel_ability ability)
+{
+	static const int bits[KERNEL_ABILITIES] = {
+		[KERNEL_CAN_BRIDGE] = HAS_BRIDGE,
+		[KERNEL_CAN_VLAN_FILTERING] = HAS_VLAN_FILTERING,
+		[KERNEL_CAN_VLAN] = HAS_VLAN,
+		[KERNEL_CAN_VETH] = HAS_VETH,
+	};
+	static int found = -1;
+
+	if (kernel_is_recording())
+		return true;
+	if (found < 0) {
+		pid_t pid = fork();
+		int status = 0;
+
+		if (pid == 0)
+			_exit(probe());
+		if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+			return true; /* unknown: let the kernel itself refuse */
+		found = WEXITSTATUS(status);
+	}
+	return found & bits[ability];
+}

@@ -1,0 +1,277 @@
+/*
+ * VLANs of bridge ports and of the bridge itself (for its own traffic). One object a link and VLAN;
+ * neighbours with equal flags are sent and told of as ranges. A port VLAN ID is never part of a range.
+ *
+ * Adding comes before removing, and a new port VLAN ID before anything else: setting it takes the flag from
+ * the old one in the same step, so the port is never without.
+ */
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "kernel-private.h"
+
+void bridge_vlan_key(char *key, const char *link, uint16_t vid)
+{
+	snprintf(key, BRIDGE_VLAN_KEY_MAX, "%s %u", link, vid);
+}
+
+static enum object_diff bridge_vlan_compare(
+	const struct object *want, const struct object *was, const struct object *have)
+{
+	const struct bridge_vlan *a = (const struct bridge_vlan *)want;
+	const struct bridge_vlan *b = (const struct bridge_vlan *)have;
+
+	return a->is_untagged == b->is_untagged && a->is_pvid == b->is_pvid ? OBJECT_SAME
+									    : OBJECT_CHANGE;
+}
+
+static void bridge_vlan_describe(const struct object *object, char *text, size_t size)
+{
+	const struct bridge_vlan *vlan = (const struct bridge_vlan *)object;
+
+	snprintf(text, size, "VLAN %u on %s", vlan->vid, vlan->link);
+}
+
+static int bridge_vlan_order(const struct object *x, const struct object *y)
+{
+	const struct bridge_vlan *a = (const struct bridge_vlan *)x,
+				 *b = (const struct bridge_vlan *)y;
+	int r = strcmp(a->link, b->link);
+
+	if (r)
+		return r;
+	if (a->is_pvid != b->is_pvid)
+		return a->is_pvid ? -1 : 1;
+	return (a->vid > b->vid) - (a->vid < b->vid);
+}
+
+static size_t bridge_vlan_groups(const struct object *have, const char **ret_names)
+{
+	ret_names[0] = ((const struct bridge_vlan *)have)->link;
+	return 1;
+}
+
+const struct object_kind object_kind_bridge_vlan = {
+	.name = "bridge-vlan",
+	.rank = KERNEL_RANK_BRIDGE_VLAN,
+	.size = sizeof(struct bridge_vlan),
+	.target = &kernel_target,
+	.compare = bridge_vlan_compare,
+	.order = bridge_vlan_order,
+	.is_removed_last = true,
+	.describe = bridge_vlan_describe,
+	.groups = bridge_vlan_groups,
+};
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static const struct bridge_vlan *vlan_of(const struct step *step)
+{
+	return (const struct bridge_vlan *)(step->want ? step->want : step->have);
+}
+
+/* How many of the steps make one range. */
+static size_t run_length(struct step *const *steps, size_t count)
+{
+	const struct bridge_vlan *first = vlan_of(steps[0]);
+	size_t n = 1;
+
+	if (first->is_pvid && steps[0]->op != STEP_REMOVE)
+		return 1;
+	for (; n < count; n++) {
+		const struct object *object = steps[n]->want ? steps[n]->want : steps[n]->have;
+		const struct bridge_vlan *vlan = (const struct bridge_vlan *)object;
+
+		if (object->kind != &object_kind_bridge_vlan ||
+			(steps[n]->op == STEP_REMOVE) != (steps[0]->op == STEP_REMOVE) ||
+			!str_equal(vlan->link, first->link) || vlan->vid != first->vid + n)
+			break;
+		if (steps[n]->op != STEP_REMOVE &&
+			(vlan->is_pvid || vlan->is_untagged != first->is_untagged))
+			break;
+	}
+	return n;
+}
+
+static void put_vlan(struct nlmsghdr *nlh, uint16_t vid, uint16_t flags)
+{
+	struct bridge_vlan_info info = { .flags = flags, .vid = vid };
+
+	mnl_attr_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(info), &info);
+}
+
+static bool is_bridge(const char *name)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+
+	if (!link)
+		link = (const struct link *)state_wanted(&object_kind_link, name);
+	return link && link->kind == &link_kind_bridge;
+}
+
+static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	const struct bridge_vlan *vlan = vlan_of(steps[0]);
+	bool removes = steps[0]->op == STEP_REMOVE;
+	size_t n = run_length(steps, count);
+	struct nl *nl;
+	uint32_t ifindex = link_index(vlan->link, &nl);
+	uint16_t flags = removes ? 0
+				 : (vlan->is_untagged ? BRIDGE_VLAN_INFO_UNTAGGED : 0) |
+			(vlan->is_pvid ? BRIDGE_VLAN_INFO_PVID : 0);
+	struct nlmsghdr *nlh;
+	struct ifinfomsg *ifi;
+	struct nlattr *spec;
+
+	if (!ifindex) {
+		if (!removes)
+			steps[0]->error = err_set(
+				&steps[0]->err, -ENODEV, NULL, "%s does not exist", vlan->link);
+		return 1;
+	}
+	nlh = nl_batch_begin(
+		batch, nl, removes ? RTM_DELLINK : RTM_SETLINK, 0, steps[0], removes ? ENOENT : 0);
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_BRIDGE;
+	ifi->ifi_index = (int)ifindex;
+	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	if (is_bridge(vlan->link))
+		mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
+	if (n == 1) {
+		put_vlan(nlh, vlan->vid, flags);
+	} else {
+		put_vlan(nlh, vlan->vid, flags | BRIDGE_VLAN_INFO_RANGE_BEGIN);
+		put_vlan(nlh, (uint16_t)(vlan->vid + n - 1), flags | BRIDGE_VLAN_INFO_RANGE_END);
+	}
+	mnl_attr_nest_end(nlh, spec);
+	for (size_t i = 1; i < n; i++)
+		steps[i]->is_done =
+			true; /* if the range fails, taking back what is not there is no error */
+	nl_batch_end(batch);
+	return n;
+}
+
+static const char *bridge_vlan_explain(const struct step *step, int error)
+{
+	switch (error) {
+	case EOPNOTSUPP:
+		return "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)";
+	case EINVAL:
+		return "the interface is no port of a VLAN-aware bridge";
+	default:
+		return NULL;
+	}
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags)
+{
+	char key[BRIDGE_VLAN_KEY_MAX];
+	struct bridge_vlan *vlan;
+
+	bridge_vlan_key(key, name, vid);
+	vlan = object_new(&object_kind_bridge_vlan, key);
+	(void)str_copy(vlan->link, sizeof(vlan->link), name); /* fits: it is a link's name */
+	vlan->vid = vid;
+	vlan->is_untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED;
+	vlan->is_pvid = flags & BRIDGE_VLAN_INFO_PVID;
+	watch_put(nl, &vlan->object);
+}
+
+static void entry_seen(struct nl *nl, const char *name, const struct nlattr *entry, bool is_gone)
+{
+	struct bridge_vlan_info info = { 0 };
+	const struct nlattr *attr;
+	uint16_t last = 0;
+
+	mnl_attr_for_each_nested (attr, entry) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == BRIDGE_VLANDB_ENTRY_INFO &&
+			mnl_attr_get_payload_len(attr) >= sizeof(info))
+			memcpy(&info, mnl_attr_get_payload(attr), sizeof(info));
+		else if (type == BRIDGE_VLANDB_ENTRY_RANGE &&
+			mnl_attr_get_payload_len(attr) >= sizeof(uint16_t))
+			last = mnl_attr_get_u16(attr);
+	}
+	if (!info.vid || info.vid > 4094 || last > 4094)
+		return;
+	for (uint16_t vid = info.vid; vid <= (last ? last : info.vid); vid++) {
+		char key[BRIDGE_VLAN_KEY_MAX];
+
+		if (!is_gone) {
+			vlan_seen(nl, name, vid, info.flags);
+			continue;
+		}
+		bridge_vlan_key(key, name, vid);
+		have_remove(&object_kind_bridge_vlan, key);
+	}
+}
+
+static void bridge_vlan_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
+{
+	const struct br_vlan_msg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	const char *name;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+		return;
+	name = nl_name_of(nl, msg->ifindex);
+	if (!name)
+		return;
+	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
+		if (mnl_attr_get_type(attr) == BRIDGE_VLANDB_ENTRY)
+			entry_seen(nl, name, attr, nlh->nlmsg_type == RTM_DELVLAN);
+	}
+}
+
+static int take_vlans(const struct nlmsghdr *nlh, void *arg)
+{
+	bridge_vlan_seen(arg, nlh, false);
+	return 0;
+}
+
+static int bridge_vlan_dump(struct nl *nl, struct err *err)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct br_vlan_msg *msg;
+	int r;
+
+	nlh->nlmsg_type = RTM_GETVLAN;
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	msg->family = AF_BRIDGE;
+	r = nl_request(nl, nlh, take_vlans, nl);
+	if (r < 0 && r != -EOPNOTSUPP) /* no VLAN filtering in this kernel */
+		return err_set(err, r, NULL, "reading bridge VLANs: %s", strerror(-r));
+	return 0;
+}
+
+void bridge_vlan_link_gone(const char *name)
+{
+	void *const *objects;
+	size_t count;
+
+	while ((count = have_group(have_all(), &object_kind_bridge_vlan, name, &objects)))
+		have_remove(
+			&object_kind_bridge_vlan, ((const struct object *)objects[count - 1])->key);
+}
+
+static const uint16_t types[] = { RTM_NEWVLAN, RTM_DELVLAN, 0 };
+
+const struct nl_object bridge_vlan_object = {
+	.kind = &object_kind_bridge_vlan,
+	.encode_run = bridge_vlan_encode,
+	.types = types,
+	.seen = bridge_vlan_seen,
+	.dump = bridge_vlan_dump,
+	.explain = bridge_vlan_explain,
+};

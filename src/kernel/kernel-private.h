@@ -1,0 +1,35 @@
+/* What the files of this folder ask of each other beyond netlink itself. */
+#ifndef ASHLAR_KERNEL_PRIVATE_H
+#define ASHLAR_KERNEL_PRIVATE_H
+
+#include "nl.h"
+
+extern const struct target kernel_target;
+bool kernel_is_recording(void);
+
+/* Order of making; the reverse of taking away. */
+enum kernel_rank {
+	KERNEL_RANK_NETNS = 10,
+	KERNEL_RANK_LINK = 20,
+	KERNEL_RANK_SYSCTL = 30,
+	KERNEL_RANK_BRIDGE_VLAN = 40,
+	KERNEL_RANK_LINK_UP = 50,
+	KERNEL_RANK_ADDRESS = 60,
+	KERNEL_RANK_ROUTE = 70,
+};
+
+/* Opens the defaults of the knobs. */
+int sysctl_init(struct err *err) WARN_UNUSED;
+void sysctl_done(void);
+/* The per-interface knobs within a link message (IFLA_AF_SPEC), into have. */
+void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_spec);
+/* The link is gone: its knobs are too. */
+void sysctl_link_gone(const char *name);
+/* IPv4 routes through a link that went down vanish without a word. */
+void route_link_down(const char *name);
+/* VLANs of a link that is gone. */
+void bridge_vlan_link_gone(const char *name);
+/* Opens and reads the namespaces that an earlier run has left. */
+int netns_find(struct err *err) WARN_UNUSED;
+
+#endif

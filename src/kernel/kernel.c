@@ -1,0 +1,193 @@
+/*
+ * The kernel as a target: the table of object kinds, and how steps become batches.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "kernel-private.h"
+#include "nl.h"
+
+#define APPLY_US 3000 /* work for one call of apply(); the loop goes on in between */
+#define LOOK_AT	 16   /* steps between two looks at the clock */
+
+static const struct nl_object *const objects[] = {
+	&netns_object,
+	&link_object,
+	&sysctl_object,
+	&bridge_vlan_object,
+	&link_up_object,
+	&address_object,
+	&route_object,
+};
+
+static bool is_recording;
+
+const struct nl_object *nl_object_of(const struct object_kind *kind)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		if (objects[i]->kind == kind)
+			return objects[i];
+	}
+	return NULL;
+}
+
+static const struct object_kind *kind_of(const struct step *step)
+{
+	return (step->want ? step->want : step->have)->kind;
+}
+
+const char *nl_explain(const struct step *step, int error)
+{
+	const struct nl_object *object = nl_object_of(kind_of(step));
+
+	return object->explain ? object->explain(step, error) : NULL;
+}
+
+const char *nl_blame(const struct step *step, uint16_t attribute)
+{
+	const struct nl_object *object = nl_object_of(kind_of(step));
+
+	return object->blame && attribute ? object->blame(step, attribute) : NULL;
+}
+
+/* --- apply ------------------------------------------------------------------------------------ */
+
+static size_t encode(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	const struct nl_object *object = nl_object_of(kind_of(steps[0]));
+	int r;
+
+	if (object->encode_run)
+		return object->encode_run(batch, steps, count);
+	r = object->encode(batch, steps[0]);
+	if (r < 0 && !steps[0]->error) {
+		steps[0]->error = r;
+		if (!steps[0]->err.code)
+			err_set(&steps[0]->err, r, NULL, "%s", strerror(-r));
+	}
+	return 1;
+}
+
+/* A message is not atomic: what a refused one has left is read before anything is put back. */
+static void read_refused(struct step *const *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct object *object = steps[i]->want ? steps[i]->want : steps[i]->have;
+
+		if (steps[i]->error && object->kind->refresh)
+			(void)object->kind->refresh(object->key, NULL); /* it may not exist */
+	}
+}
+
+static bool any_failed(struct step *const *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (steps[i]->error)
+			return true;
+	}
+	return false;
+}
+
+static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	struct nl_batch *batch = nl_batch_new();
+	uint64_t start = clock_us();
+	size_t dealt = 0, looked = 0;
+
+	while (dealt < count) {
+		size_t n = encode(batch, steps + dealt, count - dealt);
+
+		if (stop_on_error && (nl_batch_failed(batch) || any_failed(steps + dealt, n))) {
+			dealt += n;
+			break;
+		}
+		dealt += n;
+		if (dealt - looked >= LOOK_AT) {
+			looked = dealt;
+			if (clock_us() - start > APPLY_US)
+				break;
+		}
+	}
+	nl_batch_flush(batch);
+	nl_batch_free(batch);
+	read_refused(steps, dealt);
+	return dealt;
+}
+
+/* --no-kernel: what is applied is believed to exist. */
+static size_t record(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	for (size_t i = 0; i < count; i++) {
+		steps[i]->is_done = true;
+		if (steps[i]->op == STEP_REMOVE)
+			have_remove(steps[i]->have->kind, steps[i]->have->key);
+		else
+			have_put(object_copy(steps[i]->want));
+	}
+	return count;
+}
+
+static size_t apply_or_record(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	return is_recording ? record(steps, count, stop_on_error)
+			    : apply(steps, count, stop_on_error);
+}
+
+const struct target kernel_target = { .name = "kernel", .apply = apply_or_record };
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+bool kernel_is_recording(void)
+{
+	return is_recording;
+}
+
+const char *object_netns(const struct object *object)
+{
+	const struct link *link;
+	const char *name;
+
+	if (object->kind == &object_kind_link)
+		return ((const struct link *)object)->netns;
+	if (object->kind == &object_kind_address)
+		name = ((const struct address *)object)->link;
+	else if (object->kind == &object_kind_route)
+		name = ((const struct route *)object)->link;
+	else if (object->kind == &object_kind_bridge_vlan)
+		name = ((const struct bridge_vlan *)object)->link;
+	else if (object->kind == &object_kind_sysctl)
+		name = ((const struct sysctl *)object)->link;
+	else
+		name = object->key;
+	link = have_get(have_all(), &object_kind_link, name);
+	return link ? link->netns : "";
+}
+
+int kernel_init(bool record_only, struct err *err)
+{
+	struct nl *nl;
+	int r;
+
+	is_recording = record_only;
+	if (record_only)
+		return 0;
+	r = nl_open("", -1, &nl, err);
+	if (r == 0)
+		r = sysctl_init(err);
+	if (r == 0)
+		r = watch_start(nl, err);
+	return r < 0 ? r : netns_find(err);
+}
+
+void kernel_done(void)
+{
+	struct nl *nl;
+
+	while ((nl = nl_at(0)))
+		nl_close(nl);
+	sysctl_done();
+}

@@ -1,0 +1,496 @@
+/*
+ * The netlink sockets. Requests are synchronous: the kernel executes a batch within send(), all answers
+ * wait in the socket when it returns. Errors come with the kernel's own words (extended ack) where it has
+ * any; a message is not atomic, so a failed one counts as done and is read again before it is inverted.
+ *
+ * Events come on a second socket (watch.c). Both have receive buffers for thousands of messages: an
+ * overflowing request socket would lose the last acknowledgement.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/genetlink.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/str.h"
+
+#include "nl.h"
+
+#define RECEIVE_BYTES  (32 * 1024)
+#define RCVBUF_BYTES   (8 * 1024 * 1024)
+#define ANSWER_WAIT_MS 5000 /* the kernel answers within send(); longer means something is broken */
+#define DUMP_TRIES     5
+#define NETNS_MAX      256
+
+static struct {
+	struct nl *open[NETNS_MAX];
+	size_t count;
+	struct mnl_socket *genl;
+	uint32_t genl_seq;
+	uint64_t changes;
+	char buffer[RECEIVE_BYTES];
+} self;
+
+struct nl_name {
+	uint32_t ifindex;
+	char name[KERNEL_NAME_MAX];
+};
+
+uint64_t kernel_changes_sent(void)
+{
+	return self.changes;
+}
+
+void nl_count_change(void)
+{
+	self.changes++;
+}
+
+/* --- sockets ---------------------------------------------------------------------------------- */
+
+static struct mnl_socket *open_socket(int protocol, struct err *err)
+{
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int on = 1, size = RCVBUF_BYTES;
+
+	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		int r = -errno;
+
+		if (socket)
+			mnl_socket_close(socket);
+		err_set(err, r, NULL, "cannot open a netlink socket: %s", strerror(-r));
+		return NULL;
+	}
+	/* Without privilege the buffer stays as large as the system allows. */
+	if (setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) <
+		0)
+		(void)setsockopt(
+			mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	(void)mnl_socket_setsockopt(socket, NETLINK_EXT_ACK, &on, sizeof(on));
+	(void)mnl_socket_setsockopt(socket, NETLINK_CAP_ACK, &on, sizeof(on));
+	(void)mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	return socket;
+}
+
+static int open_sockets(struct nl *nl, struct err *err)
+{
+	nl->request = open_socket(NETLINK_ROUTE, err);
+	if (nl->request)
+		nl->events = open_socket(NETLINK_ROUTE, err);
+	return nl->events ? 0 : -EIO;
+}
+
+int nl_open(const char *netns, int netns_fd, struct nl **ret_nl, struct err *err)
+{
+	_cleanup_close_ int own = -1;
+	struct nl *nl;
+	int r = 0;
+
+	if (self.count == NETNS_MAX)
+		return err_set(err, -ENOSPC, NULL, "more than %d network namespaces", NETNS_MAX);
+	nl = XNEW(struct nl);
+	nl->netns = xstrdup(netns);
+	if (netns_fd >= 0) {
+		own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+		if (own < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
+			r = err_set(err, -errno, NULL, "cannot enter network namespace %s: %s",
+				netns, strerror(errno));
+	}
+	if (r == 0)
+		r = open_sockets(nl, err);
+	if (own >= 0 && setns(own, CLONE_NEWNET) < 0)
+		abort(); /* everything from here on would happen in the wrong namespace */
+	self.open[self.count++] = nl;
+	if (r < 0) {
+		nl_close(nl);
+		return r;
+	}
+	*ret_nl = nl;
+	return 0;
+}
+
+void nl_close(struct nl *nl)
+{
+	struct nl_name *name;
+	size_t at = 0;
+
+	if (!nl)
+		return;
+	for (size_t i = 0; i < self.count; i++) {
+		if (self.open[i] == nl)
+			self.open[i] = self.open[--self.count];
+	}
+	loop_watch_free(nl->watch);
+	while ((name = map_next(&nl->names, &at)))
+		free(name);
+	map_done(&nl->names);
+	if (nl->request)
+		mnl_socket_close(nl->request);
+	if (nl->events)
+		mnl_socket_close(nl->events);
+	free(nl->netns);
+	free(nl);
+}
+
+struct nl *nl_of(const char *netns)
+{
+	for (size_t i = 0; i < self.count; i++) {
+		if (str_equal(self.open[i]->netns, netns))
+			return self.open[i];
+	}
+	return NULL;
+}
+
+struct nl *nl_at(size_t index)
+{
+	return index < self.count ? self.open[index] : NULL;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+const char *nl_name_of(struct nl *nl, uint32_t ifindex)
+{
+	const struct nl_name *name = map_get(&nl->names, &ifindex, sizeof(ifindex));
+
+	return name ? name->name : NULL;
+}
+
+void nl_name_set(struct nl *nl, uint32_t ifindex, const char *text)
+{
+	struct nl_name *name = map_get(&nl->names, &ifindex, sizeof(ifindex));
+
+	if (!text) {
+		map_del(&nl->names, &ifindex, sizeof(ifindex));
+		free(name);
+		return;
+	}
+	if (!name) {
+		name = XNEW(struct nl_name);
+		name->ifindex = ifindex;
+		map_put(&nl->names, &name->ifindex, sizeof(name->ifindex), name);
+	}
+	snprintf(name->name, sizeof(name->name), "%s", text);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+/* The kernel's own words and the attribute it means, behind an error message. */
+struct extack {
+	const char *text;
+	uint32_t offset; /* in the request; 0: none */
+};
+
+static void parse_extack(const struct nlmsghdr *nlh, struct extack *ret)
+{
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(nlh);
+	unsigned offset = sizeof(*error);
+	const struct nlattr *attr;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS))
+		return;
+	if (!(nlh->nlmsg_flags & NLM_F_CAPPED))
+		offset += error->msg.nlmsg_len - (unsigned)sizeof(struct nlmsghdr);
+	mnl_attr_for_each (attr, nlh, offset) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == NLMSGERR_ATTR_MSG && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+			ret->text = mnl_attr_get_str(attr);
+		else if (type == NLMSGERR_ATTR_OFFS && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+			ret->offset = mnl_attr_get_u32(attr);
+	}
+}
+
+/* One datagram: bytes, or -errno; waits while the kernel has not answered (it normally has). */
+static ssize_t receive(struct mnl_socket *socket)
+{
+	for (;;) {
+		ssize_t size = mnl_socket_recvfrom(socket, self.buffer, sizeof(self.buffer));
+		struct pollfd pfd = { .fd = mnl_socket_get_fd(socket), .events = POLLIN };
+
+		if (size >= 0)
+			return size;
+		if (errno == EINTR)
+			continue;
+		if (errno != EAGAIN)
+			return -errno;
+		if (poll(&pfd, 1, ANSWER_WAIT_MS) == 0)
+			return -ETIMEDOUT;
+	}
+}
+
+/* --- batches ---------------------------------------------------------------------------------- */
+
+struct message {
+	struct step *step;
+	size_t offset; /* in the buffer */
+	int ignored;
+	bool is_answered;
+};
+
+struct nl_batch {
+	struct nl *nl;
+	char *data;
+	size_t size;
+	struct message *messages;
+	size_t count, room;
+	uint32_t first_seq;
+	bool has_failed;
+};
+
+struct nl_batch *nl_batch_new(void)
+{
+	struct nl_batch *batch = XNEW(struct nl_batch);
+
+	batch->data = xmalloc(NL_BATCH_BYTES + NL_MESSAGE_BYTES);
+	return batch;
+}
+
+void nl_batch_free(struct nl_batch *batch)
+{
+	if (!batch)
+		return;
+	free(batch->messages);
+	free(batch->data);
+	free(batch);
+}
+
+bool nl_batch_failed(const struct nl_batch *batch)
+{
+	return batch->has_failed;
+}
+
+struct nlmsghdr *nl_batch_begin(struct nl_batch *batch, struct nl *nl, uint16_t type,
+	uint16_t flags, struct step *step, int ignored)
+{
+	struct nlmsghdr *nlh;
+
+	if (batch->count && batch->nl != nl)
+		nl_batch_flush(batch);
+	batch->nl = nl;
+	if (!batch->count)
+		batch->first_seq = nl->seq + 1;
+	ARRAY_GROW(batch->messages, batch->count, batch->room);
+	batch->messages[batch->count++] = (struct message){ step, batch->size, ignored, false };
+	memset(batch->data + batch->size, 0, NL_MESSAGE_BYTES);
+	nlh = mnl_nlmsg_put_header(batch->data + batch->size);
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	nlh->nlmsg_seq = ++nl->seq;
+	return nlh;
+}
+
+void nl_batch_end(struct nl_batch *batch)
+{
+	const struct message *last = &batch->messages[batch->count - 1];
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(batch->data + last->offset);
+
+	batch->size += NLMSG_ALIGN(nlh->nlmsg_len);
+	if (batch->size > NL_BATCH_BYTES)
+		nl_batch_flush(batch);
+}
+
+/* The type of the attribute at @offset of a request; 0: none there. */
+static uint16_t attribute_at(const char *request, uint32_t offset)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)request;
+	const struct nlattr *attr;
+
+	if (offset < sizeof(*nlh) || offset + sizeof(*attr) > nlh->nlmsg_len)
+		return 0;
+	attr = (const struct nlattr *)(request + offset);
+	return attr->nla_type & NLA_TYPE_MASK;
+}
+
+static void fail_step(
+	struct nl_batch *batch, struct message *message, int error, const struct extack *extack)
+{
+	struct step *step = message->step;
+	const char *text = extack && extack->text ? extack->text : nl_explain(step, error);
+	const char *path = NULL;
+
+	batch->has_failed = true;
+	if (step->error)
+		return; /* the first failure of a step tells */
+	step->error = -error;
+	if (extack && extack->offset)
+		path = nl_blame(step, attribute_at(batch->data + message->offset, extack->offset));
+	if (error == EPERM || error == EACCES) /* the daemon's lack of rights, not the client's */
+		err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, path, "%s",
+			text ? text : strerror(error));
+	else
+		err_set(&step->err, -error, path, "%s", text ? text : strerror(error));
+	if (step->err.tag == ERR_TAG_NONE)
+		step->err.tag = ERR_TAG_OPERATION_FAILED;
+}
+
+/* Takes one answer; true when it was that of the last message. */
+static bool take_answer(struct nl_batch *batch, const struct nlmsghdr *nlh)
+{
+	uint32_t index = nlh->nlmsg_seq - batch->first_seq;
+	const struct nlmsgerr *error = mnl_nlmsg_get_payload(nlh);
+	struct extack extack;
+	struct message *message;
+
+	if (nlh->nlmsg_type != NLMSG_ERROR || index >= batch->count)
+		return false;
+	message = &batch->messages[index];
+	message->is_answered = true;
+	parse_extack(nlh, &extack);
+	if (error->error && -error->error != message->ignored)
+		fail_step(batch, message, -error->error, &extack);
+	else if (!error->error && extack.text)
+		log_debug("nl", "the kernel warns: %s", extack.text);
+	return index + 1 == batch->count;
+}
+
+static void collect_answers(struct nl_batch *batch)
+{
+	for (;;) {
+		ssize_t size = receive(batch->nl->request);
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)self.buffer;
+		int left = (int)size;
+
+		if (size < 0) { /* outcome unknown: whoever compares next will see */
+			fail_step(batch, &batch->messages[batch->count - 1], (int)-size, NULL);
+			return;
+		}
+		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+			if (take_answer(batch, nlh))
+				return;
+		}
+	}
+}
+
+void nl_batch_flush(struct nl_batch *batch)
+{
+	struct nlmsghdr *last;
+	uint64_t start = clock_us();
+
+	if (!batch->count)
+		return;
+	last = (struct nlmsghdr *)(batch->data + batch->messages[batch->count - 1].offset);
+	last->nlmsg_flags |= NLM_F_ACK;
+	for (size_t i = 0; i < batch->count; i++)
+		batch->messages[i].step->is_done = true;
+	self.changes += batch->count;
+	if (mnl_socket_sendto(batch->nl->request, batch->data, batch->size) < 0) {
+		int error = errno;
+
+		for (size_t i = 0; i < batch->count; i++) {
+			batch->messages[i].step->is_done = false;
+			fail_step(batch, &batch->messages[i], error, NULL);
+		}
+	} else {
+		collect_answers(batch);
+	}
+	log_debug("nl", "sent %zu messages in %llu us%s", batch->count,
+		(unsigned long long)(clock_us() - start), batch->has_failed ? ", refused" : "");
+	batch->count = 0;
+	batch->size = 0;
+	watch_drain();
+}
+
+/* --- requests --------------------------------------------------------------------------------- */
+
+/* -EAGAIN: changed meanwhile, ask again. */
+static int take_replies(
+	struct mnl_socket *socket, const struct nlmsghdr *request, nl_reply_fn reply, void *arg)
+{
+	bool interrupted = false, is_dump = (request->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
+
+	for (;;) {
+		_cleanup_free_ char *copy = NULL;
+		ssize_t size = receive(socket);
+		const struct nlmsghdr *nlh;
+		int left = (int)size, r;
+
+		if (size < 0)
+			return (int)size;
+		copy = xmemdup(self.buffer, (size_t)size); /* reply() may use the buffer itself */
+		for (nlh = (const struct nlmsghdr *)copy; mnl_nlmsg_ok(nlh, left);
+			nlh = mnl_nlmsg_next(nlh, &left)) {
+			if (nlh->nlmsg_seq != request->nlmsg_seq)
+				continue;
+			interrupted |= (nlh->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+			if (nlh->nlmsg_type == NLMSG_ERROR)
+				return ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
+			if (nlh->nlmsg_type == NLMSG_DONE) {
+				r = mnl_nlmsg_get_payload_len(nlh) >= sizeof(int)
+					? *(const int *)mnl_nlmsg_get_payload(nlh)
+					: 0;
+				return r < 0 ? r : interrupted ? -EAGAIN : 0;
+			}
+			r = reply(nlh, arg);
+			if (r < 0)
+				return r;
+			if (!is_dump && !(request->nlmsg_flags & NLM_F_ACK))
+				return 0;
+		}
+	}
+}
+
+static int send_request(struct mnl_socket *socket, struct nlmsghdr *nlh, uint32_t *seq,
+	nl_reply_fn reply, void *arg)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; r == -EAGAIN && i < DUMP_TRIES; i++) {
+		nlh->nlmsg_flags |= NLM_F_REQUEST;
+		nlh->nlmsg_seq = ++*seq;
+		if (mnl_socket_sendto(socket, nlh, nlh->nlmsg_len) < 0)
+			return -errno;
+		r = take_replies(socket, nlh, reply, arg);
+	}
+	return r;
+}
+
+int nl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg)
+{
+	return send_request(nl->request, nlh, &nl->seq, reply, arg);
+}
+
+/* --- generic netlink -------------------------------------------------------------------------- */
+
+int nl_genl_request(struct nlmsghdr *nlh, nl_reply_fn reply, void *arg)
+{
+	if (!self.genl)
+		self.genl = open_socket(NETLINK_GENERIC, NULL);
+	if (!self.genl)
+		return -EIO;
+	return send_request(self.genl, nlh, &self.genl_seq, reply, arg);
+}
+
+static int take_family(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each (attr, nlh, sizeof(struct genlmsghdr)) {
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
+			mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
+			*(int *)arg = mnl_attr_get_u16(attr);
+	}
+	return 0;
+}
+
+int nl_genl_family(const char *name)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct genlmsghdr *genl;
+	int family = -ENOENT, r;
+
+	nlh->nlmsg_type = GENL_ID_CTRL;
+	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
+	genl->cmd = CTRL_CMD_GETFAMILY;
+	genl->version = 1;
+	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
+	r = nl_genl_request(nlh, take_family, &family);
+	return r < 0 ? r : family;
+}

@@ -1,0 +1,270 @@
+/*
+ * Per-interface knobs. Every link message carries their values (IFLA_AF_SPEC); written they are through
+ * /proc/sys/net, whose side effects netlink does not have. Observed objects exist only for values that
+ * differ from the kernel's default: thousands of interfaces have no more than that to tell.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "ashlar/file.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "kernel-private.h"
+
+struct knob {
+	const char *name; /* file name */
+	int family;
+	unsigned devconf; /* number in IFLA_INET_CONF (from 1) or IFLA_INET6_CONF (from 0) */
+};
+
+static const struct knob knobs[SYSCTL_KNOBS] = {
+	[SYSCTL_IPV4_FORWARDING] = { "forwarding", AF_INET, IPV4_DEVCONF_FORWARDING },
+	[SYSCTL_IPV6_FORWARDING] = { "forwarding", AF_INET6, DEVCONF_FORWARDING },
+	[SYSCTL_IPV6_DISABLE] = { "disable_ipv6", AF_INET6, DEVCONF_DISABLE_IPV6 },
+	[SYSCTL_IPV6_AUTOCONF] = { "autoconf", AF_INET6, DEVCONF_AUTOCONF },
+	[SYSCTL_IPV6_ACCEPT_RA] = { "accept_ra", AF_INET6, DEVCONF_ACCEPT_RA },
+	[SYSCTL_IPV6_DAD_TRANSMITS] = { "dad_transmits", AF_INET6, DEVCONF_DAD_TRANSMITS },
+	[SYSCTL_IPV6_MTU] = { "mtu", AF_INET6, DEVCONF_MTU6 },
+};
+
+static uint32_t defaults[SYSCTL_KNOBS];
+
+void sysctl_key(char *key, const char *link, enum sysctl_knob knob)
+{
+	snprintf(key, SYSCTL_KEY_MAX, "%s %s/%s", link,
+		knobs[knob].family == AF_INET ? "ipv4" : "ipv6", knobs[knob].name);
+}
+
+static enum object_diff sysctl_compare(
+	const struct object *want, const struct object *was, const struct object *have)
+{
+	return ((const struct sysctl *)want)->value == ((const struct sysctl *)have)->value
+		? OBJECT_SAME
+		: OBJECT_CHANGE;
+}
+
+static void sysctl_describe(const struct object *object, char *text, size_t size)
+{
+	const struct sysctl *sysctl = (const struct sysctl *)object;
+
+	snprintf(text, size, "%s %s of %s", knobs[sysctl->knob].family == AF_INET ? "IPv4" : "IPv6",
+		knobs[sysctl->knob].name, sysctl->link);
+}
+
+const struct object_kind object_kind_sysctl = {
+	.name = "sysctl",
+	.rank = KERNEL_RANK_SYSCTL,
+	.size = sizeof(struct sysctl),
+	.target = &kernel_target,
+	.compare = sysctl_compare,
+	.describe = sysctl_describe,
+};
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static char *knob_path(const char *link, enum sysctl_knob knob)
+{
+	return xasprintf("/proc/sys/net/%s/conf/%s/%s",
+		knobs[knob].family == AF_INET ? "ipv4" : "ipv6", link, knobs[knob].name);
+}
+
+static int read_knob(const char *link, enum sysctl_knob knob, uint32_t *ret_value)
+{
+	_cleanup_free_ char *path = knob_path(link, knob), *text = NULL;
+	int r = file_read_virtual(path, 32, &text, NULL);
+
+	if (r < 0)
+		return r;
+	*ret_value = (uint32_t)strtol(text, NULL, 10);
+	return 0;
+}
+
+static int write_knob(const char *link, enum sysctl_knob knob, uint32_t value)
+{
+	_cleanup_free_ char *path = knob_path(link, knob);
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u\n", value);
+	nl_count_change();
+	return file_write_virtual(path, text);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static uint32_t default_of(const char *link, enum sysctl_knob knob)
+{
+	const struct link *observed = have_get(have_all(), &object_kind_link, link);
+
+	return knob == SYSCTL_IPV6_MTU && observed ? observed->mtu : defaults[knob];
+}
+
+static void put(const char *link, enum sysctl_knob knob, uint32_t value)
+{
+	char key[SYSCTL_KEY_MAX];
+	struct sysctl *sysctl;
+	const struct sysctl *same;
+
+	sysctl_key(key, link, knob);
+	same = have_get(have_all(), &object_kind_sysctl, key);
+	if (same && same->value == value)
+		return;
+	sysctl = object_new(&object_kind_sysctl, key);
+	(void)str_copy(sysctl->link, sizeof(sysctl->link), link); /* fits: it is a link's name */
+	sysctl->knob = knob;
+	sysctl->value = value;
+	have_put(&sysctl->object);
+}
+
+static int in_netns(const struct link *link, int *ret_own)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_close_ int fd = -1;
+
+	*ret_own = -1;
+	if (!link || !*link->netns)
+		return 0;
+	path = netns_path(link->netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	*ret_own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || *ret_own < 0 || setns(fd, CLONE_NEWNET) < 0)
+		return -errno;
+	return 0;
+}
+
+/* The links that were made in the same batch must exist before their files do. */
+static int sysctl_encode(struct nl_batch *batch, struct step *step)
+{
+	const struct sysctl *sysctl = (const struct sysctl *)(step->want ? step->want : step->have);
+	_cleanup_close_ int own = -1;
+	const struct link *link;
+	const char *name = sysctl->link;
+	uint32_t now, value;
+	int r;
+
+	nl_batch_flush(batch);
+	link = have_get(have_all(), &object_kind_link, sysctl->link);
+	if (link && *link->netns)
+		name = link->netns_name;
+	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
+	r = in_netns(link, &own);
+	if (r == 0)
+		r = read_knob(name, sysctl->knob, &now);
+	if (r == 0 && now != value)
+		r = write_knob(name, sysctl->knob, value);
+	if (own >= 0 && setns(own, CLONE_NEWNET) < 0)
+		abort(); /* everything from here on would happen in the wrong namespace */
+	if (r == -ENOENT && step->op == STEP_REMOVE)
+		r = 0; /* went with its link */
+	if (r < 0)
+		return err_set(&step->err, r, NULL, "%s",
+			r == -ENOENT ? "this kernel or this interface does not have it"
+				     : strerror(-r));
+	step->is_done = true;
+	if (step->op == STEP_REMOVE)
+		have_remove(&object_kind_sysctl, sysctl->object.key);
+	else
+		put(sysctl->link, sysctl->knob, value);
+	return 0;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static void take_values(const char *name, const struct nlattr *conf, int family)
+{
+	const uint32_t *values = mnl_attr_get_payload(conf);
+	unsigned count = mnl_attr_get_payload_len(conf) / sizeof(uint32_t);
+
+	for (enum sysctl_knob knob = 0; knob < SYSCTL_KNOBS; knob++) {
+		unsigned index = knobs[knob].devconf - (family == AF_INET ? 1 : 0);
+		char key[SYSCTL_KEY_MAX];
+		uint32_t value;
+
+		if (knobs[knob].family != family || index >= count)
+			continue;
+		memcpy(&value, values + index, sizeof(value));
+		sysctl_key(key, name, knob);
+		if (value != default_of(name, knob) || state_wanted(&object_kind_sysctl, key))
+			put(name, knob, value);
+		else
+			have_remove(&object_kind_sysctl, key);
+	}
+}
+
+void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_spec)
+{
+	const struct nlattr *family, *attr;
+
+	mnl_attr_for_each_nested (family, af_spec) {
+		int of = mnl_attr_get_type(family);
+
+		if (of != AF_INET && of != AF_INET6)
+			continue;
+		mnl_attr_for_each_nested (attr, family) {
+			if (mnl_attr_get_type(attr) ==
+				(of == AF_INET ? IFLA_INET_CONF : IFLA_INET6_CONF))
+				take_values(name, attr, of);
+		}
+	}
+}
+
+void sysctl_link_gone(const char *name)
+{
+	for (enum sysctl_knob knob = 0; knob < SYSCTL_KNOBS; knob++) {
+		char key[SYSCTL_KEY_MAX];
+
+		sysctl_key(key, name, knob);
+		have_remove(&object_kind_sysctl, key);
+	}
+}
+
+/*
+ * Addresses outlive what would otherwise take them along: secondary ones the removal of their primary, IPv6
+ * ones the link's going down. Set once as the default for links to come.
+ */
+static const struct {
+	const char *path;
+	const char *value;
+} once[] = {
+	{ "/proc/sys/net/ipv4/conf/all/promote_secondaries", "1\n" },
+	{ "/proc/sys/net/ipv4/conf/default/promote_secondaries", "1\n" },
+	{ "/proc/sys/net/ipv6/conf/all/keep_addr_on_down", "1\n" },
+	{ "/proc/sys/net/ipv6/conf/default/keep_addr_on_down", "1\n" },
+};
+
+int sysctl_init(struct err *err)
+{
+	for (enum sysctl_knob knob = 0; knob < SYSCTL_KNOBS; knob++)
+		(void)read_knob(
+			"default", knob, &defaults[knob]); /* a kernel without IPv6 has none */
+	for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
+		_cleanup_free_ char *now = NULL;
+
+		if (file_read_virtual(once[i].path, 16, &now, NULL) == 0 &&
+			now[0] != once[i].value[0]) {
+			nl_count_change();
+			(void)file_write_virtual(
+				once[i].path, once[i].value); /* helps, is not needed */
+		}
+	}
+	return 0;
+}
+
+void sysctl_done(void)
+{
+	memset(defaults, 0, sizeof(defaults));
+}
+
+const struct nl_object sysctl_object = {
+	.kind = &object_kind_sysctl,
+	.encode = sysctl_encode,
+};

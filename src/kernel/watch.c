@@ -1,0 +1,183 @@
+/*
+ * What the kernel tells: a dump of everything at the start, events from then on, one parser for both. When
+ * events were lost (ENOBUFS) everything is dumped again.
+ *
+ * Forwarding-database noise is kept out by not joining the neighbour group. After own batches the event
+ * socket is drained at once, because the events of a change are queued before its acknowledgement.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "nl.h"
+
+#define EVENTS_PER_TURN 256
+#define EVENT_BYTES	(64 * 1024) /* one port's VLAN list exceeds 32 KiB */
+
+static const unsigned groups[] = {
+	RTNLGRP_LINK,
+	RTNLGRP_IPV4_IFADDR,
+	RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_IPV4_ROUTE,
+	RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_BRVLAN,
+};
+
+static const struct nl_object *const in_dump_order[] = {
+	&link_object,
+	&address_object,
+	&bridge_vlan_object,
+	&route_object,
+};
+
+/* Which objects of a namespace the dump that runs has seen. */
+static struct {
+	struct nl *nl;
+	struct map seen; /* key → the object */
+} dumping;
+
+static char buffer[EVENT_BYTES];
+
+void watch_put(struct nl *nl, struct object *observed)
+{
+	if (dumping.nl == nl)
+		map_put_str(&dumping.seen, observed->key, observed);
+	have_put(observed);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+static bool reads_type(const struct nl_object *object, uint16_t type)
+{
+	for (const uint16_t *t = object->types; t && *t; t++) {
+		if (*t == type)
+			return true;
+	}
+	return false;
+}
+
+static void hand_on(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(in_dump_order); i++) {
+		if (reads_type(in_dump_order[i], nlh->nlmsg_type))
+			in_dump_order[i]->seen(nl, nlh, is_event);
+	}
+}
+
+/* 1: something was read, 0: empty, < 0: failed. */
+static int read_once(struct nl *nl)
+{
+	ssize_t size = recv(mnl_socket_get_fd(nl->events), buffer, sizeof(buffer), MSG_DONTWAIT);
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)buffer;
+	int left = (int)size;
+
+	if (size < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		hand_on(nl, nlh, true);
+	return 1;
+}
+
+static void recover(struct nl *nl, int error)
+{
+	_cleanup_err_ struct err err = { 0 };
+
+	if (error != -ENOBUFS)
+		log_error("watch", "reading kernel events: %s", strerror(-error));
+	else
+		log_warning("watch", "kernel events were lost, reading everything again");
+	if (watch_dump(nl, &err) < 0)
+		log_error("watch", "%s", err_text(&err));
+}
+
+static void drain(struct nl *nl, int limit)
+{
+	int r = 1;
+
+	while (r > 0 && limit-- > 0)
+		r = read_once(nl);
+	if (r < 0)
+		recover(nl, r);
+}
+
+void watch_drain(void)
+{
+	struct nl *nl;
+
+	if (dumping.nl)
+		return;
+	for (size_t i = 0; (nl = nl_at(i)); i++) {
+		if (nl->watch)
+			drain(nl, 1 << 20);
+	}
+}
+
+static void on_readable(unsigned events, void *arg)
+{
+	drain(arg, EVENTS_PER_TURN);
+}
+
+int watch_start(struct nl *nl, struct err *err)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (mnl_socket_setsockopt(nl->events, NETLINK_ADD_MEMBERSHIP, (void *)&groups[i],
+			    sizeof(groups[i])) < 0 &&
+			groups[i] != RTNLGRP_BRVLAN) /* absent without bridge VLAN filtering */
+			return err_set(err, -errno, NULL,
+				"cannot listen to the kernel's events: %s", strerror(errno));
+	}
+	nl->watch = loop_watch_new(
+		"netlink-events", mnl_socket_get_fd(nl->events), LOOP_READ, on_readable, nl);
+	return watch_dump(nl, err);
+}
+
+/* --- dumps ------------------------------------------------------------------------------------ */
+
+/* In which namespace an observed object lives. */
+static bool lives_in(const struct object *object, const struct nl *nl)
+{
+	return str_equal(object_netns(object), nl->netns);
+}
+
+static void drop_unseen(struct nl *nl, const struct object_kind *kind)
+{
+	char **gone = NULL;
+	size_t count = 0, room = 0, at = 0;
+	struct object *object;
+
+	while ((object = have_next(have_all(), kind, &at))) {
+		if (!lives_in(object, nl) || map_get_str(&dumping.seen, object->key))
+			continue;
+		ARRAY_GROW(gone, count, room);
+		gone[count++] = xstrdup(object->key);
+	}
+	for (size_t i = 0; i < count; i++) {
+		have_remove(kind, gone[i]);
+		free(gone[i]);
+	}
+	free(gone);
+}
+
+int watch_dump(struct nl *nl, struct err *err)
+{
+	int r = 0;
+
+	if (dumping.nl)
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(in_dump_order); i++) {
+		const struct nl_object *object = in_dump_order[i];
+
+		dumping.nl = nl;
+		r = object->dump(nl, err);
+		if (r == 0)
+			drop_unseen(nl, object->kind);
+		map_done(&dumping.seen);
+		memset(&dumping, 0, sizeof(dumping));
+	}
+	return r;
+}
