@@ -73,11 +73,10 @@ build_packages()
 	printf '%s\n' gcc libc6-dev meson ninja-build pkgconf \
 		libarchive-dev libcmocka-dev libcrypt-dev libcurl4-openssl-dev libevent-dev \
 		libjansson-dev libmbedtls-dev libmnl-dev libnl-3-dev libnl-genl-3-dev libssh-dev
-	if apt-cache show libyang2-dev >/dev/null 2>&1; then
-		echo libyang2-dev
-	else
-		echo libyang-dev
-	fi
+	case $(. /etc/os-release && echo "${VERSION_CODENAME:-}") in
+	bookworm) echo libyang2-dev ;;
+	*) echo libyang-dev ;;
+	esac
 }
 
 # build_with DIR OPTION...: `meson setup` or a change of its options, then ninja; quiet when it works
