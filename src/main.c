@@ -1,0 +1,202 @@
+/*
+ * ashlard: reads its arguments, starts the layers in rank order, runs the loop, stops them in reverse.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/containers.h"
+#include "ashlar/datastore.h"
+#include "ashlar/feature.h"
+#include "ashlar/file.h"
+#include "ashlar/kernel.h"
+#include "ashlar/log.h"
+#include "ashlar/loop.h"
+#include "ashlar/server.h"
+#include "ashlar/system.h"
+
+#include "options.h"
+
+/* What every NETCONF server has, whatever its features. */
+static const struct yang_module base_modules[] = {
+	{ "ietf-netconf",
+		(const char *const[]){ "writable-running", "rollback-on-error", "validate",
+			"startup", "xpath", NULL } },
+	{ "ietf-netconf-monitoring", NULL },
+	{ "ietf-netconf-with-defaults", NULL },
+	{ "ietf-restconf", NULL },
+	{ "ietf-restconf-monitoring", NULL },
+	{ "ietf-yang-library", NULL },
+	{ "ietf-datastores", NULL },
+	{ "ietf-origin", NULL },
+	{ "iana-crypt-hash",
+		(const char *const[]){
+			"crypt-hash-md5", "crypt-hash-sha-256", "crypt-hash-sha-512", NULL } },
+};
+
+static int load_schema(const char *dir, struct err *err)
+{
+	_cleanup_free_ struct yang_module *modules = NULL;
+	size_t count = 0, room = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(base_modules); i++) {
+		ARRAY_GROW(modules, count, room);
+		modules[count++] = base_modules[i];
+	}
+	for (const struct feature *const *feature = feature_table; *feature; feature++) {
+		const struct feature_module *module = (*feature)->modules;
+
+		for (; module && module->name; module++) {
+			ARRAY_GROW(modules, count, room);
+			modules[count++] = (struct yang_module){ module->name, module->features };
+		}
+	}
+	return yang_init(dir, modules, count, err);
+}
+
+/* sd_notify(3)'s protocol, which finit and other supervisors speak too. */
+static void notify_supervisor(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t length = path ? strlen(path) : 0;
+	_cleanup_close_ int fd = -1;
+
+	if (!length || length >= sizeof(address.sun_path))
+		return;
+	memcpy(address.sun_path, path, length);
+	if (address.sun_path[0] == '@')
+		address.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	/* A supervisor that does not listen is its own affair. */
+	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
+		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
+}
+
+static struct {
+	const struct options *options;
+	uint64_t started_us;
+	int status;
+} self;
+
+static int start_servers(struct err *err)
+{
+	const struct options *options = self.options;
+	_cleanup_free_ char *key_dir = file_join(options->config_dir, "keys");
+	_cleanup_free_ char *socket_path = file_join(options->run_dir, "netconf.sock");
+	struct server_config config = {
+		.key_dir = key_dir,
+		.socket_path = socket_path,
+		.ssh_port = options->ssh_port,
+		.https_port = options->https_port,
+	};
+
+	return server_start(&config, err);
+}
+
+static void started(const struct err *err, void *arg)
+{
+	_cleanup_err_ struct err failure = { 0 };
+
+	if (!err && start_servers(&failure) < 0)
+		err = &failure;
+	if (err) {
+		log_error("main", "%s", err_text(err));
+		self.status = 1;
+		loop_stop();
+		return;
+	}
+	log_notice("main", "event=started kernel-changes=%llu us=%llu",
+		(unsigned long long)kernel_changes_sent(),
+		(unsigned long long)(clock_us() - self.started_us));
+	fputs("ashlard: ready\n", stderr);
+	notify_supervisor("READY=1\n");
+}
+
+static void on_signal(int signo, void *arg)
+{
+	if (signo != SIGHUP) /* there is nothing to read again */
+		loop_stop();
+}
+
+static int start_layers(const struct options *options, struct err *err)
+{
+	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir };
+	struct containers_config containers = {
+		.run_dir = options->run_dir,
+		.state_dir = options->state_dir,
+		.record = options->has_no_kernel || options->check,
+	};
+	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
+	int r = load_schema(options->yang_dir, err);
+
+	if (r < 0)
+		return r;
+	state_init();
+	netns_set_dir(netns_dir);
+	r = kernel_init(options->has_no_kernel || options->check, err);
+	if (r == 0)
+		r = system_init(options->is_system && !options->check, err);
+	if (r == 0)
+		r = containers_init(&containers, err);
+	return r < 0 ? r : ds_init(&ds, err);
+}
+
+static void stop_layers(void)
+{
+	server_stop();
+	ds_done();
+	containers_done();
+	kernel_done();
+	state_done();
+	yang_done();
+}
+
+static int run(const struct options *options, struct err *err)
+{
+	int r = options->check ? 0 : server_prepare(err); /* forks while we are small */
+
+	if (r == 0)
+		r = start_layers(options, err);
+	if (r < 0)
+		return r;
+	if (options->check)
+		return ds_check_file(options->check, err);
+	loop_signal(SIGTERM, on_signal, NULL);
+	loop_signal(SIGINT, on_signal, NULL);
+	loop_signal(SIGHUP, on_signal, NULL);
+	ds_start(started, NULL);
+	loop_run();
+	notify_supervisor("STOPPING=1\n");
+	stop_layers();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	_cleanup_err_ struct err err = { 0 };
+
+	mem_tune();
+	if (options_parse(argc, argv, &options) < 0)
+		return 2;
+	self.options = &options;
+	self.started_us = clock_us();
+	prctl(PR_SET_DUMPABLE, 0); /* secrets stay out of core files */
+	log_open(options.to_syslog, options.log_level);
+	loop_init();
+	if (run(&options, &err) < 0) {
+		fprintf(stderr, "ashlard: %s%s%s\n", err.path ? err.path : "", err.path ? ": " : "",
+			err_text(&err));
+		self.status = 1;
+	} else if (options.check) {
+		printf("%s: valid\n", options.check);
+	}
+	loop_done();
+	return self.status;
+}

@@ -1,0 +1,138 @@
+/* The command line. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+
+#include "ashlar/str.h"
+
+#include "options.h"
+
+enum {
+	OPT_SYSTEM = 256,
+	OPT_CONFIG_DIR,
+	OPT_RUN_DIR,
+	OPT_STATE_DIR,
+	OPT_YANG_DIR,
+	OPT_NO_KERNEL,
+	OPT_LOG_LEVEL,
+	OPT_SYSLOG,
+	OPT_CHECK,
+	OPT_SSH_PORT,
+	OPT_HTTPS_PORT,
+};
+
+static const struct option long_options[] = {
+	{ "system", no_argument, NULL, OPT_SYSTEM },
+	{ "config-dir", required_argument, NULL, OPT_CONFIG_DIR },
+	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
+	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
+	{ "yang-dir", required_argument, NULL, OPT_YANG_DIR },
+	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
+	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+	{ "syslog", no_argument, NULL, OPT_SYSLOG },
+	{ "check", required_argument, NULL, OPT_CHECK },
+	{ "ssh-port", required_argument, NULL, OPT_SSH_PORT },
+	{ "https-port", required_argument, NULL, OPT_HTTPS_PORT },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char usage[] =
+	"Usage: ashlard [options]\n"
+	"  --system            change accounts, host name, clock and services of this machine\n"
+	"  --config-dir DIR    startup configuration and keys (/cfg)\n"
+	"  --run-dir DIR       what a restart within one boot needs, sockets (/run/ashlar)\n"
+	"  --state-dir DIR     containers, volumes, downloads (/var/lib/ashlar)\n"
+	"  --yang-dir DIR      YANG modules (" YANG_INSTALL_DIR ")\n"
+	"  --no-kernel         change nothing: record what would be done\n"
+	"  --ssh-port PORT     NETCONF over SSH (830; 0: none)\n"
+	"  --https-port PORT   RESTCONF over HTTPS (443; 0: none)\n"
+	"  --log-level LEVEL   error, warning, notice, info or debug\n"
+	"  --syslog            log to syslog instead of stderr\n"
+	"  --check FILE        validate a configuration file and exit\n";
+
+static int parse_port(const char *text, uint16_t *ret_port)
+{
+	uint64_t value;
+	int r = str_u64(text, 0, UINT16_MAX, &value);
+
+	if (r < 0)
+		fprintf(stderr, "ashlard: %s is not a port number\n", text);
+	else
+		*ret_port = (uint16_t)value;
+	return r;
+}
+
+static int parse_option(struct options *options, int c)
+{
+	switch (c) {
+	case OPT_SYSTEM:
+		options->is_system = true;
+		return 0;
+	case OPT_CONFIG_DIR:
+		options->config_dir = optarg;
+		return 0;
+	case OPT_RUN_DIR:
+		options->run_dir = optarg;
+		return 0;
+	case OPT_STATE_DIR:
+		options->state_dir = optarg;
+		return 0;
+	case OPT_YANG_DIR:
+		options->yang_dir = optarg;
+		return 0;
+	case OPT_NO_KERNEL:
+		options->has_no_kernel = true;
+		return 0;
+	case OPT_SYSLOG:
+		options->to_syslog = true;
+		return 0;
+	case OPT_CHECK:
+		options->check = optarg;
+		return 0;
+	case OPT_SSH_PORT:
+		return parse_port(optarg, &options->ssh_port);
+	case OPT_HTTPS_PORT:
+		return parse_port(optarg, &options->https_port);
+	case OPT_LOG_LEVEL:
+		if (log_level_parse(optarg, &options->log_level) == 0)
+			return 0;
+		fprintf(stderr, "ashlard: %s is not a log level\n", optarg);
+		return -EINVAL;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs(usage, stderr);
+		return -EINVAL;
+	}
+}
+
+static void set_defaults(struct options *options)
+{
+	*options = (struct options){
+		.config_dir = "/cfg",
+		.run_dir = "/run/ashlar",
+		.state_dir = "/var/lib/ashlar",
+		.yang_dir = YANG_INSTALL_DIR,
+		.log_level = LOG_LEVEL_NOTICE,
+		.ssh_port = 830,
+		.https_port = 443,
+	};
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options)
+{
+	int c;
+
+	set_defaults(ret_options);
+	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0) {
+		if (parse_option(ret_options, c) < 0)
+			return -EINVAL;
+	}
+	if (optind < argc) {
+		fprintf(stderr, "ashlard: unknown argument %s\n", argv[optind]);
+		return -EINVAL;
+	}
+	return 0;
+}
