@@ -819,7 +819,7 @@ static bool has_operation_below(const struct lyd_node *node)
 static int apply_absent(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
 	struct lyd_node *request, enum edit_operation op, struct err *err)
 {
-	struct lyd_node *made;
+	struct lyd_node *made = NULL;
 	int r;
 
 	if (op != EDIT_NONE)
