@@ -93,7 +93,7 @@ build_with()
 		rm -f "$log"
 		return 0
 	fi
-	tail -n 40 "$log" >&2
+	grep -v '^\[[0-9/]*\] [CL]' "$log" | tail -n 40 >&2
 	rm -f "$log"
 	return 1
 }
