@@ -205,16 +205,29 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 
 /* --- show -------------------------------------------------------------------------------------- */
 
+static int compare_links(const void *a, const void *b)
+{
+	const struct link *p = *(const struct link *const *)a, *q = *(const struct link *const *)b;
+
+	if (p->ifindex != q->ifindex)
+		return p->ifindex < q->ifindex ? -1 : 1;
+	return strcmp(p->object.key, q->object.key);
+}
+
+/* In the order in which they were made. */
 static void units(const struct have *have, const struct lysc_node *unit_schema,
 	void (*add)(void *arg, const char *key), void *arg)
 {
+	_cleanup_free_ const struct link **links =
+		xcalloc(have_count(have, &object_kind_link) + 1, sizeof(*links));
+	size_t count = 0, at = 0;
 	const struct link *link;
-	size_t at = 0;
 
-	if (!str_equal(unit_schema->name, "interface"))
-		return;
 	while ((link = have_next(have, &object_kind_link, &at)))
-		add(arg, link->object.key);
+		links[count++] = link;
+	qsort(links, count, sizeof(*links), compare_links);
+	for (size_t i = 0; i < count; i++)
+		add(arg, links[i]->object.key);
 }
 
 static const char *type_of(const struct link *link)
@@ -395,6 +408,11 @@ static int show(
 
 static const char *const interfaces_features[] = { "if-mib", NULL };
 static const char *const infix_features[] = { "vlan-filtering", NULL };
+/* Without these the leafrefs of WireGuard, not supported itself, have no target and nothing loads. */
+static const char *const keystore_features[] = { "central-keystore-supported", "asymmetric-keys",
+	"symmetric-keys", NULL };
+static const char *const truststore_features[] = { "central-truststore-supported", "public-keys",
+	NULL };
 
 const struct feature feature_interface = {
 	.name = "interface",
@@ -403,6 +421,9 @@ const struct feature feature_interface = {
 			{ "ietf-interfaces", interfaces_features },
 			{ "iana-if-type", NULL },
 			{ "infix-if-type", NULL },
+			{ "ieee802-dot1q-types", NULL },
+			{ "ietf-keystore", keystore_features },
+			{ "ietf-truststore", truststore_features },
 			{ "infix-interfaces", infix_features },
 			{ NULL, NULL },
 		},

@@ -135,12 +135,12 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 
 /* --- show -------------------------------------------------------------------------------------- */
 
-static const char *origin_of(const struct address *address)
+static const char *origin_of(const struct address *address, bool is_configured)
 {
+	if (is_configured || address->protocol == KERNEL_PROTOCOL)
+		return "static";
 	if (address->protocol == IFAPROT_KERNEL_LL || address->protocol == IFAPROT_KERNEL_RA)
 		return "link-layer";
-	if (address->protocol == KERNEL_PROTOCOL)
-		return "static";
 	if (address->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6) &&
 		address->protocol == 0)
 		return "link-layer"; /* a kernel that does not tell */
@@ -161,13 +161,17 @@ static int show_address(const struct address *address, struct lyd_node *ip, stru
 {
 	char text[INET6_ADDRSTRLEN];
 	struct lyd_node *node = NULL;
+	bool is_configured;
 	int r;
 
 	inet_ntop(address->family, &address->in6, text, sizeof(text));
 	r = build_entry(ip, "address", text, &node, err);
-	if (r == 0 && !node_exists(node, "prefix-length"))
+	if (r < 0)
+		return r;
+	is_configured = node_exists(node, "prefix-length");
+	if (!is_configured)
 		r = build_u64(node, "prefix-length", address->prefix_length, err);
-	return r < 0 ? r : build_leaf(node, "origin", origin_of(address), err);
+	return r < 0 ? r : build_leaf(node, "origin", origin_of(address, is_configured), err);
 }
 
 /* What is configured stays as it is; what is not is told as it is. */

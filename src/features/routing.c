@@ -37,8 +37,8 @@ static bool is_route(const struct lysc_node *schema)
 
 static int family_of(const struct lyd_node *route)
 {
-	return str_equal(lyd_owner_module(route)->name, "ietf-ipv6-unicast-routing") ? AF_INET6
-										     : AF_INET;
+	return str_equal(route->schema->module->name, "ietf-ipv6-unicast-routing") ? AF_INET6
+										   : AF_INET;
 }
 
 static int check_protocol(const struct unit *unit, struct err *err)

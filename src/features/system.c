@@ -174,8 +174,7 @@ const struct feature feature_system = {
 		},
 	.state_roots =
 		(const char *const[]){
-			"/ietf-system:system-state/platform",
-			"/ietf-system:system-state/clock",
+			"/ietf-system:system-state",
 			NULL,
 		},
 	.fill = fill,

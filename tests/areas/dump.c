@@ -1,0 +1,147 @@
+/* Wanted objects as text. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ashlar/kernel.h"
+#include "ashlar/str.h"
+#include "ashlar/system.h"
+
+#include "areas.h"
+
+static void put(struct buf *out, const char *format, ...) PRINTF(2, 3);
+
+static void put(struct buf *out, const char *format, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (buf_append_str(out, text) < 0)
+		abort();
+}
+
+static void dump_bridge(struct buf *out, const struct link_bridge *bridge)
+{
+	put(out, " vlan_filtering=%d vlan_protocol=%04x group_fwd_mask=%04x",
+		bridge->vlan_filtering, bridge->vlan_protocol, bridge->group_fwd_mask);
+	put(out, " stp=%d stp_priority=%u hello=%u forward_delay=%u max_age=%u", bridge->stp,
+		bridge->stp_priority, bridge->stp_hello_s, bridge->stp_forward_delay_s,
+		bridge->stp_max_age_s);
+	put(out, " snooping=%d querier=%d query_ifaddr=%d query_interval=%u",
+		bridge->multicast_snooping, bridge->multicast_querier,
+		bridge->multicast_query_ifaddr, bridge->multicast_query_interval_s);
+}
+
+static void dump_kind(struct buf *out, const struct link *link)
+{
+	put(out, " kind=%s", link->kind ? link_kind_name(link->kind) : "none");
+	if (link->kind == &link_kind_bridge)
+		dump_bridge(out, &link->bridge);
+	else if (link->kind == &link_kind_vlan)
+		put(out, " id=%u protocol=%04x lower=%s", link->vlan.id, link->vlan.protocol,
+			link->vlan.lower);
+	else if (link->kind == &link_kind_veth)
+		put(out, " peer=%s", link->veth.peer);
+}
+
+static void dump_link(struct buf *out, const struct link *link)
+{
+	char mac[18];
+
+	if (link->set & (1U << LINK_KIND))
+		dump_kind(out, link);
+	if (link->set & (1U << LINK_ALIAS))
+		put(out, " alias=\"%s\"", link->alias);
+	if (link->set & (1U << LINK_MTU))
+		put(out, " mtu=%u", link->mtu);
+	if (link->set & (1U << LINK_MAC)) {
+		str_mac(mac, link->mac);
+		put(out, " mac=%s", mac);
+	}
+	if (link->set & (1U << LINK_MASTER))
+		put(out, " master=%s", link->master);
+	if (link->set & (1U << LINK_PORT))
+		put(out, " flood=%d/%d/%d fast_leave=%d router=%u", link->port.flood_broadcast,
+			link->port.flood_unicast, link->port.flood_multicast, link->port.fast_leave,
+			link->port.multicast_router);
+	if (link->set & (1U << LINK_DOWN))
+		put(out, " down");
+	if (link->set & (1U << LINK_NETNS))
+		put(out, " netns=%s as %s", link->netns, link->netns_name);
+	for (size_t i = 0; i < LINK_ATTRS; i++) {
+		if (link->set & (1U << i))
+			put(out, "\n\t\tattribute of %s", link->paths[i]);
+	}
+}
+
+static void dump_route(struct buf *out, const struct route *route)
+{
+	static const char *const types[] = { "unicast", "blackhole", "unreachable", "prohibit" };
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(route->family, &route->dst, text, sizeof(text));
+	put(out, " %s %s/%u table=%u metric=%u", types[route->type], text, route->prefix_length,
+		route->table, route->metric);
+	if (route->has_gateway) {
+		inet_ntop(route->gateway_family, &route->gateway, text, sizeof(text));
+		put(out, " via=%s", text);
+	}
+	if (*route->link)
+		put(out, " link=%s", route->link);
+}
+
+static void dump_values(struct buf *out, const struct object *object)
+{
+	if (object->kind == &object_kind_link)
+		dump_link(out, (const void *)object);
+	else if (object->kind == &object_kind_route)
+		dump_route(out, (const void *)object);
+	else if (object->kind == &object_kind_bridge_vlan)
+		put(out, "%s%s",
+			((const struct bridge_vlan *)(const void *)object)->is_untagged
+				? " untagged"
+				: " tagged",
+			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
+	else if (object->kind == &object_kind_sysctl)
+		put(out, " value=%u", ((const struct sysctl *)(const void *)object)->value);
+	else if (object->kind == &object_kind_hostname)
+		put(out, " name=%s", ((const struct hostname *)(const void *)object)->name);
+}
+
+static char *dump_object(const struct object *object)
+{
+	struct buf out = { 0 };
+
+	put(&out, "\t%s %s", object->kind->name, object->key);
+	dump_values(&out, object);
+	for (size_t k = 0; k < object->needs_count; k++)
+		put(&out, "\n\t\tneeds %s %s", object->needs[k].kind->name, object->needs[k].key);
+	if (*object->path)
+		put(&out, "\n\t\tfrom %s", object->path);
+	put(&out, "\n");
+	return buf_take(&out);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+char *dump_want(const struct want *want)
+{
+	_cleanup_free_ char **texts = xcalloc(want_count(want) + 1, sizeof(*texts));
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < want_count(want); i++)
+		texts[i] = dump_object(want_at(want, i));
+	qsort(texts, want_count(want), sizeof(*texts), compare_texts);
+	put(&out, "%s\n", want_unit_path(want));
+	for (size_t i = 0; i < want_count(want); i++) {
+		put(&out, "%s", texts[i]);
+		free(texts[i]);
+	}
+	return buf_take(&out);
+}

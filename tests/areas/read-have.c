@@ -1,0 +1,302 @@
+/*
+ * Observed objects from text, one a line:
+ *
+ *	link NAME [field=value …]
+ *	address LINK ADDRESS/LENGTH [protocol=N]
+ *	route PREFIX/LENGTH [field=value …]
+ *	vlan LINK VID [untagged] [pvid]
+ */
+#include <arpa/inet.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
+#include <net/ethernet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ashlar/kernel.h"
+#include "ashlar/str.h"
+
+#include "areas.h"
+
+static const char *where;
+
+static void __attribute__((noreturn)) bad(const char *what)
+{
+	fprintf(stderr, "%s: cannot read \"%s\"\n", where, what);
+	exit(2);
+}
+
+/* The next word of the line; NULL at its end. */
+static char *word(char **line)
+{
+	char *text;
+
+	while ((text = strsep(line, " \t"))) {
+		if (*text)
+			return text;
+	}
+	return NULL;
+}
+
+static uint64_t number(const char *text)
+{
+	uint64_t value;
+
+	if (str_u64(text, 0, UINT64_MAX, &value) < 0)
+		bad(text);
+	return value;
+}
+
+static void name(char *to, const char *text)
+{
+	if (str_copy(to, KERNEL_NAME_MAX, text) < 0)
+		bad(text);
+}
+
+static void link_kind(struct link *link, const char *text)
+{
+	const struct link_kind *kinds[] = { &link_kind_bridge, &link_kind_vlan, &link_kind_veth };
+
+	snprintf(link->kind_name, sizeof(link->kind_name), "%s", text);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (str_equal(link_kind_name(kinds[i]), text))
+			link->kind = kinds[i];
+	}
+}
+
+static void link_flag(struct link *link, const char *flag)
+{
+	if (str_equal(flag, "up"))
+		link->flags |= IFF_UP;
+	else if (str_equal(flag, "running"))
+		link->flags |= IFF_RUNNING;
+	else if (str_equal(flag, "loopback"))
+		link->flags |= IFF_LOOPBACK, link->arptype = ARPHRD_LOOPBACK;
+	else if (str_equal(flag, "dsa"))
+		link->is_dsa = true;
+	else if (str_equal(flag, "vlan_filtering"))
+		link->bridge.vlan_filtering = true;
+	else if (str_equal(flag, "stp"))
+		link->bridge.stp = true;
+	else if (str_equal(flag, "forwarding4"))
+		link->ipv4_forwarding = true;
+	else if (str_equal(flag, "forwarding6"))
+		link->ipv6_forwarding = true;
+	else
+		bad(flag);
+}
+
+static bool link_name(struct link *link, const char *field, const char *value)
+{
+	if (str_equal(field, "master"))
+		name(link->master, value);
+	else if (str_equal(field, "peer"))
+		name(link->veth.peer, value);
+	else if (str_equal(field, "lower"))
+		name(link->vlan.lower, value);
+	else if (str_equal(field, "alias"))
+		snprintf(link->alias, sizeof(link->alias), "%s", value);
+	else if (str_equal(field, "kind"))
+		link_kind(link, value);
+	else if (str_equal(field, "mac"))
+		link->has_mac = !str_parse_mac(value, link->mac);
+	else
+		return false;
+	return true;
+}
+
+static void link_number(struct link *link, const char *field, uint64_t value)
+{
+	if (str_equal(field, "ifindex"))
+		link->ifindex = (uint32_t)value;
+	else if (str_equal(field, "oper"))
+		link->operstate = (uint8_t)value;
+	else if (str_equal(field, "mtu"))
+		link->mtu = (uint32_t)value;
+	else if (str_equal(field, "speed"))
+		link->speed_mbps = (uint32_t)value;
+	else if (str_equal(field, "duplex"))
+		link->duplex = (uint8_t)value;
+	else if (str_equal(field, "autoneg"))
+		link->autoneg = (uint8_t)value;
+	else if (str_equal(field, "changed"))
+		link->last_change_ms = value;
+	else if (str_equal(field, "id"))
+		link->vlan.id = (uint16_t)value;
+	else if (str_equal(field, "state"))
+		link->port.state = (uint8_t)value;
+	else if (str_equal(field, "priority"))
+		link->bridge.stp_priority = (uint16_t)value;
+	else if (str_equal(field, "groups"))
+		link->bridge.group_fwd_mask = (uint16_t)value;
+	else
+		bad(field);
+}
+
+/* Counters, all different: rx_packets = 10 * seed + 1 … */
+static void link_counters(struct link *link, uint64_t seed)
+{
+	uint64_t *counters[] = { &link->stats.rx_packets, &link->stats.rx_multicast,
+		&link->stats.rx_bytes, &link->stats.rx_errors, &link->stats.rx_dropped,
+		&link->stats.rx_nohandler, &link->stats.tx_packets, &link->stats.tx_bytes,
+		&link->stats.tx_errors, &link->stats.tx_dropped };
+
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		*counters[i] = seed + (i == 0 || i == 6 ? 1000 : 0) + i;
+}
+
+static void read_link(char *line)
+{
+	char *key = word(&line), *field;
+	struct link *link = object_new(&object_kind_link, key ? key : "");
+
+	link->arptype = ARPHRD_ETHER;
+	link->vlan.protocol = ETHERTYPE_VLAN;
+	link->set = (1U << LINK_ATTRS) - 1;
+	link->duplex = link->autoneg = 0xff;
+	while ((field = word(&line))) {
+		char *value = strchr(field, '=');
+
+		if (value)
+			*value++ = '\0';
+		if (!value)
+			link_flag(link, field);
+		else if (str_equal(field, "counters"))
+			link_counters(link, number(value));
+		else if (!link_name(link, field, value))
+			link_number(link, field, number(value));
+	}
+	if (link->flags & IFF_UP)
+		have_put(object_new(&object_kind_link_up, link->object.key));
+	have_put(&link->object);
+}
+
+static uint8_t read_prefix(char *text, void *addr, uint8_t *ret_length)
+{
+	char *slash = strchr(text, '/');
+	uint8_t family = strchr(text, ':') ? AF_INET6 : AF_INET;
+
+	if (!slash)
+		bad(text);
+	*slash = '\0';
+	*ret_length = (uint8_t)number(slash + 1);
+	if (inet_pton(family, text, addr) != 1)
+		bad(text);
+	return family;
+}
+
+static void read_address(char *line)
+{
+	char key[ADDRESS_KEY_MAX], *link = word(&line), *text = word(&line), *field;
+	struct in6_addr addr = { 0 };
+	struct address *address;
+	uint8_t length, family;
+
+	if (!link || !text)
+		bad("address");
+	family = read_prefix(text, &addr, &length);
+	address_key(key, link, family, &addr, length);
+	address = object_new(&object_kind_address, key);
+	name(address->link, link);
+	address->family = family;
+	address->prefix_length = length;
+	memcpy(&address->in6, &addr, family == AF_INET6 ? 16 : 4);
+	while ((field = word(&line))) {
+		if (!str_starts(field, "protocol="))
+			bad(field);
+		address->protocol = (uint8_t)number(strchr(field, '=') + 1);
+	}
+	have_put(&address->object);
+}
+
+static void route_field(struct route *route, const char *field, const char *value)
+{
+	if (str_equal(field, "via")) {
+		route->gateway_family = strchr(value, ':') ? AF_INET6 : AF_INET;
+		route->has_gateway = inet_pton(route->gateway_family, value, &route->gateway) == 1;
+	} else if (str_equal(field, "link")) {
+		name(route->link, value);
+	} else if (str_equal(field, "metric")) {
+		route->metric = (uint32_t)number(value);
+	} else if (str_equal(field, "protocol")) {
+		route->protocol = (uint8_t)number(value);
+	} else if (str_equal(field, "table")) {
+		route->table = (uint32_t)number(value);
+	} else if (str_equal(field, "type")) {
+		route->type = (enum route_type)number(value);
+	} else if (str_equal(field, "flags")) {
+		route->flags = (uint32_t)number(value);
+	} else if (str_equal(field, "seen")) {
+		route->seen_ms = number(value);
+	} else {
+		bad(field);
+	}
+}
+
+static void read_route(char *line)
+{
+	char key[ROUTE_KEY_MAX], *text = word(&line), *field;
+	struct route parsed = { .table = RT_TABLE_MAIN }, *route;
+
+	if (!text)
+		bad("route");
+	parsed.family = read_prefix(text, &parsed.dst, &parsed.prefix_length);
+	while ((field = word(&line))) {
+		char *value = strchr(field, '=');
+
+		if (!value)
+			bad(field);
+		*value++ = '\0';
+		route_field(&parsed, field, value);
+	}
+	route_key(key, parsed.family, parsed.table, &parsed.dst, parsed.prefix_length,
+		parsed.metric, 0);
+	route = object_new(&object_kind_route, key);
+	parsed.object = route->object;
+	*route = parsed;
+	have_put(&route->object);
+}
+
+static void read_vlan(char *line)
+{
+	char key[BRIDGE_VLAN_KEY_MAX], *link = word(&line), *vid = word(&line), *flag;
+	struct bridge_vlan *vlan;
+
+	if (!link || !vid)
+		bad("vlan");
+	bridge_vlan_key(key, link, (uint16_t)number(vid));
+	vlan = object_new(&object_kind_bridge_vlan, key);
+	name(vlan->link, link);
+	vlan->vid = (uint16_t)number(vid);
+	while ((flag = word(&line))) {
+		vlan->is_untagged |= str_equal(flag, "untagged");
+		vlan->is_pvid |= str_equal(flag, "pvid");
+	}
+	have_put(&vlan->object);
+}
+
+void read_have(char *text, const char *file)
+{
+	static const struct {
+		const char *kind;
+		void (*read)(char *line);
+	} readers[] = { { "link", read_link }, { "address", read_address }, { "route", read_route },
+		{ "vlan", read_vlan } };
+	char *line;
+
+	where = file;
+	while ((line = strsep(&text, "\n"))) {
+		char *kind = *line == '#' ? NULL : word(&line);
+		size_t i;
+
+		if (!kind)
+			continue;
+		for (i = 0; i < ARRAY_SIZE(readers); i++) {
+			if (str_equal(readers[i].kind, kind))
+				break;
+		}
+		if (i == ARRAY_SIZE(readers))
+			bad(kind);
+		readers[i].read(line);
+	}
+}
