@@ -1,0 +1,44 @@
+/* RESTCONF's query parameters (RFC 8040 section 4.8). Pure. */
+#ifndef ASHLAR_SERVER_RC_QUERY_H
+#define ASHLAR_SERVER_RC_QUERY_H
+
+#include <stdbool.h>
+
+#include "ashlar/datastore.h"
+#include "ashlar/err.h"
+
+enum rc_insert {
+	RC_INSERT_NONE,
+	RC_INSERT_FIRST,
+	RC_INSERT_LAST,
+	RC_INSERT_BEFORE,
+	RC_INSERT_AFTER,
+};
+
+struct rc_query {
+	bool has_defaults;
+	enum ds_content content;
+	unsigned depth; /* 0: unbounded */
+	enum with_defaults defaults;
+	const char *fields; /* NULL: not given; in the text that was parsed */
+	enum rc_insert insert;
+	char *point; /* likewise; for rc_uri_parse_point() */
+};
+
+/* What a method and resource allow: bits for rc_query_parse(). */
+enum {
+	RC_QUERY_CONTENT = 1,
+	RC_QUERY_DEPTH = 2,
+	RC_QUERY_FIELDS = 4,
+	RC_QUERY_DEFAULTS = 8,
+	RC_QUERY_INSERT = 16, /* and point */
+};
+
+/*
+ * Reads a query, which is decoded in place and must outlive @ret_query; NULL: there is none. -EINVAL
+ * for what is unknown, not in @allowed, given twice, or wrong (RFC 8040 section 4.8).
+ */
+int rc_query_parse(
+	char *text, unsigned allowed, struct rc_query *ret_query, struct err *err) WARN_UNUSED;
+
+#endif
