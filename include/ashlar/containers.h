@@ -21,10 +21,10 @@
 #include "ashlar/object.h"
 
 /* What configuration may ask for; features refuse more. */
-#define CONTAINER_NAME_MAX     64
-#define CONTAINER_CONTENT_MAX  ((size_t)1 << 20) /* bytes of one mount's content */
-#define CONTAINER_ITEMS_MAX    256		 /* of env, mounts, volumes … each */
-#define CONTAINER_STATUS_MAX   512
+#define CONTAINER_NAME_MAX    64
+#define CONTAINER_CONTENT_MAX ((size_t)1 << 20) /* bytes of one mount's content */
+#define CONTAINER_ITEMS_MAX   256		/* of env, mounts, volumes … each */
+#define CONTAINER_STATUS_MAX  512
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -45,6 +45,11 @@ struct containers_config {
  * state_init() and before the first plan.
  */
 int containers_init(const struct containers_config *config, struct err *err) WARN_UNUSED;
+/*
+ * Configuration is in force: what was found at start and nobody wants is let go. Programs end; what
+ * they kept (volumes, unpacked images) goes only where an earlier daemon was told to remove it.
+ */
+void containers_settled(void);
 /* Containers run on. */
 void containers_done(void);
 
@@ -178,7 +183,7 @@ struct container {
 	char *id;      /* of this run, 64 hexadecimal digits; NULL: never started */
 	char *cmdline; /* what was run; NULL: never started */
 	char image_id[IMAGE_DIGEST_MAX];
-	pid_t pid; /* 0: not running */
+	pid_t pid;		      /* 0: not running */
 	struct container_usage usage; /* fresh after object_kind_container.refresh() */
 };
 extern const struct object_kind object_kind_container;

@@ -40,8 +40,8 @@ static const char *wanted_name(const char *name)
 	return NULL;
 }
 
-static int copy_entry(struct archive *archive, int layout, const char *name, uint64_t *left,
-	struct err *err)
+static int copy_entry(
+	struct archive *archive, int layout, const char *name, uint64_t *left, struct err *err)
 {
 	_cleanup_close_ int fd =
 		openat(layout, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -145,8 +145,7 @@ int fetch_open_blob(
 	if (fd < 0)
 		return err_set(err, fd == -ENOENT ? -EBADMSG : fd, NULL,
 			"the image lacks its part %.12s: %s", descriptor->digest, strerror(-fd));
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-		(uint64_t)st.st_size != descriptor->size)
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != descriptor->size)
 		return err_set(err, -EBADMSG, NULL,
 			"part %.12s of the image does not have %ju bytes", descriptor->digest,
 			(uintmax_t)descriptor->size);
@@ -167,8 +166,8 @@ static int read_all(int fd, char **ret_text, size_t *ret_size, struct err *err)
 	} while (size <= OCI_DOCUMENT_MAX && (got > 0 || (got < 0 && errno == EINTR)));
 	if (got < 0 || size > OCI_DOCUMENT_MAX) {
 		free(text);
-		return err_set(err, -EFBIG, NULL, "a document of the image is larger than %zu bytes",
-			OCI_DOCUMENT_MAX);
+		return err_set(err, -EFBIG, NULL,
+			"a document of the image is larger than %zu bytes", OCI_DOCUMENT_MAX);
 	}
 	*ret_text = text;
 	*ret_size = size;

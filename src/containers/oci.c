@@ -36,9 +36,18 @@ static const struct {
 	const char *name;
 	int number;
 } signals[] = {
-	{ "HUP", SIGHUP }, { "INT", SIGINT }, { "QUIT", SIGQUIT }, { "KILL", SIGKILL },
-	{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 }, { "TERM", SIGTERM }, { "CONT", SIGCONT },
-	{ "WINCH", SIGWINCH }, { "PWR", SIGPWR }, { "ALRM", SIGALRM }, { "RTMIN+3", 37 },
+	{ "HUP", SIGHUP },
+	{ "INT", SIGINT },
+	{ "QUIT", SIGQUIT },
+	{ "KILL", SIGKILL },
+	{ "USR1", SIGUSR1 },
+	{ "USR2", SIGUSR2 },
+	{ "TERM", SIGTERM },
+	{ "CONT", SIGCONT },
+	{ "WINCH", SIGWINCH },
+	{ "PWR", SIGPWR },
+	{ "ALRM", SIGALRM },
+	{ "RTMIN+3", 37 },
 };
 
 void oci_strings_free(char **strings)
@@ -84,7 +93,8 @@ int oci_signal(const char *text)
 	return -EINVAL;
 }
 
-static int parse(const char *text, size_t size, const char *what, json_t **ret_root, struct err *err)
+static int parse(
+	const char *text, size_t size, const char *what, json_t **ret_root, struct err *err)
 {
 	json_error_t error;
 	json_t *root;
@@ -94,8 +104,8 @@ static int parse(const char *text, size_t size, const char *what, json_t **ret_r
 			OCI_DOCUMENT_MAX);
 	root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
 	if (!root)
-		return err_set(err, -EBADMSG, NULL, "the image's %s is not JSON: %s", what,
-			error.text);
+		return err_set(
+			err, -EBADMSG, NULL, "the image's %s is not JSON: %s", what, error.text);
 	if (!json_is_object(root)) {
 		json_decref(root);
 		return err_set(err, -EBADMSG, NULL, "the image's %s is not an object", what);
@@ -126,8 +136,8 @@ static int parse_descriptor(const json_t *json, const char *what,
 		return err_set(err, -EBADMSG, NULL, "the image's %s lacks digest or size", what);
 	if (!str_starts(digest, "sha256:") || strlen(digest) != 7 + 64 ||
 		str_unhex(bytes, sizeof(bytes), digest + 7, 0) < 0)
-		return err_set(err, -EBADMSG, NULL, "the image's %s has a digest other than sha256",
-			what);
+		return err_set(
+			err, -EBADMSG, NULL, "the image's %s has a digest other than sha256", what);
 	ret_descriptor->media = media_of(json);
 	ret_descriptor->size = (uint64_t)json_integer_value(size);
 	str_hex(ret_descriptor->digest, bytes, sizeof(bytes));
@@ -213,8 +223,8 @@ int oci_parse_index(const char *text, size_t size, const char *tag,
 	}
 	if (tag && !seen_tag)
 		return err_set(err, -ENOENT, NULL, "the archive holds no image named %s", tag);
-	return err_set(err, -ENOENT, NULL, "the archive holds no image for linux on %s",
-		architecture());
+	return err_set(
+		err, -ENOENT, NULL, "the archive holds no image for linux on %s", architecture());
 }
 
 static int parse_layers(const json_t *list, struct oci_manifest *manifest, struct err *err)
@@ -277,7 +287,8 @@ static int take_string(const json_t *json, const char *what, char **ret_text, st
 }
 
 /* Absent and null are an empty array. */
-static int take_strings(const json_t *config, const char *name, char ***ret_strings, struct err *err)
+static int take_strings(
+	const json_t *config, const char *name, char ***ret_strings, struct err *err)
 {
 	const json_t *list = json_object_get(config, name);
 	_cleanup_(oci_strings_freep) char **strings = NULL;
@@ -309,10 +320,11 @@ static int take_volumes(json_t *config, char ***ret_strings, struct err *err)
 	size_t at = 0;
 
 	if (json_object_size(object) > OCI_STRINGS_MAX)
-		return err_set(err, -EFBIG, NULL, "the image has more than %d volumes",
-			OCI_STRINGS_MAX);
+		return err_set(
+			err, -EFBIG, NULL, "the image has more than %d volumes", OCI_STRINGS_MAX);
 	strings = xcalloc(json_object_size(object) + 1, sizeof(*strings));
-	json_object_foreach(object, key, value) {
+	json_object_foreach(object, key, value)
+	{
 		if (key[0] == '/' && strlen(key) < 4096)
 			strings[at++] = xstrdup(key);
 	}
@@ -342,7 +354,8 @@ static int take_stop_signal(const json_t *config, int *ret_signal, struct err *e
 		return ret;
 	ret = oci_signal(text);
 	if (ret < 0)
-		return err_set(err, -EBADMSG, NULL, "the image's stop signal %s is not known", text);
+		return err_set(
+			err, -EBADMSG, NULL, "the image's stop signal %s is not known", text);
 	*ret_signal = ret;
 	return 0;
 }

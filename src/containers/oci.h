@@ -57,8 +57,8 @@ int oci_parse_index(const char *text, size_t size, const char *tag,
 int oci_parse_manifest(const char *text, size_t size, struct oci_manifest *ret_manifest,
 	struct err *err) WARN_UNUSED;
 void oci_manifest_done(struct oci_manifest *manifest);
-int oci_parse_config(const char *text, size_t size, struct oci_config *ret_config,
-	struct err *err) WARN_UNUSED;
+int oci_parse_config(
+	const char *text, size_t size, struct oci_config *ret_config, struct err *err) WARN_UNUSED;
 void oci_config_done(struct oci_config *config);
 
 /* "SIGTERM", "TERM", "15" → 15; -EINVAL. */

@@ -25,13 +25,44 @@
 #define FILES_MAX 1024
 
 static const int refused_calls[] = {
-	SYS_acct, SYS_add_key, SYS_bpf, SYS_chroot, SYS_clock_settime, SYS_connect, SYS_delete_module,
-	SYS_execve, SYS_execveat, SYS_finit_module, SYS_fsopen, SYS_init_module, SYS_io_uring_setup,
-	SYS_kexec_load, SYS_keyctl, SYS_kill, SYS_mount, SYS_move_mount,
-	SYS_name_to_handle_at, SYS_open_by_handle_at, SYS_open_tree, SYS_perf_event_open,
-	SYS_pidfd_open, SYS_pidfd_getfd, SYS_pivot_root, SYS_process_vm_readv, SYS_process_vm_writev,
-	SYS_ptrace, SYS_quotactl, SYS_reboot, SYS_request_key, SYS_sethostname, SYS_setns, SYS_socket,
-	SYS_swapon, SYS_umount2, SYS_unshare, SYS_userfaultfd,
+	SYS_acct,
+	SYS_add_key,
+	SYS_bpf,
+	SYS_chroot,
+	SYS_clock_settime,
+	SYS_connect,
+	SYS_delete_module,
+	SYS_execve,
+	SYS_execveat,
+	SYS_finit_module,
+	SYS_fsopen,
+	SYS_init_module,
+	SYS_io_uring_setup,
+	SYS_kexec_load,
+	SYS_keyctl,
+	SYS_kill,
+	SYS_mount,
+	SYS_move_mount,
+	SYS_name_to_handle_at,
+	SYS_open_by_handle_at,
+	SYS_open_tree,
+	SYS_perf_event_open,
+	SYS_pidfd_open,
+	SYS_pidfd_getfd,
+	SYS_pivot_root,
+	SYS_process_vm_readv,
+	SYS_process_vm_writev,
+	SYS_ptrace,
+	SYS_quotactl,
+	SYS_reboot,
+	SYS_request_key,
+	SYS_sethostname,
+	SYS_setns,
+	SYS_socket,
+	SYS_swapon,
+	SYS_umount2,
+	SYS_unshare,
+	SYS_userfaultfd,
 };
 
 static const unsigned kept_capabilities[] = {
@@ -105,9 +136,9 @@ static int filter_calls(void)
 
 	filter[count++] = (struct sock_filter)BPF_STMT(
 		BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
-	filter[count++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
 	filter[count++] =
-		(struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+		(struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCHITECTURE, 1, 0);
+	filter[count++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	filter[count++] = (struct sock_filter)BPF_STMT(
 		BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 #if defined(__x86_64__)
@@ -139,7 +170,6 @@ int sandbox_enter(const char *dir, struct err *err)
 	if (ret == 0)
 		ret = filter_calls();
 	if (ret < 0)
-		return err_set(
-			err, ret, NULL, "cannot confine the unpacking: %s", strerror(-ret));
+		return err_set(err, ret, NULL, "cannot confine the unpacking: %s", strerror(-ret));
 	return 0;
 }

@@ -20,8 +20,8 @@ struct stream {
 	char bytes[STREAM_STEP];
 };
 
-int stream_new(int fd, const char *algorithm, uint64_t max, struct stream **ret_stream,
-	struct err *err)
+int stream_new(
+	int fd, const char *algorithm, uint64_t max, struct stream **ret_stream, struct err *err)
 {
 	_cleanup_(stream_freep) struct stream *stream = XNEW(struct stream);
 
@@ -29,8 +29,8 @@ int stream_new(int fd, const char *algorithm, uint64_t max, struct stream **ret_
 	stream->max = max;
 	stream->has_digest = algorithm;
 	if (algorithm && digest_init(&stream->digest, algorithm) < 0)
-		return err_set(err, -EOPNOTSUPP, NULL, "checksums by %s are not possible here",
-			algorithm);
+		return err_set(
+			err, -EOPNOTSUPP, NULL, "checksums by %s are not possible here", algorithm);
 	*ret_stream = TAKE(stream);
 	return 0;
 }

@@ -21,10 +21,11 @@ int stream_new(int fd, const char *algorithm, uint64_t max, struct stream **ret_
 void stream_free(struct stream *stream);
 DEFINE_CLEANUP(struct stream *, stream_free)
 /* A reader of tar, plain or compressed, over the stream; archive_read_free() it before the stream. */
-int stream_open_tar(struct stream *stream, struct archive **ret_archive, struct err *err) WARN_UNUSED;
+int stream_open_tar(
+	struct stream *stream, struct archive **ret_archive, struct err *err) WARN_UNUSED;
 /* Reads what is left and compares the digest; -EBADMSG. */
-int stream_finish(struct stream *stream, const char *expected, const char *what,
-	struct err *err) WARN_UNUSED;
+int stream_finish(
+	struct stream *stream, const char *expected, const char *what, struct err *err) WARN_UNUSED;
 
 static inline void archive_freep(struct archive **archive)
 {

@@ -40,8 +40,8 @@
 struct job {
 	bool is_archive;
 	const char *source, *tag, *algorithm, *checksum, *images; /* NULL: none */
-	char *work;	    /* IMAGES/.tmp-XXXXXX */
-	int source_fd;	    /* archive */
+	char *work;						  /* IMAGES/.tmp-XXXXXX */
+	int source_fd;						  /* archive */
 	int ask[2], say[2]; /* pipes: the digest from the inner process, the answer to it */
 	uint64_t bytes_max;
 };
@@ -124,8 +124,8 @@ static int unpack_inside(const struct job *job, struct err *err)
 	if (ret == 0)
 		ret = open_dir("/" UNPACKED_ROOTFS, &root, err);
 	if (ret == 0 && job->is_archive)
-		ret = fetch_archive(job->source_fd, job->algorithm, job->checksum, layout, &limits,
-			err);
+		ret = fetch_archive(
+			job->source_fd, job->algorithm, job->checksum, layout, &limits, err);
 	if (ret == 0)
 		ret = fetch_image(
 			layout, job->tag, unpacked.digest, &manifest, &unpacked.config, err);
@@ -164,7 +164,8 @@ static int mount_layout(const struct job *job, const char *at, struct err *err)
 
 	if (mount(job->source, at, NULL, MS_BIND, NULL) < 0 ||
 		mount(NULL, at, NULL, MS_REMOUNT | flags, NULL) < 0)
-		return err_set(err, -errno, NULL, "cannot read %s: %s", job->source, strerror(errno));
+		return err_set(
+			err, -errno, NULL, "cannot read %s: %s", job->source, strerror(errno));
 	return 0;
 }
 
@@ -174,7 +175,8 @@ static int open_archive(struct job *job, struct err *err)
 
 	job->source_fd = open(job->source, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (job->source_fd < 0 || fstat(job->source_fd, &st) < 0)
-		return err_set(err, -errno, NULL, "cannot read %s: %s", job->source, strerror(errno));
+		return err_set(
+			err, -errno, NULL, "cannot read %s: %s", job->source, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, -EINVAL, NULL, "%s is not a file", job->source);
 	return 0;

@@ -37,8 +37,8 @@
 struct item {
 	struct archive_entry *entry;
 	char path[ENTRY_PATH_MAX]; /* cleaned */
-	int parent;		  /* O_PATH; borrowed from struct unpack */
-	const char *name;	  /* in path; "" for the root itself */
+	int parent;		   /* O_PATH; borrowed from struct unpack */
+	const char *name;	   /* in path; "" for the root itself */
 };
 
 void unpack_init(struct unpack *unpack, int root, const struct unpack_limits *limits)
@@ -125,7 +125,8 @@ enum removal {
 
 static int remove_at(struct unpack *unpack, int parent, const char *name, enum removal removal);
 
-static int remove_children(struct unpack *unpack, int parent, const char *name, enum removal removal)
+static int remove_children(
+	struct unpack *unpack, int parent, const char *name, enum removal removal)
 {
 	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), ret = 0;
 	struct dirent *entry;
@@ -349,8 +350,8 @@ static int make_file(struct unpack *unpack, struct archive *archive, const struc
 	if (size < 0 || (uint64_t)size > unpack->limits->bytes - unpack->bytes)
 		return -EFBIG;
 	unpack->bytes += (uint64_t)size;
-	fd = openat(item->parent, item->name,
-		O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	fd = openat(item->parent, item->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		0600);
 	if (fd < 0)
 		return -errno;
 	ret = write_content(archive, fd, (uint64_t)size);
@@ -547,8 +548,7 @@ static int apply_entries(struct unpack *unpack, struct archive *archive, struct 
 	}
 }
 
-int unpack_layer(
-	struct unpack *unpack, int fd, const struct oci_descriptor *layer, struct err *err)
+int unpack_layer(struct unpack *unpack, int fd, const struct oci_descriptor *layer, struct err *err)
 {
 	_cleanup_(stream_freep) struct stream *stream = NULL;
 	_cleanup_(archive_freep) struct archive *archive = NULL;

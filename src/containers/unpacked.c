@@ -57,11 +57,10 @@ char *unpacked_print(const struct unpacked *unpacked)
 	(void)snprintf(signal, sizeof(signal), "%d", config->stop_signal);
 	root = json_pack("{s:s, s:s, s:I, s:I, s:o, s:{s:o, s:o, s:o, s:o, s:s, s:s, s:s}}",
 		"digest", unpacked->digest, "id", unpacked->id, "uid", (json_int_t)unpacked->uid,
-		"gid", (json_int_t)unpacked->gid, "groups", groups, "config",
-		"Entrypoint", strings_to_json(config->entrypoint), "Cmd",
-		strings_to_json(config->cmd), "Env", strings_to_json(config->env), "Volumes",
-		volumes_to_json(config->volumes), "WorkingDir", config->workdir, "User",
-		config->user, "StopSignal", signal);
+		"gid", (json_int_t)unpacked->gid, "groups", groups, "config", "Entrypoint",
+		strings_to_json(config->entrypoint), "Cmd", strings_to_json(config->cmd), "Env",
+		strings_to_json(config->env), "Volumes", volumes_to_json(config->volumes),
+		"WorkingDir", config->workdir, "User", config->user, "StopSignal", signal);
 	text = json_dumps(root, JSON_INDENT(1));
 	json_decref(root);
 	return text;
@@ -251,7 +250,8 @@ int unpacked_find_user(struct unpacked *unpacked, int root, struct err *err)
 	passwd = read_accounts(root, "/etc/passwd");
 	groups = read_accounts(root, "/etc/group");
 	if (user[0] && !find_passwd(user, passwd, unpacked, &name))
-		return err_set(err, -ENOENT, NULL, "the image runs as user %s, which it lacks", user);
+		return err_set(
+			err, -ENOENT, NULL, "the image runs as user %s, which it lacks", user);
 	if (!find_groups(group, name, groups, unpacked))
 		return err_set(
 			err, -ENOENT, NULL, "the image runs as group %s, which it lacks", group);

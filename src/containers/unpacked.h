@@ -25,8 +25,8 @@ struct unpacked {
 void unpacked_done(struct unpacked *unpacked);
 /* JSON, malloc'd. */
 char *unpacked_print(const struct unpacked *unpacked);
-int unpacked_parse(const char *text, size_t size, struct unpacked *ret_unpacked,
-	struct err *err) WARN_UNUSED;
+int unpacked_parse(
+	const char *text, size_t size, struct unpacked *ret_unpacked, struct err *err) WARN_UNUSED;
 /*
  * Fills in uid, gid and groups from config.user and the files /etc/passwd and /etc/group below @root
  * (a directory's descriptor), as image-spec says. -ENOENT for a name that is not there.

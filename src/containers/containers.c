@@ -1,0 +1,320 @@
+/*
+ * The layer as a whole: its directories, its helper programs, what is found at start, and the target
+ * that steps of a plan are given to.
+ *
+ * A bundle (RUN-DIR/containers/NAME) holds, besides what crun and ashlar-monitor need, a marker for
+ * each object that exists: container.json, image.json, volume-NAME. They go last when an object goes,
+ * and say so when that has begun, so that a daemon that died in between goes on with it. After a boot
+ * there are none: images and volumes are on disk and wait for whoever wants them; a configuration that
+ * did not load loses nothing.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ashlar/file.h"
+#include "ashlar/map.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+#include "cgroup.h"
+#include "image.h"
+#include "private.h"
+#include "runtime.h"
+#include "trash.h"
+#include "volume.h"
+
+#define SMALL_FILE_MAX ((size_t)8 << 20) /* a record holds contents of mounts */
+#define DEFAULT_RUN    "/run/ashlar"
+#define DEFAULT_CGROUP "/ashlar"
+
+struct containers_paths containers_paths;
+
+/* --- small files ---------------------------------------------------------------------------------- */
+
+char *containers_bundle(const char *container, const char *file)
+{
+	return file ? xasprintf("%s/%s/%s", containers_paths.bundles, container, file)
+		    : file_join(containers_paths.bundles, container);
+}
+
+int containers_make_bundle(const char *container, struct err *err)
+{
+	_cleanup_free_ char *path = containers_bundle(container, NULL);
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_set(err, -errno, NULL, "cannot make %s: %s", path, strerror(errno));
+	return 0;
+}
+
+void containers_drop_bundle(const char *container)
+{
+	_cleanup_free_ char *path = containers_bundle(container, NULL);
+
+	(void)rmdir(path); /* ENOTEMPTY: somebody still needs it */
+}
+
+int containers_save(const char *path, const char *text, struct err *err)
+{
+	_cleanup_free_ char *temporary = xasprintf("%s.new", path);
+	_cleanup_close_ int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || file_write_all(fd, text, strlen(text)) < 0 || rename(temporary, path) < 0)
+		return err_set(err, -errno, NULL, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
+json_t *containers_load(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t size;
+	json_t *json;
+
+	if (file_read(path, SMALL_FILE_MAX, &text, &size, NULL) < 0)
+		return NULL;
+	json = json_loadb(text, size, 0, NULL);
+	if (json_is_object(json))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+uint64_t containers_retry_ms(unsigned failures)
+{
+	uint64_t wait = CONTAINERS_RETRY_MIN_MS;
+
+	while (failures-- && wait < CONTAINERS_RETRY_MAX_MS)
+		wait *= 2;
+	return wait < CONTAINERS_RETRY_MAX_MS ? wait : CONTAINERS_RETRY_MAX_MS;
+}
+
+/* --- life ----------------------------------------------------------------------------------------- */
+
+/* Beside the daemon's program, or below it as in a build tree, or where it is installed. */
+static char *find_helper(const char *dir, const char *name)
+{
+	char self[4096];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *path, *slash;
+
+	if (dir)
+		return file_join(dir, name);
+	if (length > 0) {
+		self[length] = '\0';
+		slash = strrchr(self, '/');
+		*slash = '\0';
+		path = file_join(self, name);
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+		path = xasprintf("%s/containers/%s", self, name);
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return file_join(ASHLAR_LIBEXECDIR, name);
+}
+
+static int make_dirs(struct err *err)
+{
+	const struct {
+		const char *path;
+		mode_t mode;
+	} dirs[] = {
+		/* Others must not reach an image's set-id programs, nor a volume's files. */
+		{ containers_paths.bundles, 0700 },
+		{ containers_paths.crun, 0700 },
+		{ containers_paths.images, 0700 },
+		{ containers_paths.refs, 0700 },
+		{ containers_paths.volumes, 0700 },
+		{ containers_paths.trash, 0700 },
+		{ containers_paths.archives, 0700 },
+		{ containers_paths.logs, 0700 },
+	};
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; ret == 0 && i < ARRAY_SIZE(dirs); i++)
+		ret = file_make_dirs(dirs[i].path, dirs[i].mode, err);
+	return ret;
+}
+
+static char *cgroup_parent(const struct containers_config *config)
+{
+	if (config->cgroup_parent)
+		return xstrdup(config->cgroup_parent);
+	if (strcmp(config->run_dir, DEFAULT_RUN) == 0)
+		return xstrdup(DEFAULT_CGROUP);
+	/* Daemons side by side have the hierarchy in common, and containers of the same names. The same
+	 * directory is the same daemon: no secret key in this hash. */
+	{
+		uint32_t hash = 2166136261U;
+		const char *at;
+
+		for (at = config->run_dir; *at; at++)
+			hash = (hash ^ (uint8_t)*at) * 16777619U;
+		return xasprintf("%s-%08x", DEFAULT_CGROUP, hash);
+	}
+}
+
+/* What a bundle says exists. */
+static void find_bundle(const char *container)
+{
+	_cleanup_free_ char *path = containers_bundle(container, NULL);
+	struct dirent *entry;
+	DIR *dir = opendir(path);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (str_starts(entry->d_name, VOLUME_MARKER))
+			volume_adopt(container, entry->d_name + strlen(VOLUME_MARKER));
+		else if (strcmp(entry->d_name, IMAGE_MARKER) == 0)
+			image_adopt(container);
+		else if (strcmp(entry->d_name, RUNTIME_MARKER) == 0)
+			runtime_adopt(container);
+	}
+	closedir(dir);
+}
+
+static void find_bundles(void)
+{
+	struct dirent *entry;
+	DIR *dir = opendir(containers_paths.bundles);
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			find_bundle(entry->d_name);
+	closedir(dir);
+}
+
+int containers_init(const struct containers_config *config, struct err *err)
+{
+	_cleanup_free_ char *parent = cgroup_parent(config);
+	struct containers_paths *paths = &containers_paths;
+	int ret;
+
+	paths->record = config->record;
+	if (config->record)
+		return 0;
+	paths->bundles = file_join(config->run_dir, "containers");
+	paths->crun = file_join(config->run_dir, "crun");
+	paths->images = file_join(config->state_dir, "containers/images");
+	paths->refs = file_join(config->state_dir, "containers/refs");
+	paths->volumes = file_join(config->state_dir, "containers/volumes");
+	paths->trash = file_join(config->state_dir, "containers/trash");
+	paths->archives = file_join(config->state_dir, "containers/oci");
+	paths->logs = file_join(config->state_dir, "log/containers");
+	paths->monitor = find_helper(config->helper_dir, "ashlar-monitor");
+	paths->unpack = find_helper(config->helper_dir, "ashlar-unpack");
+	ret = make_dirs(err);
+	if (ret < 0)
+		return ret;
+	cgroup_init(parent);
+	trash_init();
+	volume_init();
+	image_init();
+	runtime_init();
+	find_bundles();
+	return 0;
+}
+
+/* Calls back with the key of each observed object that nobody wants. */
+static void each_unwanted(const struct object_kind *kind, void (*callback)(const char *key))
+{
+	char **keys = xcalloc(have_count(have_all(), kind), sizeof(*keys));
+	const struct object *object;
+	size_t count = 0, at = 0;
+
+	while ((object = have_next(have_all(), kind, &at)))
+		if (!state_wanted(kind, object->key))
+			keys[count++] = xstrdup(object->key);
+	while (count) {
+		callback(keys[--count]);
+		free(keys[count]);
+	}
+	free(keys);
+}
+
+void containers_settled(void)
+{
+	if (containers_paths.record || containers_paths.is_settled)
+		return;
+	containers_paths.is_settled = true;
+	each_unwanted(&object_kind_container, runtime_disown);
+	each_unwanted(&object_kind_image, image_disown);
+	each_unwanted(&object_kind_volume, volume_disown);
+	runtime_kick_all();
+}
+
+void containers_done(void)
+{
+	struct containers_paths *paths = &containers_paths;
+
+	if (!paths->record) {
+		runtime_done();
+		image_done();
+		volume_done();
+		trash_done();
+		cgroup_done();
+	}
+	free(paths->bundles);
+	free(paths->crun);
+	free(paths->images);
+	free(paths->refs);
+	free(paths->volumes);
+	free(paths->trash);
+	free(paths->archives);
+	free(paths->logs);
+	free(paths->monitor);
+	free(paths->unpack);
+	*paths = (struct containers_paths){ 0 };
+}
+
+/* --- the target ----------------------------------------------------------------------------------- */
+
+static void record_step(struct step *step)
+{
+	if (step->op == STEP_REMOVE)
+		have_remove(step->have->kind, step->have->key);
+	else
+		have_put(object_copy(step->want));
+}
+
+static int apply_step(struct step *step)
+{
+	const struct object *object = step->op == STEP_REMOVE ? step->have : step->want;
+
+	if (containers_paths.record) {
+		record_step(step);
+		return 0;
+	}
+	if (object->kind == &object_kind_image)
+		return image_apply(step);
+	if (object->kind == &object_kind_volume)
+		return volume_apply(step);
+	return runtime_apply(step);
+}
+
+/* Intents only: small files and wake-ups, no step waits for anything. */
+static size_t containers_apply(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		steps[i]->error = apply_step(steps[i]);
+		steps[i]->is_done = steps[i]->error == 0;
+		if (steps[i]->error && stop_on_error)
+			return i + 1;
+	}
+	return count;
+}
+
+const struct target containers_target = {
+	.name = "containers",
+	.apply = containers_apply,
+};
