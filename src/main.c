@@ -103,6 +103,8 @@ static void started(const struct err *err, void *arg)
 {
 	_cleanup_err_ struct err failure = { 0 };
 
+	if (!err)
+		containers_settled();
 	if (!err && start_servers(&failure) < 0)
 		err = &failure;
 	if (err) {
