@@ -114,7 +114,9 @@ static bool goes_along(const struct object *old)
 		const struct object_ref *need = &old->needs[i];
 		const struct object *have;
 
-		if (state_wanted(need->kind, need->key) || !need->kind->is_removed_last)
+		/* Only within one target: a container must be told, though its link goes. */
+		if (state_wanted(need->kind, need->key) || !need->kind->is_removed_last ||
+			need->kind->target != old->kind->target)
 			continue;
 		have = have_get(have_all(), need->kind, need->key);
 		if (have && vanishes(have))
