@@ -180,7 +180,7 @@ struct validation {
 	struct edit *edit;
 	struct arena *arena;
 	size_t read; /* events of the record read so far */
-	struct checks checks, whens, denied;
+	struct checks leafrefs, musts, whens, denied;
 	struct parents settle, count;
 	bool settle_all; /* top-level defaults are to be made */
 	/* An event whose subtree is being read. */
@@ -249,7 +249,13 @@ static struct lyd_node *take_parent(struct parents *parents)
 static void add_instance(struct validation *v, const struct constraint *constraint,
 	struct lyd_node *node)
 {
-	add_check(v, constraint->kind == CONSTRAINT_WHEN ? &v->whens : &v->checks, constraint, node);
+	static const size_t queues[] = {
+		[CONSTRAINT_WHEN] = offsetof(struct validation, whens),
+		[CONSTRAINT_MUST] = offsetof(struct validation, musts),
+		[CONSTRAINT_LEAFREF] = offsetof(struct validation, leafrefs),
+	};
+
+	add_check(v, (struct checks *)((char *)v + queues[constraint->kind]), constraint, node);
 }
 
 /* --- from a change to the instances it concerns ------------------------------------------------ */
@@ -362,7 +368,7 @@ static void check_own(struct validation *v, struct lyd_node *node)
 	struct snode *snode = schema_of_node(node);
 
 	for (size_t i = 0; i < snode->own_count; i++)
-		add_check(v, &v->checks, snode->own[i], node);
+		add_instance(v, snode->own[i], node);
 }
 
 static void node_made(struct validation *v, struct lyd_node *node)
@@ -1000,8 +1006,13 @@ static int work(struct validation *v, struct err *err)
 						    check_children(v, parent, parent->schema, err);
 		return r < 0 ? r : 1;
 	}
-	if (v->checks.done < v->checks.count) {
-		r = run_check(v, take_check(&v->checks), err);
+	/* Before the musts: one that follows a leafref to nowhere would fail in libyang's words. */
+	if (v->leafrefs.done < v->leafrefs.count) {
+		r = run_check(v, take_check(&v->leafrefs), err);
+		return r < 0 ? r : 1;
+	}
+	if (v->musts.done < v->musts.count) {
+		r = run_check(v, take_check(&v->musts), err);
 		return r < 0 ? r : 1;
 	}
 	return 0;
@@ -1029,7 +1040,8 @@ void validation_free(struct validation *v)
 {
 	if (!v)
 		return;
-	checks_done(&v->checks);
+	checks_done(&v->leafrefs);
+	checks_done(&v->musts);
 	checks_done(&v->whens);
 	checks_done(&v->denied);
 	map_done(&v->settle.seen);
