@@ -199,7 +199,7 @@ static json_t *sorted(const json_t *value)
 		return json_deep_copy(value);
 	for (size_t i = 0; i < count; i++) {
 		item = sorted(json_array_get(value, i));
-		texts[i] = json_dumps(item, JSON_ENCODE_ANY);
+		texts[i] = json_dumps(item, JSON_ENCODE_ANY | JSON_SORT_KEYS);
 		json_decref(item);
 	}
 	qsort(texts, count, sizeof(*texts), compare_texts);
@@ -211,26 +211,38 @@ static json_t *sorted(const json_t *value)
 	return copy;
 }
 
-/* The generations of libyang write the same moment differently. */
-static void settle_times(char *text)
+/* Where the generations of libyang write the same thing differently. */
+static void settle(char *text)
 {
+	static const struct {
+		const char *from, *to;
+	} forms[] = {
+		{ "+00:00\"", "Z\"" },
+		{ "-00:00\"", "Z\"" },
+		{ "\"source-protocol\": \"ietf-routing:", "\"source-protocol\": \"" },
+	};
 	char *at;
 
-	while ((at = strstr(text, "+00:00\"")) || (at = strstr(text, "-00:00\""))) {
-		*at = 'Z';
-		memmove(at + 1, at + 6, strlen(at + 6) + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		while ((at = strstr(text, forms[i].from))) {
+			size_t from = strlen(forms[i].from), to = strlen(forms[i].to);
+
+			memcpy(at, forms[i].to, to);
+			memmove(at + to, at + from, strlen(at + from) + 1);
+		}
 	}
 }
 
 static void compare_json(const char *name, const char *text)
 {
 	json_t *parsed = json_loads(text, 0, NULL), *ordered = parsed ? sorted(parsed) : NULL;
-	_cleanup_free_ char *dump = ordered ? json_dumps(ordered, JSON_INDENT(2)) : NULL;
+	_cleanup_free_ char *dump =
+		ordered ? json_dumps(ordered, JSON_INDENT(2) | JSON_SORT_KEYS) : NULL;
 	_cleanup_free_ char *out = dump ? xasprintf("%s\n", dump) : xstrdup("");
 
 	json_decref(parsed);
 	json_decref(ordered);
-	settle_times(out);
+	settle(out);
 	compare(name, out);
 }
 
