@@ -155,7 +155,7 @@ static int show(
 	struct lyd_node *bridge = NULL, *vlans = NULL;
 	int r;
 
-	if (!link || link->kind != &link_kind_bridge || !interface_is(node, "bridge"))
+	if (!link || link->kind != &link_kind_bridge || !interface_is_shown_as(node, "bridge"))
 		return 0;
 	r = build_container(node, BRIDGE, &bridge, err);
 	if (r == 0)

@@ -29,6 +29,11 @@ bool interface_is(const struct lyd_node *entry, const char *type)
 	return str_equal(node_identity(entry, "type"), type);
 }
 
+bool interface_is_shown_as(const struct lyd_node *node, const char *type)
+{
+	return !node_exists(node, "type") || interface_is(node, type);
+}
+
 const struct lyd_node *interface_find(const struct lyd_node *entry, const char *name)
 {
 	return node_entry(lyd_parent(entry), "interface", name);
@@ -436,10 +441,17 @@ const struct feature feature_interface = {
 			INTERFACE_PATH "/infix-interfaces:custom-phys-address/static",
 			NULL,
 		},
-	.except = (const char *const[]){ INTERFACE_VLANS_PATH, NULL },
 	.state_roots =
 		(const char *const[]){
-			INTERFACE_PATH,
+			INTERFACE_PATH "/admin-status",
+			INTERFACE_PATH "/oper-status",
+			INTERFACE_PATH "/last-change",
+			INTERFACE_PATH "/if-index",
+			INTERFACE_PATH "/phys-address",
+			INTERFACE_PATH "/higher-layer-if",
+			INTERFACE_PATH "/lower-layer-if",
+			INTERFACE_PATH "/speed",
+			INTERFACE_PATH "/statistics",
 			NULL,
 		},
 	.fill = fill,

@@ -14,6 +14,8 @@
 const char *interface_name(const struct lyd_node *entry);
 /* Does the entry have this identity of infix-if-type as its type? */
 bool interface_is(const struct lyd_node *entry, const char *type);
+/* Operational data: an entry that is configured shows nothing of another type. */
+bool interface_is_shown_as(const struct lyd_node *node, const char *type);
 /* The entry of another interface in the same tree; NULL: there is none. */
 const struct lyd_node *interface_find(const struct lyd_node *entry, const char *name);
 /* Copies the name of an interface into an object; @path is the node at fault if it is too long. */

@@ -53,7 +53,7 @@ static int show(
 	int r;
 
 	if (!link || link->kind != &link_kind_veth || !*link->veth.peer ||
-		!interface_is(node, "veth") || node_exists(node, PEER))
+		!interface_is_shown_as(node, "veth") || node_exists(node, PEER))
 		return 0;
 	r = build_container(node, "infix-interfaces:veth", &veth, err);
 	return r < 0 ? r : build_leaf(veth, "peer", link->veth.peer, err);

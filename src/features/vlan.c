@@ -81,7 +81,7 @@ static int show(
 	struct lyd_node *vlan = NULL;
 	int r;
 
-	if (!link || link->kind != &link_kind_vlan || !interface_is(node, "vlan") ||
+	if (!link || link->kind != &link_kind_vlan || !interface_is_shown_as(node, "vlan") ||
 		node_exists(node, ID))
 		return 0;
 	r = build_container(node, VLAN, &vlan, err);
