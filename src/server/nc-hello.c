@@ -90,6 +90,13 @@ static void add_module(const struct lys_module *module)
 	add(buf_take(&text));
 }
 
+/* libyang's module "yang" stands for the language itself. */
+static bool is_announced(const struct lys_module *module)
+{
+	return module->implemented && module->parsed->version < LYS_VERSION_1_1 &&
+		!str_equal(module->name, "yang");
+}
+
 static void add_library(void)
 {
 	const struct lys_module *library =
@@ -111,7 +118,7 @@ const char *const *nc_hello_capabilities(size_t *ret_count)
 			add(xstrdup(fixed[i]));
 		add_library();
 		while ((module = ly_ctx_get_module_iter(yang_ctx(), &index)))
-			if (module->implemented && module->parsed->version < LYS_VERSION_1_1)
+			if (is_announced(module))
 				add_module(module);
 	}
 	*ret_count = hello.count;

@@ -1,4 +1,5 @@
 /* Starting and stopping the protocol servers. */
+#include "ashlar/datastore.h"
 #include "ashlar/server.h"
 
 #include "auth.h"
@@ -32,6 +33,7 @@ int server_start(const struct server_config *config, struct err *err)
 
 	auth_start();
 	session_start();
+	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);
 	ret = start(config, err);
 	if (ret < 0)
 		server_stop();

@@ -215,6 +215,9 @@ static void run_open(struct ssh_conn *ssh)
 	write_out(ssh);
 	if (ssh->conn.finishing && !ssh->conn.out.length)
 		send_close(ssh);
+	/* libssh read while it wrote: the descriptor does not tell of that any more. */
+	if (ssh->has_news)
+		loop_watch_kick(ssh->watch, LOOP_WRITE);
 }
 
 static void on_turn(unsigned events, void *arg)
