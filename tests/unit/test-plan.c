@@ -1,0 +1,273 @@
+/*
+ * Plans and their application on a make-believe device: order, what goes along, what waits, what a
+ * refusal leaves behind.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ashlar/loop.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+/* --- the device ------------------------------------------------------------------------------- */
+
+struct thing {
+	struct object object;
+	int value, shape; /* the value can be changed, the shape cannot */
+};
+
+static char history[2048];
+static const char *refused; /* "add b": the act that the device refuses; NULL: none */
+
+static void note(const char *format, const char *key)
+{
+	size_t length = strlen(history);
+
+	snprintf(history + length, sizeof(history) - length, format, key);
+}
+
+static size_t device_apply(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	static const char *const verbs[] = { "+%s ", "~%s ", "-%s " };
+
+	for (size_t i = 0; i < count; i++) {
+		struct step *step = steps[i];
+		const struct object *object = step->want ? step->want : step->have;
+		char act[64];
+
+		snprintf(act, sizeof(act),
+			step->op == STEP_ADD		  ? "add %s"
+				: step->op == STEP_CHANGE ? "change %s"
+							  : "remove %s",
+			object->key);
+		if (str_equal(act, refused)) {
+			step->error = err_set(&step->err, -EBUSY, NULL, "no");
+			if (stop_on_error)
+				return i + 1;
+			continue;
+		}
+		note(verbs[step->op], object->key);
+		step->is_done = true;
+		if (step->op == STEP_REMOVE)
+			have_remove(step->have->kind, step->have->key);
+		else
+			have_put(object_copy(step->want));
+	}
+	return count;
+}
+
+static const struct target device = { .name = "device", .apply = device_apply };
+
+static enum object_diff thing_compare(
+	const struct object *want, const struct object *was, const struct object *have)
+{
+	const struct thing *a = (const struct thing *)want, *b = (const struct thing *)have;
+
+	if (a->shape != b->shape)
+		return OBJECT_RECREATE;
+	return a->value == b->value ? OBJECT_SAME : OBJECT_CHANGE;
+}
+
+static void thing_describe(const struct object *object, char *text, size_t size)
+{
+	snprintf(text, size, "%s %s", object->kind->name, object->key);
+}
+
+static const struct object_kind base = {
+	.name = "base",
+	.rank = 1,
+	.size = sizeof(struct thing),
+	.target = &device,
+	.compare = thing_compare,
+	.describe = thing_describe,
+	.is_removed_last = true,
+};
+static const struct object_kind leaf = {
+	.name = "leaf",
+	.rank = 2,
+	.size = sizeof(struct thing),
+	.target = &device,
+	.compare = thing_compare,
+	.describe = thing_describe,
+};
+
+/* --- helpers ---------------------------------------------------------------------------------- */
+
+static int result;
+static char message[256];
+
+static void applied(const struct err *err, void *arg)
+{
+	result = err ? err->code : 0;
+	snprintf(message, sizeof(message), "%s|%s", err && err->path ? err->path : "",
+		err ? err_text(err) : "");
+}
+
+/* Makes a unit want "kind key value shape [needs key]" lines and applies; on failure puts it back. */
+static int commit(const char *unit, enum plan_mode mode, const char *const *lines)
+{
+	struct want *want = lines ? want_new(unit) : NULL, *old = NULL, *back = NULL;
+	struct plan_unit in_plan;
+	struct plan *plan;
+
+	for (size_t i = 0; lines && lines[i]; i++) {
+		char kind[16], key[16], need[16] = "";
+		int value, shape;
+		struct thing *thing;
+
+		assert_true(sscanf(lines[i], "%15s %15s %d %d %15s", kind, key, &value, &shape,
+				    need) >= 4);
+		thing = want_object(want, str_equal(kind, "base") ? &base : &leaf, key, "node");
+		thing->value = value;
+		thing->shape = shape;
+		if (*need)
+			want_needs(thing, &base, need);
+	}
+	history[0] = '\0';
+	assert_int_equal(state_exchange(unit, want, &old, NULL), 0);
+	in_plan = (struct plan_unit){ old, want };
+	plan = plan_make(&in_plan, 1, mode);
+	apply_run(plan, applied, NULL);
+	plan_free(plan);
+	if (result < 0) {
+		assert_int_equal(state_exchange(unit, old, &back, NULL), 0);
+		want_free(back);
+	} else {
+		want_free(old);
+	}
+	return result;
+}
+
+#define LINES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+
+static int setup(void **state)
+{
+	loop_init();
+	state_init();
+	refused = NULL;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	state_done();
+	loop_done();
+	return 0;
+}
+
+/* --- tests ------------------------------------------------------------------------------------ */
+
+static void test_order(void **state)
+{
+	assert_int_equal(
+		commit("/u", PLAN_STRICT, LINES("leaf x 1 1 b", "base b 1 1 a", "base a 1 1")), 0);
+	assert_string_equal(history, "+a +b +x ");
+	commit("/u", PLAN_STRICT, LINES("leaf x 1 1 b", "base b 1 1 a", "base a 1 1"));
+	assert_string_equal(history, "");
+	commit("/u", PLAN_STRICT, LINES("leaf x 2 1 b", "base b 1 1 a", "base a 1 1"));
+	assert_string_equal(history, "~x ");
+	/* What needs the removed goes along with it. */
+	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	assert_string_equal(history, "-b ");
+	have_remove(&leaf, "x");
+}
+
+static void test_recreate(void **state)
+{
+	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	commit("/u", PLAN_STRICT, LINES("base a 1 2"));
+	assert_string_equal(history, "-a +a ");
+}
+
+static void test_removed_last(void **state)
+{
+	commit("/u", PLAN_STRICT, LINES("base old 1 1", "leaf x 1 1"));
+	refused = "add y";
+	assert_int_equal(
+		commit("/u", PLAN_STRICT, LINES("base new 1 1", "leaf x 2 1", "leaf y 1 1")),
+		-EBUSY);
+	/* The old one was not touched, the new one is gone, the change is undone. */
+	assert_string_equal(history, "+new ~x ~x -new ");
+	assert_non_null(have_get(have_all(), &base, "old"));
+	assert_null(have_get(have_all(), &base, "new"));
+	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "x"))->value, 1);
+	assert_string_equal(message, "/u/node|leaf y: no");
+}
+
+static void test_waits(void **state)
+{
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 1 a")), 0);
+	assert_string_equal(history, "");
+	assert_int_equal(state_pending_count(), 1);
+	assert_string_equal(state_wanted(&leaf, "x")->reason, "a does not exist");
+	/* Its need appears from outside: its unit is dirty. */
+	const char **paths;
+	have_put(object_new(&base, "a"));
+	assert_int_equal(state_take_dirty(&paths), 1);
+	assert_string_equal(paths[0], "/u");
+	free(paths);
+	commit("/u", PLAN_STRICT, LINES("leaf x 1 1 a"));
+	assert_string_equal(history, "+x ");
+	assert_int_equal(state_pending_count(), 0);
+}
+
+static void test_best_effort(void **state)
+{
+	refused = "add b";
+	assert_int_equal(
+		commit("/u", PLAN_BEST_EFFORT, LINES("base a 1 1", "base b 1 1", "base c 1 1")), 0);
+	assert_string_equal(history, "+a +c ");
+	assert_int_equal(state_pending_count(), 1);
+	assert_string_equal(state_wanted(&base, "b")->reason, "no");
+}
+
+static void test_drift(void **state)
+{
+	const char **paths;
+	struct thing *thing;
+
+	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	free((state_take_dirty(&paths), paths));
+	thing = object_new(&base, "a");
+	thing->value = 9;
+	have_put(&thing->object);
+	assert_int_equal(state_take_dirty(&paths), 1);
+	free(paths);
+	have_put(object_copy(state_wanted(&base, "a")));
+	assert_int_equal(state_take_dirty(&paths), 0);
+	free(paths);
+}
+
+static void test_conflict(void **state)
+{
+	struct want *want = want_new("/other"), *old = NULL;
+	_cleanup_err_ struct err err = { 0 };
+
+	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	want_object(want, &base, "a", "");
+	assert_int_equal(state_exchange("/other", want, &old, &err), -EEXIST);
+	assert_string_equal(err_text(&err), "base a is configured by /u already");
+	want_free(want);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recreate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_best_effort, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_drift, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_conflict, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
