@@ -37,17 +37,6 @@ const struct persist_kept *persist_kept(size_t index)
 	return index < persist.count ? &persist.kept[index] : NULL;
 }
 
-bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason)
-{
-	const struct persist_kept *kept = persist_kept(index);
-
-	if (!kept)
-		return false;
-	*ret_path = kept->path;
-	*ret_reason = kept->is_known ? "not supported by this device" : "unknown to this device";
-	return true;
-}
-
 static void forget_kept(void)
 {
 	for (size_t i = 0; i < persist.count; i++) {

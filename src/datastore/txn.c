@@ -20,6 +20,7 @@
 
 #include "constraints.h"
 #include "journal.h"
+#include "refused.h"
 #include "store.h"
 #include "txn.h"
 #include "units.h"
@@ -39,6 +40,7 @@ struct touched {
 	struct want *old; /* before; owned until commit */
 	struct want *new; /* borrowed from the state, or NULL */
 	bool is_exchanged;
+	bool is_refused; /* at boot: it goes on without */
 };
 
 struct txn {
@@ -100,10 +102,9 @@ static void put_back_wants(struct txn *txn)
 	for (size_t i = 0; i < txn->touched_count; i++) {
 		struct want *new = NULL;
 
-		if (!txn->touched[i].is_exchanged)
-			continue;
-		(void)state_exchange(txn->touched[i].path, NULL, &new, NULL); /* cannot conflict */
-		want_free(new);
+		if (txn->touched[i].is_exchanged &&
+			state_exchange(txn->touched[i].path, NULL, &new, NULL) == 0)
+			want_free(new);
 	}
 	for (size_t i = 0; i < txn->touched_count; i++) {
 		struct touched *touched = &txn->touched[i];
@@ -122,6 +123,10 @@ static void undo(struct txn *txn)
 
 static void fail(struct txn *txn)
 {
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		if (txn->touched[i].is_refused)
+			refused_forget(txn->touched[i].path);
+	}
 	undo(txn);
 	finish(txn, &txn->err);
 }
@@ -142,6 +147,10 @@ static void commit(struct txn *txn)
 {
 	bool changed = txn->edit.count > 0;
 
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		if (!txn->touched[i].is_refused)
+			refused_forget(txn->touched[i].path);
+	}
 	if (changed) {
 		reload_access(txn);
 		edit_keep(&txn->edit);
@@ -254,6 +263,18 @@ static int ask_unit(struct txn *txn, const struct unit *unit, const struct snode
 	return r;
 }
 
+/* What a feature refuses does not keep the rest from coming up. */
+static int leave_out(struct txn *txn, struct touched *touched)
+{
+	log_warning("txn", "%s: %s; going on without it",
+		txn->err.path ? txn->err.path : touched->path, err_text(&txn->err));
+	refused_note(touched->path, &txn->err);
+	touched->is_refused = true;
+	err_done(&txn->err);
+	memset(&txn->err, 0, sizeof(txn->err));
+	return 0;
+}
+
 static int want_unit(struct txn *txn, const struct unit_entry *entry)
 {
 	struct touched *touched = &txn->touched[txn->touched_count++];
@@ -265,6 +286,8 @@ static int want_unit(struct txn *txn, const struct unit_entry *entry)
 	if (unit.node) {
 		want = want_new(entry->path);
 		r = ask_unit(txn, &unit, schema_of(entry->schema), want);
+		if (r < 0 && txn->opts.source == TXN_BOOT)
+			return leave_out(txn, touched);
 		if (r < 0)
 			return r;
 		if (!want_count(want)) {
@@ -490,6 +513,7 @@ void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *ar
 
 void txn_done(void)
 {
+	refused_done();
 	if (!current)
 		return;
 	edit_keep(&current->edit); /* the tree is freed next */
