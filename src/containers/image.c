@@ -71,6 +71,7 @@ static void source_done(struct source *source)
 {
 	free(source->path);
 	free(source->tag);
+	*source = (struct source){ 0 };
 }
 
 static bool is_archive_name(const char *path)

@@ -337,7 +337,8 @@ static int take_optional(const json_t *config, const char *name, const char *fal
 {
 	const json_t *json = json_object_get(config, name);
 
-	if (!json || json_is_null(json) || json_string_length(json) == 0) {
+	if (!json || json_is_null(json) ||
+		(json_is_string(json) && json_string_length(json) == 0)) {
 		*ret_text = xstrdup(fallback);
 		return 0;
 	}

@@ -78,7 +78,6 @@ static const struct {
 	{ "ustat", ANYBODY },
 	{ "vm86", ANYBODY },
 	{ "vm86old", ANYBODY },
-	{ "vmsplice", ANYBODY },
 };
 
 static json_t *refused_names(uint64_t capabilities)
