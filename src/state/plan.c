@@ -184,34 +184,62 @@ enum section {
 	SECTION_LAST,
 };
 
-static bool is_in_the_way(const struct plan *plan, const struct object *have)
+/* The steps that could be stood in the way of: additions and changes of one kind. */
+struct builds {
+	const struct object_kind *kind;
+	const struct object **wants;
+	size_t count, room;
+};
+
+static void collect_builds(
+	const struct plan *plan, const struct object_kind *kind, struct builds *ret)
 {
+	memset(ret, 0, sizeof(*ret));
+	ret->kind = kind;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *step = &plan->steps[i]->step;
 
-		if (step->op == STEP_REMOVE || step->want->kind != have->kind)
+		if (step->op == STEP_REMOVE || step->want->kind != kind)
 			continue;
-		if (step->op == STEP_ADD && str_equal(step->want->key, have->key))
-			return true;
-		if (have->kind->blocks && have->kind->blocks(have, step->want))
+		ARRAY_GROW(ret->wants, ret->count, ret->room);
+		ret->wants[ret->count++] = step->want;
+	}
+}
+
+static bool is_in_the_way(
+	const struct plan *plan, const struct object *have, const struct builds *builds)
+{
+	_cleanup_free_ char *name = name_of(have->kind, have->key);
+
+	if (map_get_str(&plan->added, name))
+		return true;
+	for (size_t i = 0; have->kind->blocks && i < builds->count; i++) {
+		if (have->kind->blocks(have, builds->wants[i]))
 			return true;
 	}
 	return false;
 }
 
-static enum section section_of(const struct plan *plan, const struct plan_step *step)
+static enum section section_of(
+	const struct plan *plan, const struct plan_step *step, struct builds *builds)
 {
 	const struct object *have = step->step.have;
 
 	if (step->step.op != STEP_REMOVE)
 		return SECTION_BUILD;
-	return have->kind->is_removed_last && !is_in_the_way(plan, have) ? SECTION_LAST :
-									    SECTION_REMOVE;
+	if (!have->kind->is_removed_last)
+		return SECTION_REMOVE;
+	if (builds->kind != have->kind) {
+		free(builds->wants);
+		collect_builds(plan, have->kind, builds);
+	}
+	return is_in_the_way(plan, have, builds) ? SECTION_REMOVE : SECTION_LAST;
 }
 
 static int compare_steps(const void *x, const void *y)
 {
-	const struct plan_step *a = *(struct plan_step *const *)x, *b = *(struct plan_step *const *)y;
+	const struct plan_step *a = *(struct plan_step *const *)x,
+			       *b = *(struct plan_step *const *)y;
 	const struct object *x_object = a->step.want ? a->step.want : a->step.have;
 	const struct object *y_object = b->step.want ? b->step.want : b->step.have;
 	int up = a->step.op == STEP_REMOVE ? -1 : 1, order;
@@ -232,10 +260,12 @@ static void sort_steps(struct plan *plan)
 {
 	struct plan_step **sorted = xcalloc(plan->count + 1, sizeof(*sorted));
 	uint8_t *sections = xcalloc(plan->count + 1, 1);
+	struct builds builds = { 0 };
 	size_t count = 0;
 
 	for (size_t i = 0; i < plan->count; i++)
-		sections[i] = (uint8_t)section_of(plan, plan->steps[i]);
+		sections[i] = (uint8_t)section_of(plan, plan->steps[i], &builds);
+	free(builds.wants);
 	for (uint8_t section = SECTION_REMOVE; section <= SECTION_LAST; section++) {
 		size_t start = count;
 
@@ -255,7 +285,8 @@ static void sort_steps(struct plan *plan)
 
 static const char *missing_text(char *text, size_t size, const struct object_ref *need)
 {
-	snprintf(text, size, "%s %s", need->key, need->kind->absent ? need->kind->absent : "does not exist");
+	snprintf(text, size, "%s %s", need->key,
+		need->kind->absent ? need->kind->absent : "does not exist");
 	return text;
 }
 
@@ -286,7 +317,8 @@ static void drop_unmet(struct plan *plan)
 			step->step.op == STEP_ADD ? unmet_need(plan, step->step.want) : NULL;
 
 		if (need) {
-			_cleanup_free_ char *name = name_of(step->step.want->kind, step->step.want->key);
+			_cleanup_free_ char *name =
+				name_of(step->step.want->kind, step->step.want->key);
 			char reason[128];
 
 			want_set_pending(step->wanted, missing_text(reason, sizeof(reason), need));
@@ -307,7 +339,7 @@ struct plan *plan_make(const struct plan_unit *units, size_t count, enum plan_mo
 
 	plan->mode = mode;
 	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; units[i].new && k < want_count(units[i].new); k++)
+		for (size_t k = 0; units[i].new &&k < want_count(units[i].new); k++)
 			plan_wanted(plan, want_at(units[i].new, k), units[i].old);
 	}
 	for (size_t i = 0; i < count; i++) {
