@@ -45,7 +45,8 @@ static size_t bucket_key(char *key, size_t room, const struct lysc_node *schema,
 	size_t length = strlen(value);
 
 	if (sizeof(schema) + length > room)
-		length = room - sizeof(schema); /* longer ones share a bucket: over-reaching is safe */
+		length = room -
+			sizeof(schema); /* longer ones share a bucket: over-reaching is safe */
 	memcpy(key, &schema, sizeof(schema));
 	memcpy(key + sizeof(schema), value, length);
 	return sizeof(schema) + length;
@@ -198,8 +199,8 @@ struct validation *validation_new(struct edit *edit, bool is_whole)
 	return v;
 }
 
-static void add_check(struct validation *v, struct checks *checks, const struct constraint *constraint,
-	struct lyd_node *node)
+static void add_check(struct validation *v, struct checks *checks,
+	const struct constraint *constraint, struct lyd_node *node)
 {
 	struct check key = { constraint, node }, *check;
 
@@ -246,8 +247,8 @@ static struct lyd_node *take_parent(struct parents *parents)
 	return *item;
 }
 
-static void add_instance(struct validation *v, const struct constraint *constraint,
-	struct lyd_node *node)
+static void add_instance(
+	struct validation *v, const struct constraint *constraint, struct lyd_node *node)
 {
 	static const size_t queues[] = {
 		[CONSTRAINT_WHEN] = offsetof(struct validation, whens),
@@ -295,8 +296,8 @@ static void reach_below(struct validation *v, const struct constraint *constrain
 }
 
 /* From a leafref leaf to the constraint's instances around it. */
-static void reach_from_source(struct validation *v, const struct constraint *constraint,
-	struct lyd_node *source)
+static void reach_from_source(
+	struct validation *v, const struct constraint *constraint, struct lyd_node *source)
 {
 	const struct lysc_node *holder = constraints_holder(constraint), *common = source->schema;
 	const struct lysc_node *up;
@@ -425,8 +426,8 @@ static void read_event(struct validation *v)
 	case EDIT_REMOVED:
 		if (!v->walk_at) {
 			v->walk_root = v->walk_at = node;
-			parent_touched(v,
-				event->kind == EDIT_MADE ? lyd_parent(node) : event->parent);
+			parent_touched(
+				v, event->kind == EDIT_MADE ? lyd_parent(node) : event->parent);
 		}
 		for (int n = 0; n < STEP_MAX && v->walk_at; n++) {
 			if (event->kind == EDIT_MADE)
@@ -454,8 +455,8 @@ static void read_event(struct validation *v)
 
 /* --- whens ------------------------------------------------------------------------------------ */
 
-static int evaluate(const struct constraint *constraint, const struct lyd_node *context, bool *ret_true,
-	struct err *err)
+static int evaluate(const struct constraint *constraint, const struct lyd_node *context,
+	bool *ret_true, struct err *err)
 {
 	const struct lyd_node *leaf = NULL;
 	ly_bool result = 0;
@@ -467,17 +468,20 @@ static int evaluate(const struct constraint *constraint, const struct lyd_node *
 			*ret_true = false;
 			return 0;
 		}
-		if (((const struct lyd_node_term *)leaf)->value.realtype->basetype == LY_TYPE_IDENT) {
+		if (((const struct lyd_node_term *)leaf)->value.realtype->basetype ==
+			LY_TYPE_IDENT) {
 			const struct lysc_ident *ident =
 				((const struct lyd_node_term *)leaf)->value.ident;
 
 			*ret_true = ident == constraint->ident ||
-				lyplg_type_identity_isderived(constraint->ident, ident) == LY_SUCCESS;
+				lyplg_type_identity_isderived(constraint->ident, ident) ==
+					LY_SUCCESS;
 			return 0;
 		}
 	}
 	if (lyd_eval_xpath3(context, constraint->on->module, lyxp_get_expr(constraint->expr),
-		    LY_VALUE_SCHEMA_RESOLVED, (void *)constraint->prefixes, NULL, &result) != LY_SUCCESS)
+		    LY_VALUE_SCHEMA_RESOLVED, (void *)constraint->prefixes, NULL,
+		    &result) != LY_SUCCESS)
 		return yang_err(err, -EINVAL);
 	*ret_true = result;
 	return 0;
@@ -491,7 +495,8 @@ static int when_holds(struct validation *v, const struct constraint *constraint,
 	int r;
 
 	if (constraint->context != constraint->on)
-		return evaluate(constraint, constraint->context ? parent : *v->edit->tree, ret_true, err);
+		return evaluate(
+			constraint, constraint->context ? parent : *v->edit->tree, ret_true, err);
 	if (node)
 		return evaluate(constraint, node, ret_true, err);
 	/* The context is the absent node itself: libyang evaluates on an opaque stand-in too. */
@@ -503,8 +508,8 @@ static int when_holds(struct validation *v, const struct constraint *constraint,
 	return r;
 }
 
-static int all_whens_hold(struct validation *v, const struct lysc_node *schema, struct lyd_node *parent,
-	const struct lyd_node *node, bool *ret_true, struct err *err)
+static int all_whens_hold(struct validation *v, const struct lysc_node *schema,
+	struct lyd_node *parent, const struct lyd_node *node, bool *ret_true, struct err *err)
 {
 	const struct snode *snode = schema_of(schema);
 	int r;
@@ -518,8 +523,8 @@ static int all_whens_hold(struct validation *v, const struct lysc_node *schema, 
 	return 0;
 }
 
-static struct lyd_node *first_instance(struct validation *v, const struct lyd_node *parent,
-	const struct lysc_node *schema)
+static struct lyd_node *first_instance(
+	struct validation *v, const struct lyd_node *parent, const struct lysc_node *schema)
 {
 	struct lyd_node *node = NULL;
 
@@ -581,8 +586,8 @@ static int check_denied(struct validation *v, const struct check *check, struct 
 
 /* --- defaults --------------------------------------------------------------------------------- */
 
-static int make_default(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
-	struct err *err)
+static int make_default(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *schema, struct err *err)
 {
 	const struct snode *snode = schema_of(schema);
 	struct lyd_node *node = NULL;
@@ -598,9 +603,9 @@ static int make_default(struct validation *v, struct lyd_node *parent, const str
 		value = constraints_default(schema, i);
 		if (schema->nodetype != LYS_CONTAINER && !value)
 			break;
-		rc = schema->nodetype == LYS_CONTAINER ?
-			lyd_new_inner(parent, schema->module, schema->name, 0, &node) :
-			lyd_new_term(parent, schema->module, schema->name, value, 0, &node);
+		rc = schema->nodetype == LYS_CONTAINER
+			? lyd_new_inner(parent, schema->module, schema->name, 0, &node)
+			: lyd_new_term(parent, schema->module, schema->name, value, 0, &node);
 		if (rc != LY_SUCCESS)
 			return yang_err(err, -EINVAL);
 		if (!parent) {
@@ -616,17 +621,17 @@ static int make_default(struct validation *v, struct lyd_node *parent, const str
 	return 0;
 }
 
-static int settle_schema(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
-	struct err *err);
+static int settle_schema(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *schema, struct err *err);
 
 enum case_state {
 	CASE_ABSENT,
-	CASE_DEFAULT,  /* holds only defaults */
+	CASE_DEFAULT, /* holds only defaults */
 	CASE_EXPLICIT,
 };
 
-static enum case_state case_state(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *holder)
+static enum case_state case_state(
+	struct validation *v, struct lyd_node *parent, const struct lysc_node *holder)
 {
 	enum case_state state = CASE_ABSENT, inner;
 	const struct lysc_node *child;
@@ -638,9 +643,9 @@ static enum case_state case_state(struct validation *v, struct lyd_node *parent,
 			inner = case_state(v, parent, child);
 		} else {
 			node = first_instance(v, parent, child);
-			inner = !node		   ? CASE_ABSENT :
-				(node->flags & LYD_DEFAULT) ? CASE_DEFAULT :
-						      CASE_EXPLICIT;
+			inner = !node			      ? CASE_ABSENT
+				: (node->flags & LYD_DEFAULT) ? CASE_DEFAULT
+							      : CASE_EXPLICIT;
 		}
 		if (inner > state)
 			state = inner;
@@ -648,7 +653,8 @@ static enum case_state case_state(struct validation *v, struct lyd_node *parent,
 	return state;
 }
 
-static void clear_case(struct validation *v, struct lyd_node *parent, const struct lysc_node *holder)
+static void clear_case(
+	struct validation *v, struct lyd_node *parent, const struct lysc_node *holder)
 {
 	const struct lysc_node *child;
 
@@ -664,8 +670,8 @@ static void clear_case(struct validation *v, struct lyd_node *parent, const stru
 	}
 }
 
-static int settle_choice(struct validation *v, struct lyd_node *parent, const struct lysc_node *choice,
-	struct err *err)
+static int settle_choice(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *choice, struct err *err)
 {
 	const struct lysc_node *of, *chosen = NULL, *child;
 	const struct lysc_node *dflt =
@@ -690,8 +696,8 @@ static int settle_choice(struct validation *v, struct lyd_node *parent, const st
 	return 0;
 }
 
-static int settle_schema(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
-	struct err *err)
+static int settle_schema(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *schema, struct err *err)
 {
 	if (!(schema->flags & LYS_CONFIG_W))
 		return 0;
@@ -746,12 +752,13 @@ static int missing(struct err *err, const struct lyd_node *parent, const struct 
 	return -EINVAL;
 }
 
-static bool same_unique(const struct lyd_node *a, const struct lyd_node *b,
-	struct lysc_node_leaf **unique)
+static bool same_unique(
+	const struct lyd_node *a, const struct lyd_node *b, struct lysc_node_leaf **unique)
 {
 	LY_ARRAY_COUNT_TYPE u;
 
-	LY_ARRAY_FOR (unique, u) {
+	LY_ARRAY_FOR(unique, u)
+	{
 		char relative[256] = "";
 		const struct lysc_node *at = (const struct lysc_node *)unique[u];
 		const struct lyd_node *x, *y;
@@ -780,7 +787,8 @@ static int check_unique(const struct lyd_node *first, struct err *err)
 	const struct lyd_node *a, *b;
 	LY_ARRAY_COUNT_TYPE u;
 
-	LY_ARRAY_FOR (list->uniques, u) {
+	LY_ARRAY_FOR(list->uniques, u)
+	{
 		for (a = first; a && a->schema == first->schema; a = a->next) {
 			for (b = a->next; b && b->schema == first->schema; b = b->next) {
 				_cleanup_free_ char *path = NULL;
@@ -798,14 +806,14 @@ static int check_unique(const struct lyd_node *first, struct err *err)
 	return 0;
 }
 
-static int check_count(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
-	struct err *err)
+static int check_count(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *schema, struct err *err)
 {
 	bool is_list = schema->nodetype == LYS_LIST;
-	uint32_t min = is_list ? ((const struct lysc_node_list *)schema)->min :
-				 ((const struct lysc_node_leaflist *)schema)->min;
-	uint32_t max = is_list ? ((const struct lysc_node_list *)schema)->max :
-				 ((const struct lysc_node_leaflist *)schema)->max;
+	uint32_t min = is_list ? ((const struct lysc_node_list *)schema)->min
+			       : ((const struct lysc_node_leaflist *)schema)->min;
+	uint32_t max = is_list ? ((const struct lysc_node_list *)schema)->max
+			       : ((const struct lysc_node_leaflist *)schema)->max;
 	const struct lyd_node *first, *node;
 	_cleanup_free_ char *path = NULL;
 	uint32_t count = 0;
@@ -828,16 +836,17 @@ static int check_count(struct validation *v, struct lyd_node *parent, const stru
 		_cleanup_free_ char *full =
 			xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
 
-		err_tagged(err, ERR_TAG_OPERATION_FAILED, full, "%u entries of %s; %s %u are allowed", count,
-			schema->name, count < min ? "at least" : "at most", count < min ? min : max);
+		err_tagged(err, ERR_TAG_OPERATION_FAILED, full,
+			"%u entries of %s; %s %u are allowed", count, schema->name,
+			count < min ? "at least" : "at most", count < min ? min : max);
 		err_app_tag(err, count < min ? "too-few-elements" : "too-many-elements");
 		return -EINVAL;
 	}
 	return is_list && first ? check_unique(first, err) : 0;
 }
 
-static int check_children(struct validation *v, struct lyd_node *parent, const struct lysc_node *holder,
-	struct err *err)
+static int check_children(struct validation *v, struct lyd_node *parent,
+	const struct lysc_node *holder, struct err *err)
 {
 	const struct lysc_node *child, *of;
 	bool holds;
@@ -852,8 +861,10 @@ static int check_children(struct validation *v, struct lyd_node *parent, const s
 			r = check_count(v, parent, child, err);
 			break;
 		case LYS_CHOICE:
-			if ((child->flags & LYS_MAND_TRUE) && case_state(v, parent, child) == CASE_ABSENT) {
-				const struct lysc_node *any = lysc_node_child(lysc_node_child(child));
+			if ((child->flags & LYS_MAND_TRUE) &&
+				case_state(v, parent, child) == CASE_ABSENT) {
+				const struct lysc_node *any =
+					lysc_node_child(lysc_node_child(child));
 
 				r = any ? all_whens_hold(v, any, parent, NULL, &holds, err) : 0;
 				if (r == 0 && any && holds)
@@ -920,12 +931,12 @@ static int check_leafref(const struct check *check, struct err *err)
 		return 0;
 	path = path_of(node);
 	if (type->basetype == LY_TYPE_LEAFREF)
-		err_tagged(err, ERR_TAG_DATA_MISSING, path, "\"%s\" does not exist: %s must name one of %s",
-			value, node->schema->name,
+		err_tagged(err, ERR_TAG_DATA_MISSING, path,
+			"\"%s\" does not exist: %s must name one of %s", value, node->schema->name,
 			lyxp_get_expr(((const struct lysc_type_leafref *)type)->path));
 	else
-		err_tagged(err, ERR_TAG_INVALID_VALUE, path, "\"%s\" is not a valid value of %s", value,
-			node->schema->name);
+		err_tagged(err, ERR_TAG_INVALID_VALUE, path, "\"%s\" is not a valid value of %s",
+			value, node->schema->name);
 	err_app_tag(err, "instance-required");
 	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 	return -EINVAL;
@@ -935,8 +946,8 @@ static int run_check(struct validation *v, const struct check *check, struct err
 {
 	if (edit_is_dead(v->edit, check->node))
 		return 0;
-	return check->constraint->kind == CONSTRAINT_MUST ? check_must(check, err) :
-							    check_leafref(check, err);
+	return check->constraint->kind == CONSTRAINT_MUST ? check_must(check, err)
+							  : check_leafref(check, err);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -1002,8 +1013,8 @@ static int work(struct validation *v, struct err *err)
 	if (v->count.done < v->count.count) {
 		struct lyd_node *parent = take_parent(&v->count);
 
-		r = edit_is_dead(v->edit, parent) ? 0 :
-						    check_children(v, parent, parent->schema, err);
+		r = edit_is_dead(v->edit, parent) ? 0
+						  : check_children(v, parent, parent->schema, err);
 		return r < 0 ? r : 1;
 	}
 	/* Before the musts: one that follows a leafref to nowhere would fail in libyang's words. */
