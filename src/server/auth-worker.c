@@ -40,7 +40,8 @@ static bool matches(const struct auth_query *query)
 
 static void set_limits(void)
 {
-	const struct rlimit cpu = { AUTH_WORKER_DEADLINE_MS / 1000, AUTH_WORKER_DEADLINE_MS / 1000 };
+	const struct rlimit cpu = { AUTH_WORKER_DEADLINE_MS / 1000,
+		AUTH_WORKER_DEADLINE_MS / 1000 };
 	const struct rlimit core = { 0, 0 };
 #ifndef __SANITIZE_ADDRESS__ /* which maps terabytes */
 	const struct rlimit memory = { MEMORY_MAX, MEMORY_MAX };
@@ -158,8 +159,8 @@ int auth_worker_start(int *ret_fd, pid_t *ret_pid, struct err *err)
 		int code = -errno;
 
 		close(ends[0]);
-		return err_set(err, code, NULL, "cannot start the password worker: %s",
-			strerror(-code));
+		return err_set(
+			err, code, NULL, "cannot start the password worker: %s", strerror(-code));
 	}
 	*ret_fd = ends[0];
 	*ret_pid = pid;

@@ -13,7 +13,7 @@
 
 #include "auth.h"
 
-#define AUTH_HASH_MAX	       384 /* CRYPT_OUTPUT_SIZE of libxcrypt */
+#define AUTH_HASH_MAX		384 /* CRYPT_OUTPUT_SIZE of libxcrypt */
 #define AUTH_WORKER_DEADLINE_MS 10000
 
 struct auth_query {

@@ -30,16 +30,16 @@
 #include "auth-worker.h"
 #include "auth.h"
 
-#define PROOF_SIZE	 32
-#define CACHE_MAX	 64
-#define CACHE_MS	 (10 * 60 * 1000)
-#define JOBS_MAX	 8  /* waiting */
-#define FAILURES_FREE	 10 /* of one source, before it is held back */
-#define HOLD_MAX_MS	 30000
-#define FORGET_MS	 (10 * 60 * 1000) /* after which a source's failures are forgotten */
-#define SOURCES_MAX	 1024
-#define RESTART_MS	 1000
-#define DUMMY_HASH	 "$y$j9T$"
+#define PROOF_SIZE    32
+#define CACHE_MAX     64
+#define CACHE_MS      (10 * 60 * 1000)
+#define JOBS_MAX      8	 /* waiting */
+#define FAILURES_FREE 10 /* of one source, before it is held back */
+#define HOLD_MAX_MS   30000
+#define FORGET_MS     (10 * 60 * 1000) /* after which a source's failures are forgotten */
+#define SOURCES_MAX   1024
+#define RESTART_MS    1000
+#define DUMMY_HASH    "$y$j9T$"
 
 /* What stands for (user, stored hash, password): equal proofs have equal results. */
 struct proof {
@@ -194,8 +194,8 @@ static bool is_held(const char *source)
 static void prove(const char *user, const struct auth_query *query, struct proof *ret_proof)
 {
 	char text[AUTH_USER_MAX + AUTH_HASH_MAX + AUTH_PASSWORD_MAX + 8];
-	int size = snprintf(text, sizeof(text), "%d%s%c%s%c%s", query->is_dummy, user, 0, query->hash,
-		0, query->password);
+	int size = snprintf(text, sizeof(text), "%d%s%c%s%c%s", query->is_dummy, user, 0,
+		query->hash, 0, query->password);
 	int ret;
 
 	assert(size > 0 && (size_t)size < sizeof(text));
@@ -277,8 +277,8 @@ static void dispatch(void)
 	job = CONTAINER_OF(auth.jobs.next, struct job, node);
 	job->query.id = ++auth.next_id;
 	/* The socket is empty: a refusal means that the worker is gone, which its watch will say. */
-	auth.is_busy = send(auth.fd, &job->query, sizeof(job->query), MSG_NOSIGNAL) ==
-		sizeof(job->query);
+	auth.is_busy =
+		send(auth.fd, &job->query, sizeof(job->query), MSG_NOSIGNAL) == sizeof(job->query);
 }
 
 static void stop_worker(void)
@@ -339,8 +339,8 @@ static void make_query(struct auth_query *query, const char *user, const char *p
 	memset(query, 0, sizeof(*query));
 	query->is_dummy = hash[0] != '$' || strlen(hash) >= AUTH_HASH_MAX ||
 		strlen(password) > AUTH_PASSWORD_MAX;
-	(void)snprintf(query->hash, sizeof(query->hash), "%s",
-		query->is_dummy ? dummy_hash() : hash);
+	(void)snprintf(
+		query->hash, sizeof(query->hash), "%s", query->is_dummy ? dummy_hash() : hash);
 	(void)snprintf(query->password, sizeof(query->password), "%s", password);
 }
 

@@ -11,7 +11,8 @@
 #include "conn.h"
 #include "listen.h"
 
-void conn_init(struct conn *conn, const struct conn_transport *transport, struct listen_place *place)
+void conn_init(
+	struct conn *conn, const struct conn_transport *transport, struct listen_place *place)
 {
 	conn->transport = transport;
 	conn->place = place;

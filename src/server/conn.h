@@ -36,24 +36,24 @@ struct conn_transport {
 	void (*abort)(struct conn *conn);
 };
 
-#define CONN_IN_MAX    (256 * 1024)	  /* bytes read ahead of the protocol */
+#define CONN_IN_MAX    (256 * 1024) /* bytes read ahead of the protocol */
 #define CONN_OUT_LOW   (64 * 1024)
 #define CONN_OUT_MAX   (128 * 1024 * 1024) /* the largest reply */
-#define CONN_FINISH_MS 5000		  /* conn_finish() becomes conn_abort() after this long */
+#define CONN_FINISH_MS 5000		   /* conn_finish() becomes conn_abort() after this long */
 
 struct conn {
 	const struct conn_transport *transport;
 	const struct conn_user *user; /* NULL until the protocol above has begun */
 	void *arg;		      /* the user's */
 	struct buf in, out;
-	bool eof;		    /* no more input will come */
-	bool paused;		    /* the protocol wants no more input for now */
-	bool finishing;		    /* conn_finish() or conn_abort() was called: input is dropped */
-	bool is_recovery;	    /* root on the local socket: access control does not apply */
-	char peer[64];		    /* "192.0.2.7:50123" */
-	char source[48];	    /* what limits and back-off count by: see listen.h */
-	char username[65];	    /* authenticated user; "" where the protocol above authenticates */
-	uint64_t last_in_ms;	    /* when bytes last arrived */
+	bool eof;	     /* no more input will come */
+	bool paused;	     /* the protocol wants no more input for now */
+	bool finishing;	     /* conn_finish() or conn_abort() was called: input is dropped */
+	bool is_recovery;    /* root on the local socket: access control does not apply */
+	char peer[64];	     /* "192.0.2.7:50123" */
+	char source[48];     /* what limits and back-off count by: see listen.h */
+	char username[65];   /* authenticated user; "" where the protocol above authenticates */
+	uint64_t last_in_ms; /* when bytes last arrived */
 	struct listen_place *place; /* in the listener's limits; owned */
 };
 
@@ -73,7 +73,8 @@ void conn_abort(struct conn *conn);
 /* --- for transports --------------------------------------------------------------------------- */
 
 /* @place is taken; peer and source are copied from it. */
-void conn_init(struct conn *conn, const struct conn_transport *transport, struct listen_place *place);
+void conn_init(
+	struct conn *conn, const struct conn_transport *transport, struct listen_place *place);
 /* Gives back buffers and place. The user's closed() must have been called. */
 void conn_done(struct conn *conn);
 /* Should the transport read more now? */

@@ -23,13 +23,13 @@
 
 #include "listen.h"
 
-#define ACCEPT_MAX	   16
-#define BACKLOG		   128
-#define PAUSE_MS	   500
-#define KEEPALIVE_IDLE_S   60
-#define KEEPALIVE_PROBE_S  15
-#define KEEPALIVE_PROBES   4
-#define DEAD_PEER_MS	   60000 /* unacknowledged data for this long ends a connection */
+#define ACCEPT_MAX	  16
+#define BACKLOG		  128
+#define PAUSE_MS	  500
+#define KEEPALIVE_IDLE_S  60
+#define KEEPALIVE_PROBE_S 15
+#define KEEPALIVE_PROBES  4
+#define DEAD_PEER_MS	  60000 /* unacknowledged data for this long ends a connection */
 
 struct listener {
 	const char *name;
@@ -179,8 +179,8 @@ static bool accept_one(struct listener *listener)
 	struct sockaddr_storage address = { 0 };
 	socklen_t size = sizeof(address);
 	struct listen_place who = { 0 }, *place;
-	int fd = accept4(listener->fd, (struct sockaddr *)&address, &size,
-		SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(
+		listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
 		log_warning("listen", "%s: %s, accepting again in %d ms", listener->name,
@@ -265,8 +265,8 @@ static int open_tcp(int family, uint16_t port)
 		return -errno;
 	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
 		return -errno;
-	if (family == AF_INET6 ? bind(fd, (struct sockaddr *)&in6, sizeof(in6)) < 0 :
-				 bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
+	if (family == AF_INET6 ? bind(fd, (struct sockaddr *)&in6, sizeof(in6)) < 0
+			       : bind(fd, (struct sockaddr *)&in, sizeof(in)) < 0)
 		return -errno;
 	if (listen(fd, BACKLOG) < 0)
 		return -errno;

@@ -106,7 +106,8 @@ static int show_schemas(struct lyd_node *state, struct err *err)
 		if (!has_source(module, index))
 			continue;
 		ret = show_schema(node, module->name, module->revision, module->ns, err);
-		LY_ARRAY_FOR (module->parsed->includes, i) {
+		LY_ARRAY_FOR(module->parsed->includes, i)
+		{
 			const struct lysp_submodule *sub = module->parsed->includes[i].submodule;
 
 			if (ret >= 0 && sub)
@@ -117,8 +118,8 @@ static int show_schemas(struct lyd_node *state, struct err *err)
 	return ret;
 }
 
-static int show_counters(struct lyd_node *node, const struct session_counters *counters,
-	struct err *err)
+static int show_counters(
+	struct lyd_node *node, const struct session_counters *counters, struct err *err)
 {
 	int ret = build_u64(node, "in-rpcs", counters->in_rpcs, err);
 
@@ -126,7 +127,8 @@ static int show_counters(struct lyd_node *node, const struct session_counters *c
 		ret = build_u64(node, "in-bad-rpcs", counters->in_bad_rpcs, err);
 	if (ret >= 0)
 		ret = build_u64(node, "out-rpc-errors", counters->out_rpc_errors, err);
-	return ret < 0 ? ret : build_u64(node, "out-notifications", counters->out_notifications, err);
+	return ret < 0 ? ret
+		       : build_u64(node, "out-notifications", counters->out_notifications, err);
 }
 
 static int show_session(struct lyd_node *sessions, const struct session *session, struct err *err)
@@ -185,7 +187,7 @@ static int show_statistics(struct lyd_node *state, struct err *err)
 
 int server_monitoring_show(struct lyd_node *netconf_state, struct err *err)
 {
-	static int (*const parts[])(struct lyd_node *state, struct err *err) = {
+	static int (*const parts[])(struct lyd_node * state, struct err * err) = {
 		show_capabilities,
 		show_datastores,
 		show_schemas,

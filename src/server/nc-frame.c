@@ -73,8 +73,8 @@ static size_t piece(const char *data, size_t size)
 	return found ? (size_t)(found - data) + SEPARATOR_SIZE : size;
 }
 
-static int next_separated(struct nc_frame *frame, const char *data, size_t size, size_t *ret_used,
-	struct err *err)
+static int next_separated(
+	struct nc_frame *frame, const char *data, size_t size, size_t *ret_used, struct err *err)
 {
 	size_t before = frame->message.length, blanks = 0, wanted, from;
 	size_t room = frame->max + SEPARATOR_SIZE - before;
@@ -111,8 +111,8 @@ static int take_digit(struct nc_frame *frame, char c, struct err *err)
 	return 0;
 }
 
-static int expect(struct nc_frame *frame, char c, char wanted, enum nc_frame_state next,
-	struct err *err)
+static int expect(
+	struct nc_frame *frame, char c, char wanted, enum nc_frame_state next, struct err *err)
 {
 	if (c != wanted)
 		return broken(err, "not a chunk header");
@@ -162,8 +162,8 @@ static int take_header(struct nc_frame *frame, char c, struct err *err)
 	return -EBADMSG;
 }
 
-static int next_chunked(struct nc_frame *frame, const char *data, size_t size, size_t *ret_used,
-	struct err *err)
+static int next_chunked(
+	struct nc_frame *frame, const char *data, size_t size, size_t *ret_used, struct err *err)
 {
 	size_t at = 0;
 
@@ -193,8 +193,8 @@ static int next_chunked(struct nc_frame *frame, const char *data, size_t size, s
 	return 0;
 }
 
-int nc_frame_next(struct nc_frame *frame, const char *data, size_t size, size_t *ret_used,
-	struct err *err)
+int nc_frame_next(
+	struct nc_frame *frame, const char *data, size_t size, size_t *ret_used, struct err *err)
 {
 	if (frame->is_chunked)
 		return next_chunked(frame, data, size, ret_used, err);

@@ -12,12 +12,12 @@
 #define NC_FRAME_MESSAGE_MAX (16 * 1024 * 1024)
 
 enum nc_frame_state {
-	NC_FRAME_START,	   /* between messages, or 1.0: anywhere */
-	NC_FRAME_HASH,	   /* "\n" seen */
-	NC_FRAME_SIZE,	   /* "\n#" seen: first digit or the second hash */
-	NC_FRAME_DIGITS,   /* within the size */
-	NC_FRAME_DATA,	   /* within a chunk */
-	NC_FRAME_NEXT,	   /* a chunk is complete: "\n" must follow */
+	NC_FRAME_START,	 /* between messages, or 1.0: anywhere */
+	NC_FRAME_HASH,	 /* "\n" seen */
+	NC_FRAME_SIZE,	 /* "\n#" seen: first digit or the second hash */
+	NC_FRAME_DIGITS, /* within the size */
+	NC_FRAME_DATA,	 /* within a chunk */
+	NC_FRAME_NEXT,	 /* a chunk is complete: "\n" must follow */
 	NC_FRAME_NEXT_HASH,
 	NC_FRAME_NEXT_SIZE,
 	NC_FRAME_END, /* "\n##" seen */

@@ -68,7 +68,8 @@ static void append_deviations(struct buf *text, const struct lys_module *module)
 {
 	LY_ARRAY_COUNT_TYPE i;
 
-	LY_ARRAY_FOR (module->deviated_by, i) {
+	LY_ARRAY_FOR(module->deviated_by, i)
+	{
 		append(text, i ? "," : "&deviations=");
 		append(text, module->deviated_by[i]->name);
 	}
@@ -175,10 +176,10 @@ static bool is_base(const struct xml *xml)
 	for (i = 0; i < xml->attribute_count; i++) {
 		const struct xml_attribute *attribute = &xml->attributes[i];
 
-		if (xml->prefix.size ? xml_text_is(attribute->prefix, "xmlns") &&
-					xml_text_equal(attribute->name, xml->prefix) :
-				       !attribute->prefix.size &&
-					xml_text_is(attribute->name, "xmlns"))
+		if (xml->prefix.size
+				? xml_text_is(attribute->prefix, "xmlns") &&
+					xml_text_equal(attribute->name, xml->prefix)
+				: !attribute->prefix.size && xml_text_is(attribute->name, "xmlns"))
 			return xml_text_is(attribute->value, NC_NS_BASE);
 	}
 	return false;
@@ -249,7 +250,8 @@ int nc_hello_parse(const char *message, size_t size, bool *ret_base11, struct er
 		}
 	}
 	if (scan.has_session_id)
-		return err_tagged(err, ERR_TAG_BAD_ELEMENT, NULL, "a client's <hello> has no session-id");
+		return err_tagged(
+			err, ERR_TAG_BAD_ELEMENT, NULL, "a client's <hello> has no session-id");
 	if (!scan.has_base10 && !scan.has_base11)
 		return err_set(err, -EPROTONOSUPPORT, NULL, "no base capability in common");
 	*ret_base11 = scan.has_base11;

@@ -153,10 +153,10 @@ static bool has_identity(const struct lys_module *module, const char *name, size
 {
 	LY_ARRAY_COUNT_TYPE i;
 
-	LY_ARRAY_FOR (module->identities, i)
-		if (strlen(module->identities[i].name) == size &&
-			memcmp(module->identities[i].name, name, size) == 0)
-			return true;
+	LY_ARRAY_FOR(module->identities, i)
+	if (strlen(module->identities[i].name) == size &&
+		memcmp(module->identities[i].name, name, size) == 0)
+		return true;
 	return false;
 }
 
@@ -207,8 +207,8 @@ static const char *put_value(struct buf *out, struct prefixes *prefixes, const c
 }
 
 /* [key='value'], [.='value'] or [3]. */
-static const char *put_predicate(struct buf *out, struct prefixes *prefixes, const char *at,
-	const struct lys_module *module)
+static const char *put_predicate(
+	struct buf *out, struct prefixes *prefixes, const char *at, const struct lys_module *module)
 {
 	size_t size;
 

@@ -16,9 +16,10 @@
 struct scan {
 	struct nc_rpc *rpc;
 	struct xml xml;
-	int scope;			       /* bindings at the current element */
-	int scopes[NOTED_DEPTH + 1];	       /* the same, by depth */
-	struct nc_element *at[NOTED_DEPTH + 1]; /* the noted element open at that depth; may be NULL */
+	int scope;		     /* bindings at the current element */
+	int scopes[NOTED_DEPTH + 1]; /* the same, by depth */
+	struct nc_element
+		*at[NOTED_DEPTH + 1]; /* the noted element open at that depth; may be NULL */
 	unsigned operations;
 	bool has_text; /* directly in <rpc> */
 };
@@ -110,8 +111,8 @@ static int resolve(struct scan *scan, struct xml_text *ret_ns, struct err *err)
 	return 0;
 }
 
-struct xml_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
-	struct xml_text prefix)
+struct xml_text nc_rpc_namespace(
+	const struct nc_rpc *rpc, const struct nc_element *element, struct xml_text prefix)
 {
 	return look_up(rpc, element->scope, prefix);
 }
@@ -148,8 +149,8 @@ static int check_echo(const struct scan *scan, struct err *err)
 
 		size += attribute->raw.size;
 		if (attribute->prefix.size && !look_up(rpc, scan->scope, attribute->prefix).size)
-			return malformed(err, "the prefix \"", attribute->prefix,
-				"\" is not declared");
+			return malformed(
+				err, "the prefix \"", attribute->prefix, "\" is not declared");
 	}
 	if (size > NC_RPC_ECHO_MAX)
 		return malformed(err, "the attributes of <", scan->xml.name, "> are too long");
@@ -188,7 +189,8 @@ static bool declares_default(const struct xml *xml)
 	size_t i;
 
 	for (i = 0; i < xml->attribute_count; i++)
-		if (!xml->attributes[i].prefix.size && xml_text_is(xml->attributes[i].name, "xmlns"))
+		if (!xml->attributes[i].prefix.size &&
+			xml_text_is(xml->attributes[i].name, "xmlns"))
 			return true;
 	return false;
 }
@@ -401,14 +403,13 @@ bool nc_element_is(const struct nc_element *element, const char *ns, const char 
 	return xml_text_is(element->name, name) && uri_is(element->ns, ns);
 }
 
-const struct xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
-	const struct nc_element *element, const char *name)
+const struct xml_attribute *nc_rpc_attribute(
+	const struct nc_rpc *rpc, const struct nc_element *element, const char *name)
 {
 	size_t i;
 
 	for (i = 0; i < element->attribute_count; i++) {
-		const struct xml_attribute *attribute =
-			&rpc->attributes[element->attributes + i];
+		const struct xml_attribute *attribute = &rpc->attributes[element->attributes + i];
 
 		if (xml_text_is(attribute->name, name) &&
 			(!attribute->prefix.size ||
@@ -428,7 +429,7 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
 
 	if (element->has_children)
 		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", element->name,
-				"> holds a value, not elements");
+			"> holds a value, not elements");
 	/* Usually there is neither a comment nor CDATA. */
 	if (!element->inner.size || !memchr(element->inner.at, '<', element->inner.size)) {
 		*ret_value = xml_text_decode(element->inner, false);
@@ -453,7 +454,8 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
 
 static void put(struct buf *to, const char *from, const char *end)
 {
-	(void)!buf_append(to, from, (size_t)(end - from)); /* no ceiling: follows a bounded message */
+	(void)!buf_append(
+		to, from, (size_t)(end - from)); /* no ceiling: follows a bounded message */
 }
 
 static bool has_own(const struct xml *xml, const struct nc_binding *binding)
@@ -466,8 +468,8 @@ static bool has_own(const struct xml *xml, const struct nc_binding *binding)
 		if (!is_declaration(attribute))
 			continue;
 		if (binding->prefix.size ? (attribute->prefix.size &&
-						   xml_text_equal(attribute->name, binding->prefix)) :
-					   !attribute->prefix.size)
+						   xml_text_equal(attribute->name, binding->prefix))
+					 : !attribute->prefix.size)
 			return true;
 	}
 	return false;
@@ -483,8 +485,7 @@ static bool is_hidden(const struct nc_rpc *rpc, int scope, int binding)
 }
 
 /* The declarations that the top element just started needs from outside. */
-static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope,
-	const struct xml *xml)
+static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope, const struct xml *xml)
 {
 	int i;
 
@@ -539,7 +540,7 @@ int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, s
 
 	if (element->has_text)
 		return refuse(err, ERR_TAG_BAD_ELEMENT, "bad-element", "<", element->name,
-				"> holds elements, not text");
+			"> holds elements, not text");
 	*ret_text = element->inner;
 	if (!element->has_children)
 		ret_text->size = 0; /* blanks and comments */

@@ -15,28 +15,28 @@
 #define NC_NS_WITH_DEFAULTS "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
 #define NC_NS_ACTION	    "urn:ietf:params:xml:ns:yang:1"
 
-#define NC_RPC_ELEMENTS_MAX   32	 /* operation, its parameters and their children */
-#define NC_RPC_ATTRIBUTES_MAX 32	 /* on <rpc> and those elements */
-#define NC_RPC_BINDINGS_MAX   64	 /* namespace declarations on <rpc> and those elements */
+#define NC_RPC_ELEMENTS_MAX   32   /* operation, its parameters and their children */
+#define NC_RPC_ATTRIBUTES_MAX 32   /* on <rpc> and those elements */
+#define NC_RPC_BINDINGS_MAX   64   /* namespace declarations on <rpc> and those elements */
 #define NC_RPC_ECHO_MAX	      8192 /* bytes of attributes on <rpc> */
 
 /* xmlns="…" or xmlns:prefix="…"; what an element sees is a chain from its own outward. */
 struct nc_binding {
 	struct xml_text prefix; /* empty: the default namespace */
-	struct xml_text uri;    /* references unresolved; empty: none */
-	struct xml_text raw;    /* the declaration */
-	int outer;	       /* index of the next one outward; -1: none */
+	struct xml_text uri;	/* references unresolved; empty: none */
+	struct xml_text raw;	/* the declaration */
+	int outer;		/* index of the next one outward; -1: none */
 };
 
 struct nc_element {
-	unsigned level;	     /* 0: the operation, 1: its parameters, 2: their children */
+	unsigned level;	      /* 0: the operation, 1: its parameters, 2: their children */
 	struct xml_text name; /* local */
 	struct xml_text ns;   /* empty: none */
 	struct xml_text outer, inner;
 	unsigned attributes, attribute_count; /* index of its first one */
 	int scope, outer_scope;		      /* bindings seen inside and outside; -1: none */
 	bool has_children, has_text;	      /* text: more than blanks, directly in it */
-	bool children_declare; /* all its children have xmlns="…" of their own */
+	bool children_declare;		      /* all its children have xmlns="…" of their own */
 };
 
 struct nc_rpc {
@@ -46,7 +46,8 @@ struct nc_rpc {
 	bool overflow; /* there was more than fits into elements[] or attributes[] */
 	struct xml_attribute attributes[NC_RPC_ATTRIBUTES_MAX];
 	struct nc_binding bindings[NC_RPC_BINDINGS_MAX];
-	struct nc_element elements[NC_RPC_ELEMENTS_MAX]; /* in document order; [0] is the operation */
+	struct nc_element
+		elements[NC_RPC_ELEMENTS_MAX]; /* in document order; [0] is the operation */
 };
 
 /*
@@ -66,11 +67,11 @@ const struct nc_element *nc_rpc_child(const struct nc_rpc *rpc, const struct nc_
 const struct nc_element *nc_rpc_next(const struct nc_rpc *rpc, const struct nc_element *child);
 bool nc_element_is(const struct nc_element *element, const char *ns, const char *name);
 /* Attribute without namespace, or of the base namespace; NULL when absent. */
-const struct xml_attribute *nc_rpc_attribute(const struct nc_rpc *rpc,
-	const struct nc_element *element, const char *name);
+const struct xml_attribute *nc_rpc_attribute(
+	const struct nc_rpc *rpc, const struct nc_element *element, const char *name);
 /* What a prefix stands for in the content of the element; an empty text when it is not declared. */
-struct xml_text nc_rpc_namespace(const struct nc_rpc *rpc, const struct nc_element *element,
-	struct xml_text prefix);
+struct xml_text nc_rpc_namespace(
+	const struct nc_rpc *rpc, const struct nc_element *element, struct xml_text prefix);
 /* Character data of an element without children, decoded; malloc'd. */
 int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, char **ret_value,
 	struct err *err) WARN_UNUSED;

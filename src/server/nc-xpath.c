@@ -34,8 +34,8 @@ static size_t name_size(const char *at)
 
 	if (!is_name_start(*at))
 		return 0;
-	while (is_name_start(at[size]) || (at[size] >= '0' && at[size] <= '9') ||
-		at[size] == '-' || at[size] == '.')
+	while (is_name_start(at[size]) || (at[size] >= '0' && at[size] <= '9') || at[size] == '-' ||
+		at[size] == '.')
 		size++;
 	return size;
 }
@@ -55,7 +55,8 @@ static int put_prefix(struct resolver *resolver, const char *prefix, size_t size
 		return err_tagged(err, ERR_TAG_UNKNOWN_NAMESPACE, NULL,
 			"the namespace of the prefix \"%.*s\" belongs to no module of ours",
 			(int)size, prefix);
-	return err_set(err, -EINVAL, NULL, "the prefix \"%.*s\" is not declared", (int)size, prefix);
+	return err_set(
+		err, -EINVAL, NULL, "the prefix \"%.*s\" is not declared", (int)size, prefix);
 }
 
 /* prefix:name or prefix:*; but axis:: and function() and name are copied. */
@@ -101,8 +102,8 @@ static int take_literal(struct resolver *resolver, struct err *err)
 	return 0;
 }
 
-int nc_xpath_resolve(const char *xpath, nc_xpath_prefix_fn prefix, void *arg, char **ret_xpath,
-	struct err *err)
+int nc_xpath_resolve(
+	const char *xpath, nc_xpath_prefix_fn prefix, void *arg, char **ret_xpath, struct err *err)
 {
 	struct resolver resolver = { .at = xpath, .prefix = prefix, .arg = arg };
 	int ret = 0;

@@ -8,8 +8,8 @@
 #include "ashlar/err.h"
 
 /* The module of a prefix, or NULL: then *ret_declared says whether the prefix means anything at all. */
-typedef const char *(*nc_xpath_prefix_fn)(const char *prefix, size_t size, bool *ret_declared,
-	void *arg);
+typedef const char *(*nc_xpath_prefix_fn)(
+	const char *prefix, size_t size, bool *ret_declared, void *arg);
 
 /*
  * Rewrites "if:interface[if:type = 'ianaift:bridge']" to use module names, also in literals that are the

@@ -22,7 +22,8 @@ static void on_called(const struct lyd_node *output, const struct err *err, void
 		op_reply_ok(op);
 		return;
 	}
-	if (format_print(&text, child, FORMAT_XML, true, WITH_DEFAULTS_EXPLICIT, false, &trouble) < 0)
+	if (format_print(&text, child, FORMAT_XML, true, WITH_DEFAULTS_EXPLICIT, false, &trouble) <
+		0)
 		op_reply_error(op, &trouble);
 	else
 		op_reply_data(op, "", &text, "");
@@ -34,7 +35,8 @@ static const struct lys_module *find_rpc(const struct nc_element *element)
 	_cleanup_free_ char *ns = xml_text_decode(element->ns, true);
 	const struct lys_module *module = ly_ctx_get_module_implemented_ns(yang_ctx(), ns);
 
-	if (!module || !lys_find_child(NULL, module, element->name.at, element->name.size, LYS_RPC, 0))
+	if (!module ||
+		!lys_find_child(NULL, module, element->name.at, element->name.size, LYS_RPC, 0))
 		return NULL;
 	return module;
 }

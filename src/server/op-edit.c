@@ -8,8 +8,8 @@
 
 #define WRITABLE (1U << DS_RUNNING | 1U << DS_STARTUP)
 
-static int take_config(struct op *op, const struct nc_element *config, struct lyd_node **ret_tree,
-	struct err *err)
+static int take_config(
+	struct op *op, const struct nc_element *config, struct lyd_node **ret_tree, struct err *err)
 {
 	struct xml_text text;
 	int ret = op_payload(op, config, &text, err);
@@ -20,8 +20,8 @@ static int take_config(struct op *op, const struct nc_element *config, struct ly
 	return format_parse_edit(text.at, text.size, FORMAT_XML, NULL, ret_tree, err);
 }
 
-static int take_source(struct op *op, const struct nc_element *element, struct ds_source *ret_source,
-	struct err *err)
+static int take_source(struct op *op, const struct nc_element *element,
+	struct ds_source *ret_source, struct err *err)
 {
 	const struct nc_element *config;
 	int ret = op_source(op, element, WRITABLE, &ret_source->ds, &config, err);
@@ -46,7 +46,8 @@ int op_edit_config(struct op *op, struct err *err)
 		{ "config", NULL, true },
 	};
 	const struct nc_element *at[ARRAY_SIZE(params)];
-	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE, .test_option = DS_TEST_THEN_SET };
+	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE,
+		.test_option = DS_TEST_THEN_SET };
 	int ret;
 
 	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
@@ -95,8 +96,8 @@ int op_copy_config(struct op *op, struct err *err)
 	if (ret < 0)
 		return ret;
 	if (!source.is_tree && source.ds == target)
-		return op_bad_element(err, ERR_TAG_INVALID_VALUE, at[1],
-			"and <target> are the same datastore");
+		return op_bad_element(
+			err, ERR_TAG_INVALID_VALUE, at[1], "and <target> are the same datastore");
 	ds_copy(&op->client, target, &source, op_on_done, op);
 	return 0;
 }

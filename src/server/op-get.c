@@ -37,8 +37,8 @@ struct scope {
 static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_declared, void *arg)
 {
 	const struct scope *scope = arg;
-	struct xml_text ns = nc_rpc_namespace(scope->rpc, scope->element,
-		(struct xml_text){ prefix, size });
+	struct xml_text ns =
+		nc_rpc_namespace(scope->rpc, scope->element, (struct xml_text){ prefix, size });
 	_cleanup_free_ char *uri = xml_text_decode(ns, true);
 	const struct lys_module *module;
 
@@ -47,8 +47,8 @@ static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_d
 	return module ? module->name : NULL;
 }
 
-static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_read *read,
-	struct err *err)
+static int take_xpath(
+	struct op *op, const struct nc_element *filter, struct ds_read *read, struct err *err)
 {
 	const struct xml_attribute *select = nc_rpc_attribute(&op->rpc, filter, "select");
 	struct scope scope = { &op->rpc, filter };
@@ -61,8 +61,8 @@ static int take_xpath(struct op *op, const struct nc_element *filter, struct ds_
 		return protocol_error(err, err_add_info(err, "bad-element", "filter"));
 	}
 	text = xml_text_decode(select->value, true);
-	return protocol_error(err,
-		nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
+	return protocol_error(
+		err, nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
 }
 
 /* An empty filter selects nothing (RFC 6241 section 6.4.2). */
@@ -176,8 +176,8 @@ static int check_format(struct op *op, const struct nc_element *element, struct 
 	if (ret < 0)
 		return ret;
 	colon = strchr(value, ':');
-	ns = nc_rpc_namespace(&op->rpc, element,
-		(struct xml_text){ value, colon ? (size_t)(colon - value) : 0 });
+	ns = nc_rpc_namespace(
+		&op->rpc, element, (struct xml_text){ value, colon ? (size_t)(colon - value) : 0 });
 	if (xml_text_is(ns, NC_NS_MONITORING) && str_equal(colon ? colon + 1 : value, "yang"))
 		return 0;
 	return op_bad_element(err, ERR_TAG_INVALID_VALUE, element, "is not \"yang\"");
@@ -197,7 +197,8 @@ static unsigned find_schemas(const char *name, const char *version)
 
 		if (str_equal(module->name, name) && (!version || str_equal(revision, version)))
 			count++;
-		LY_ARRAY_FOR (module->parsed->includes, i) {
+		LY_ARRAY_FOR(module->parsed->includes, i)
+		{
 			sub = module->parsed->includes[i].submodule;
 			if (sub && str_equal(sub->name, name))
 				count++;
@@ -206,8 +207,8 @@ static unsigned find_schemas(const char *name, const char *version)
 	return count;
 }
 
-static int text_param(struct op *op, const struct nc_element *element, char **ret_value,
-	struct err *err)
+static int text_param(
+	struct op *op, const struct nc_element *element, char **ret_value, struct err *err)
 {
 	return element ? nc_rpc_value(&op->rpc, element, ret_value, err) : 0;
 }

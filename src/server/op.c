@@ -67,8 +67,8 @@ void op_cancel(struct op *op)
 
 /* --- the reply -------------------------------------------------------------------------------- */
 
-static void finish(struct op *op, const struct session_part *parts, size_t count,
-	enum session_outcome outcome)
+static void finish(
+	struct op *op, const struct session_part *parts, size_t count, enum session_outcome outcome)
 {
 	struct session *session = op->session;
 	bool closes = op->closes;
@@ -135,8 +135,8 @@ void op_on_done(const struct err *err, void *arg)
 
 /* --- parameters ------------------------------------------------------------------------------- */
 
-int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,
-	const char *what)
+int op_bad_element(
+	struct err *err, enum err_tag tag, const struct nc_element *element, const char *what)
 {
 	_cleanup_free_ char *name = xml_text_dup(element->name);
 	int ret = err_tagged(err, tag, NULL, "<%s> %s", name, what);
@@ -153,7 +153,8 @@ static int unknown_element(const struct op *op, const struct nc_element *element
 
 	if (!element->ns.size || xml_text_is(element->ns, NC_NS_BASE) ||
 		xml_text_equal(element->ns, op->element->ns))
-		return op_bad_element(err, ERR_TAG_UNKNOWN_ELEMENT, element, "is not expected here");
+		return op_bad_element(
+			err, ERR_TAG_UNKNOWN_ELEMENT, element, "is not expected here");
 	(void)op_bad_element(err, ERR_TAG_UNKNOWN_NAMESPACE, element, "is not expected here");
 	ns = xml_text_dup(element->ns);
 	return err_add_info(err, "bad-namespace", ns);
@@ -171,22 +172,22 @@ static int missing_element(const char *name, struct err *err)
 
 static int overflow(struct err *err)
 {
-	int ret = err_tagged(err, ERR_TAG_TOO_BIG, NULL,
-		"the operation has too many parameters or attributes");
+	int ret = err_tagged(
+		err, ERR_TAG_TOO_BIG, NULL, "the operation has too many parameters or attributes");
 
 	if (err)
 		err->type = ERR_TYPE_PROTOCOL;
 	return ret;
 }
 
-static int param_index(const struct op_param *params, size_t count,
-	const struct nc_element *element)
+static int param_index(
+	const struct op_param *params, size_t count, const struct nc_element *element)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (nc_element_is(element, params[i].ns ? params[i].ns : NC_NS_BASE,
-			    params[i].name))
+		if (nc_element_is(
+			    element, params[i].ns ? params[i].ns : NC_NS_BASE, params[i].name))
 			return (int)i;
 	return -1;
 }
@@ -210,8 +211,8 @@ int op_params(struct op *op, const struct op_param *params, size_t count,
 		if (at < 0)
 			return unknown_element(op, element, err);
 		if (ret_elements[at])
-			return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element,
-				"is there more than once");
+			return op_bad_element(
+				err, ERR_TAG_BAD_ELEMENT, element, "is there more than once");
 		ret_elements[at] = element;
 	}
 	for (i = 0; i < count; i++)
@@ -253,8 +254,8 @@ int op_datastore(struct op *op, const struct nc_element *element, unsigned allow
 	return op_source(op, element, allowed, ret_ds, NULL, err);
 }
 
-int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
-	struct err *err)
+int op_enum(
+	struct op *op, const struct nc_element *element, const char *const *values, struct err *err)
 {
 	_cleanup_free_ char *value = NULL, *name = xml_text_dup(element->name);
 	int i, ret;
@@ -265,16 +266,16 @@ int op_enum(struct op *op, const struct nc_element *element, const char *const *
 	for (i = 0; values[i]; i++)
 		if (str_equal(values[i], value))
 			return i;
-	ret = err_tagged(err, ERR_TAG_INVALID_VALUE, NULL, "\"%s\" is no value of <%s>", value,
-		name);
+	ret = err_tagged(
+		err, ERR_TAG_INVALID_VALUE, NULL, "\"%s\" is no value of <%s>", value, name);
 	if (err)
 		err->type = ERR_TYPE_PROTOCOL;
 	err_add_info(err, "bad-element", name);
 	return ret;
 }
 
-int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
-	struct err *err)
+int op_payload(
+	struct op *op, const struct nc_element *element, struct xml_text *ret_text, struct err *err)
 {
 	int ret = nc_rpc_content(&op->rpc, element, &op->scratch, ret_text, err);
 

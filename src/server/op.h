@@ -13,8 +13,8 @@
 struct op {
 	struct session *session;
 	struct ds_client client;
-	struct buf message; /* what rpc points into */
-	struct buf scratch; /* a payload that had to be completed */
+	struct buf message;		  /* what rpc points into */
+	struct buf scratch;		  /* a payload that had to be completed */
 	const struct nc_element *element; /* the operation; in rpc */
 	bool is_bad_rpc;
 	bool closes; /* the session ends with the reply */
@@ -62,8 +62,8 @@ int op_enum(struct op *op, const struct nc_element *element, const char *const *
 int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
 	struct err *err) WARN_UNUSED;
 /* Fills in an error about an element; @format gets its name as %s. */
-int op_bad_element(struct err *err, enum err_tag tag, const struct nc_element *element,
-	const char *what);
+int op_bad_element(
+	struct err *err, enum err_tag tag, const struct nc_element *element, const char *what);
 
 /* --- handlers --------------------------------------------------------------------------------- */
 

@@ -1,6 +1,6 @@
 /* Starting and stopping the protocol servers. */
-#include "ashlar/datastore.h"
 #include "ashlar/server.h"
+#include "ashlar/datastore.h"
 
 #include "auth.h"
 #include "nc-hello.h"

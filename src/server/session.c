@@ -97,7 +97,8 @@ static void drop(struct session *session, const char *reason)
 {
 	if (session->state == SESSION_CLOSING)
 		return;
-	log_notice("session", "event=session-dropped session=%u user=\"%s\" peer=\"%s\" reason=\"%s\"",
+	log_notice("session",
+		"event=session-dropped session=%u user=\"%s\" peer=\"%s\" reason=\"%s\"",
 		session->id, session->conn->username, session->conn->peer, reason);
 	session_close(session);
 }
@@ -144,8 +145,7 @@ void session_send(struct session *session, const struct session_part *parts, siz
 		return;
 	for (i = 0; i < count; i++)
 		size += parts[i].size;
-	ret = conn_write(session->conn, head,
-		nc_frame_head(head, session->frame.is_chunked, size));
+	ret = conn_write(session->conn, head, nc_frame_head(head, session->frame.is_chunked, size));
 	for (i = 0; i < count && ret == 0; i++)
 		if (parts[i].size)
 			ret = conn_write(session->conn, parts[i].data, parts[i].size);

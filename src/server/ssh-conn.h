@@ -33,12 +33,12 @@ struct ssh_conn {
 	ssh_message question;	    /* the password being checked; NULL: none */
 	struct auth_request *request;
 	unsigned failures;
-	size_t received;   /* bytes of payload in this turn */
+	size_t received; /* bytes of payload in this turn */
 	bool is_in_turn;
-	bool has_news;	   /* payload or its end came, not yet delivered */
-	bool is_closed;	   /* the peer closed the channel */
+	bool has_news;	/* payload or its end came, not yet delivered */
+	bool is_closed; /* the peer closed the channel */
 	bool is_close_sent;
-	bool is_gone;	   /* to be destroyed at the end of the turn */
+	bool is_gone; /* to be destroyed at the end of the turn */
 };
 
 /* Handles what libssh has queued, in every state but OPEN. */

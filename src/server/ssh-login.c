@@ -50,7 +50,8 @@ static void grant(struct ssh_conn *ssh, ssh_message message, const char *method)
 	}
 	ssh->state = SSH_STATE_CHANNEL;
 	listen_known(ssh->conn.place);
-	log_notice("ssh", "event=login user=\"%s\" peer=%s method=%s", user, ssh->conn.peer, method);
+	log_notice(
+		"ssh", "event=login user=\"%s\" peer=%s method=%s", user, ssh->conn.peer, method);
 }
 
 static void decide(struct ssh_conn *ssh, enum auth_result result)
@@ -93,8 +94,8 @@ static bool ask_password(struct ssh_conn *ssh, ssh_message message)
 		return false;
 	}
 	ssh->question = message;
-	ssh->request = auth_password(user, password, ssh->conn.source, on_password_checked, ssh,
-		&result);
+	ssh->request =
+		auth_password(user, password, ssh->conn.source, on_password_checked, ssh, &result);
 	if (ssh->request)
 		return true;
 	if (result != AUTH_BUSY) {
@@ -157,8 +158,8 @@ static bool handle_auth(struct ssh_conn *ssh, ssh_message message)
 	}
 }
 
-static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t size, int is_stderr,
-	void *arg)
+static int on_data(ssh_session session, ssh_channel channel, void *data, uint32_t size,
+	int is_stderr, void *arg)
 {
 	struct ssh_conn *ssh = arg;
 

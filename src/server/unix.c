@@ -202,8 +202,8 @@ static bool identify(int fd, struct unix_conn *local)
 	local->conn.is_recovery = peer.uid == 0 || peer.uid == geteuid();
 	if (account_name(peer.uid, local->conn.username, sizeof(local->conn.username)))
 		return local->conn.is_recovery || auth_user_exists(local->conn.username);
-	(void)snprintf(local->conn.username, sizeof(local->conn.username), "uid-%u",
-		(unsigned)peer.uid);
+	(void)snprintf(
+		local->conn.username, sizeof(local->conn.username), "uid-%u", (unsigned)peer.uid);
 	return local->conn.is_recovery;
 }
 

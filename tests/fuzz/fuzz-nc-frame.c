@@ -9,7 +9,8 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* All messages behind one another, each ended by a NUL; how it ended: more needed or an error. */
-static int feed(const uint8_t *data, size_t size, const size_t cuts[2], bool is_chunked, struct buf *out)
+static int feed(
+	const uint8_t *data, size_t size, const size_t cuts[2], bool is_chunked, struct buf *out)
 {
 	struct nc_frame frame;
 	size_t at = 0, used = 0;

@@ -31,11 +31,12 @@ const struct lyd_node *ds_tree(enum ds ds)
 
 static void set_password(const char *user, const char *password)
 {
-	_cleanup_free_ char *path = xasprintf(
-		"/ietf-system:system/authentication/user[name='%s']/password", user);
+	_cleanup_free_ char *path =
+		xasprintf("/ietf-system:system/authentication/user[name='%s']/password", user);
 
 	assert_int_equal(lyd_new_path(tree, yang_ctx(), path, crypt(password, SETTING),
-				 LYD_NEW_PATH_UPDATE, tree ? NULL : &tree), LY_SUCCESS);
+				 LYD_NEW_PATH_UPDATE, tree ? NULL : &tree),
+		LY_SUCCESS);
 }
 
 static int set_up(void **state)
@@ -46,9 +47,12 @@ static int set_up(void **state)
 	loop_init();
 	assert_int_equal(yang_init(YANG_DIR, modules, ARRAY_SIZE(modules), NULL), 0);
 	set_password("fred", "secret");
-	assert_int_equal(lyd_new_path(tree, yang_ctx(),
-				 "/ietf-system:system/authentication/user[name='keys']/authorized-key"
-				 "[name='k']/key-data", BLOB, 0, NULL), LY_SUCCESS);
+	assert_int_equal(
+		lyd_new_path(tree, yang_ctx(),
+			"/ietf-system:system/authentication/user[name='keys']/authorized-key"
+			"[name='k']/key-data",
+			BLOB, 0, NULL),
+		LY_SUCCESS);
 	assert_int_equal(auth_prepare(NULL), 0);
 	auth_start();
 	return 0;
@@ -84,7 +88,8 @@ static void wait_for(unsigned count)
 }
 
 /* The result, and whether it was known at once. */
-static enum auth_result ask(const char *user, const char *password, const char *source, bool *ret_at_once)
+static enum auth_result ask(
+	const char *user, const char *password, const char *source, bool *ret_at_once)
 {
 	enum auth_result result;
 	size_t i;
@@ -189,8 +194,8 @@ static void test_cancel(void **state)
 		char password[32];
 
 		(void)snprintf(password, sizeof(password), "cancel-%d", i / 2);
-		requests[i] = auth_password("fred", password, "c", on_answer,
-			i == 3 ? NULL : &is_called, &result);
+		requests[i] = auth_password(
+			"fred", password, "c", on_answer, i == 3 ? NULL : &is_called, &result);
 		assert_non_null(requests[i]);
 	}
 	for (i = 0; i < 3; i++)

@@ -34,7 +34,8 @@ static int feed(bool is_chunked, const char *stream, size_t cut1, size_t cut2, s
 		at += used;
 		if (ret == 1) {
 			assert_int_equal(buf_append(messages, buf_bytes(&frame.message),
-						 frame.message.length), 0);
+						 frame.message.length),
+				0);
 			assert_int_equal(buf_append_str(messages, "|"), 0);
 			buf_clear(&frame.message);
 			assert_false(nc_frame_is_open(&frame));
@@ -124,8 +125,8 @@ static void test_limit(void **state)
 			char head[NC_FRAME_HEAD_MAX];
 			int ret = 0;
 
-			assert_int_equal(buf_append(&stream, head,
-						 nc_frame_head(head, chunked, size)), 0);
+			assert_int_equal(
+				buf_append(&stream, head, nc_frame_head(head, chunked, size)), 0);
 			for (i = 0; i < size; i++)
 				assert_int_equal(buf_append(&stream, "x", 1), 0);
 			assert_int_equal(buf_append_str(&stream, nc_frame_tail(chunked)), 0);
@@ -153,8 +154,8 @@ static void test_pieces(void **state)
 		assert_int_equal(buf_append_str(&stream, message), 0);
 	nc_frame_init(&frame, LIMIT);
 	while (stream.length) {
-		assert_int_equal(nc_frame_next(&frame, buf_bytes(&stream), stream.length, &used,
-					 NULL), 1);
+		assert_int_equal(
+			nc_frame_next(&frame, buf_bytes(&stream), stream.length, &used, NULL), 1);
 		assert_int_equal(used, sizeof(message) - 1);
 		assert_true(frame.message.room <= 256);
 		buf_clear(&frame.message);

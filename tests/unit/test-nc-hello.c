@@ -27,10 +27,12 @@ static const struct {
 	{ CAPS(CAP(BASE "1.0") CAP(BASE "1.1") CAP("urn:x")), 11 },
 	{ CAPS(CAP("\n  " BASE "1.1 \n")), 11 },
 	{ CAPS(CAP(BASE "1.1?a=b&amp;c")), 11 },
-	{ CAPS("<capability><!-- x -->urn:ietf:params:<![CDATA[netconf:base:1.1]]></capability>"), 11 },
+	{ CAPS("<capability><!-- x -->urn:ietf:params:<![CDATA[netconf:base:1.1]]></capability>"),
+		11 },
 	{ "<?xml version=\"1.0\"?>" CAPS(CAP(BASE "1.1")), 11 },
 	{ "<n:hello xmlns:n='" NC_NS_BASE "'><n:capabilities><n:capability>" BASE
-	  "1.0</n:capability></n:capabilities></n:hello>", 10 },
+	  "1.0</n:capability></n:capabilities></n:hello>",
+		10 },
 	{ CAPS(""), 0 },
 	{ HELLO(""), 0 },
 	{ CAPS(CAP("urn:ietf:params:netconf:base:1.2")), 0 },
@@ -52,8 +54,8 @@ static void test_clients(void **state)
 
 	for (i = 0; i < ARRAY_SIZE(hellos); i++) {
 		bool is_base11 = false;
-		int ret = nc_hello_parse(hellos[i].message, strlen(hellos[i].message), &is_base11,
-			NULL);
+		int ret = nc_hello_parse(
+			hellos[i].message, strlen(hellos[i].message), &is_base11, NULL);
 		int version = ret < 0 ? 0 : is_base11 ? 11 : 10;
 
 		if (version != hellos[i].version)
@@ -89,19 +91,21 @@ static void test_ours(void **state)
 	list = nc_hello_capabilities(&count);
 	assert_string_equal(list[0], BASE "1.0");
 	assert_string_equal(list[1], BASE "1.1");
-	assert_true(has(list, count, NC_NS_BASE "?module=ietf-netconf&revision=2013-09-29&features="
-					       "startup,xpath"));
+	assert_true(has(list, count,
+		NC_NS_BASE "?module=ietf-netconf&revision=2013-09-29&features="
+			   "startup,xpath"));
 	assert_true(has(list, count,
 		"urn:ietf:params:netconf:capability:yang-library:1.1?revision=2019-01-04&content-id="));
 	/* YANG 1.0, with who deviates from it; YANG 1.1 modules are in the YANG library alone. */
-	assert_true(has(list, count, "urn:ietf:params:xml:ns:yang:ietf-system?module=ietf-system"
-				    "&revision=2014-08-06"));
+	assert_true(has(list, count,
+		"urn:ietf:params:xml:ns:yang:ietf-system?module=ietf-system"
+		"&revision=2014-08-06"));
 	assert_false(has(list, count, "urn:ietf:params:xml:ns:yang:ietf-interfaces"));
 	assert_false(has(list, count, "urn:ietf:params:xml:ns:yang:1?"));
 	nc_hello_print(&text, 4294967295);
 	assert_non_null(strstr(buf_bytes(&text), "&amp;content-id="));
-	assert_true(str_ends(buf_bytes(&text),
-		"</capabilities><session-id>4294967295</session-id></hello>"));
+	assert_true(str_ends(
+		buf_bytes(&text), "</capabilities><session-id>4294967295</session-id></hello>"));
 	nc_hello_done();
 	yang_done();
 }

@@ -40,7 +40,8 @@ static const struct {
 	{ "<rpc message-id='1' " B "><get/></rpc>", "<rpc-reply " B " message-id='1'>" },
 	{ "<n:rpc xmlns:n='" NC_NS_BASE "' message-id='1'><n:get/></n:rpc>",
 		"<rpc-reply " B " message-id='1'>" },
-	{ "<rpc " B " xmlns:e='urn:e' xmlns:f='urn:f' message-id='&lt;>' e:a='1' e:b = '2'><get/></rpc>",
+	{ "<rpc " B
+	  " xmlns:e='urn:e' xmlns:f='urn:f' message-id='&lt;>' e:a='1' e:b = '2'><get/></rpc>",
 		"<rpc-reply " B " message-id='&lt;>' xmlns:e='urn:e' e:a='1' e:b = '2'>" },
 	{ "<rpc " B " xml:lang='en' message-id='1'><get/></rpc>",
 		"<rpc-reply " B " xml:lang='en' message-id='1'>" },
@@ -122,12 +123,13 @@ static void test_errors(void **state)
 {
 	_cleanup_err_ struct err err = { 0 };
 
-	(void)err_set(&err, -EINVAL, "/ietf-interfaces:interfaces/interface[name='<']", "\"%s\" & co",
-		"<x>");
+	(void)err_set(&err, -EINVAL, "/ietf-interfaces:interfaces/interface[name='<']",
+		"\"%s\" & co", "<x>");
 	assert_error(&err, true,
-		HEAD("application", "invalid-value") "<error-path xmlns:if=\"" NS_IF
-		"\">/if:interfaces/if:interface[if:name=&apos;&lt;&apos;]</error-path>" TEXT(
-			"&quot;&lt;x&gt;&quot; &amp; co") "</rpc-error>");
+		HEAD("application",
+			"invalid-value") "<error-path xmlns:if=\"" NS_IF
+					 "\">/if:interfaces/if:interface[if:name=&apos;&lt;&apos;]</error-path>" TEXT(
+						 "&quot;&lt;x&gt;&quot; &amp; co") "</rpc-error>");
 	err_app_tag(&err, "a&b");
 	err_add_info(&err, "bad-element", "e");
 	err_add_info(&err, "session-id", "4");
@@ -139,7 +141,8 @@ static void test_errors(void **state)
 							  "<session-id>4</session-id></error-info></rpc-error>");
 	/* A value cut in the middle of a character, and what XML does not allow. */
 	(void)err_set(&err, -EIO, NULL, "caf\xc3 \x01");
-	assert_error(&err, true, HEAD("application", "operation-failed") TEXT("caf? ?") "</rpc-error>");
+	assert_error(
+		&err, true, HEAD("application", "operation-failed") TEXT("caf? ?") "</rpc-error>");
 	(void)err_tagged(&err, ERR_TAG_MALFORMED_MESSAGE, NULL, "x");
 	assert_error(&err, true, HEAD("application", "malformed-message") TEXT("x") "</rpc-error>");
 	assert_error(&err, false, HEAD("application", "operation-failed") TEXT("x") "</rpc-error>");

@@ -12,7 +12,7 @@
 
 #include "nc-rpc.h"
 
-#define B "xmlns=\"" NC_NS_BASE "\""
+#define B			 "xmlns=\"" NC_NS_BASE "\""
 #define RPC(attributes, content) "<rpc " B " message-id=\"1\"" attributes ">" content "</rpc>"
 
 static int parse(struct nc_rpc *rpc, const char *message, struct err *err)
@@ -126,8 +126,9 @@ static void test_well_formed(void **state)
 /* Every proper prefix of a message is malformed, and reading it stays within its bytes. */
 static void test_prefixes(void **state)
 {
-	static const char message[] = "<?xml version='1.0'?><rpc " B " message-id='7' a='\xc3\xa9'>"
-				      "<!-- c --><get x='&lt;'>&amp;<![CDATA[]]]]><?p i?></get></rpc>";
+	static const char message[] =
+		"<?xml version='1.0'?><rpc " B " message-id='7' a='\xc3\xa9'>"
+		"<!-- c --><get x='&lt;'>&amp;<![CDATA[]]]]><?p i?></get></rpc>";
 	struct nc_rpc rpc;
 	size_t size;
 
@@ -185,11 +186,10 @@ static void assert_text(struct xml_text text, const char *expected)
 
 static void test_elements(void **state)
 {
-	static const char message[] =
-		RPC(" xmlns:e='urn:e' e:user='fred &amp; co' z='\"'",
-			"<edit-config><target> <running/>\n</target>"
-			"<default-operation><!-- x -->no<![CDATA[ne]]>&#33;</default-operation>"
-			"<e:config e:a='1'><x xmlns='urn:x'><y/></x></e:config></edit-config>");
+	static const char message[] = RPC(" xmlns:e='urn:e' e:user='fred &amp; co' z='\"'",
+		"<edit-config><target> <running/>\n</target>"
+		"<default-operation><!-- x -->no<![CDATA[ne]]>&#33;</default-operation>"
+		"<e:config e:a='1'><x xmlns='urn:x'><y/></x></e:config></edit-config>");
 	const struct nc_element *op, *child;
 	_cleanup_free_ char *value = NULL;
 	struct nc_rpc rpc;
@@ -253,8 +253,8 @@ static void test_content(void **state)
 		struct xml_text text;
 
 		assert_int_equal(parse(&rpc, message, NULL), 0);
-		assert_int_equal(
-			nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]), &scratch, &text, NULL),
+		assert_int_equal(nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]),
+					 &scratch, &text, NULL),
 			0);
 		assert_text(text, expected);
 		assert_int_equal(scratch.length > 0, contents[i].is_copied);
@@ -275,16 +275,18 @@ static void test_scopes(void **state)
 
 	assert_int_equal(parse(&rpc, message, NULL), 0);
 	assert_int_equal(
-		nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]), &scratch, &text, NULL), 0);
+		nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]), &scratch, &text, NULL),
+		0);
 	assert_text(text, "<a xmlns:p='urn:q' xmlns:n='" NC_NS_BASE "'><p:b/></a>");
 	assert_int_equal(nc_rpc_whole(&rpc, &rpc.elements[0], &scratch, &text, NULL), 0);
 	assert_text(text,
 		"<n:edit-config xmlns='urn:d' xmlns:n='" NC_NS_BASE
 		"' xmlns:p='urn:q'><n:config xmlns=''><a><p:b/></a></n:config></n:edit-config>");
-	assert_int_equal(parse(&rpc, RPC("", "<edit-config><config>x<a/></config></edit-config>"),
-				 NULL), 0);
-	assert_int_equal(nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]), &scratch, &text,
-				 &err), -EINVAL);
+	assert_int_equal(
+		parse(&rpc, RPC("", "<edit-config><config>x<a/></config></edit-config>"), NULL), 0);
+	assert_int_equal(
+		nc_rpc_content(&rpc, nc_rpc_child(&rpc, &rpc.elements[0]), &scratch, &text, &err),
+		-EINVAL);
 	assert_int_equal(err_effective_tag(&err), ERR_TAG_BAD_ELEMENT);
 	err_done(&err);
 }
@@ -314,8 +316,8 @@ static void test_limits(void **state)
 	two = repeat("<rpc " B " message-id='1'><x>", "<y/>", 1000, "</x><z/></rpc>");
 	assert_int_equal(parse(&rpc, two, NULL), -EINVAL);
 	assert_int_equal(parse(&rpc, deep, NULL), -EBADMSG);
-	declarations = repeat("<rpc " B " message-id='1'><get>", "<a xmlns:a='urn:a'/>", 100,
-		"</get></rpc>");
+	declarations = repeat(
+		"<rpc " B " message-id='1'><get>", "<a xmlns:a='urn:a'/>", 100, "</get></rpc>");
 	assert_int_equal(parse(&rpc, declarations, NULL), -EBADMSG);
 	echo = repeat("<rpc " B " message-id='", "x", NC_RPC_ECHO_MAX, "'><get/></rpc>");
 	assert_int_equal(parse(&rpc, echo, NULL), -EBADMSG);

@@ -22,8 +22,8 @@ static const char *module_of(const char *prefix, size_t size, bool *ret_declared
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bindings); i++) {
-		*ret_declared = strlen(bindings[i][0]) == size &&
-			memcmp(bindings[i][0], prefix, size) == 0;
+		*ret_declared =
+			strlen(bindings[i][0]) == size && memcmp(bindings[i][0], prefix, size) == 0;
 		if (*ret_declared)
 			return bindings[i][1];
 	}
@@ -40,7 +40,8 @@ static const struct {
 	{ "//if:*[if:name='e0']", "//ietf-interfaces:*[ietf-interfaces:name='e0']" },
 	{ "child::if:a/descendant-or-self::node()",
 		"child::ietf-interfaces:a/descendant-or-self::node()" },
-	{ "if:a[if:type='t:bridge']", "ietf-interfaces:a[ietf-interfaces:type='iana-if-type:bridge']" },
+	{ "if:a[if:type='t:bridge']",
+		"ietf-interfaces:a[ietf-interfaces:type='iana-if-type:bridge']" },
 	{ "if:a[. = \"t:bridge\"]", "ietf-interfaces:a[. = \"iana-if-type:bridge\"]" },
 	{ "if:a[. = 'q:bridge']", "ietf-interfaces:a[. = 'q:bridge']" },
 	{ "if:a[. = 't:bridge or']", "ietf-interfaces:a[. = 't:bridge or']" },
@@ -48,7 +49,8 @@ static const struct {
 	{ "if:a[. = '::1']", "ietf-interfaces:a[. = '::1']" },
 	{ "if:a[. = 'x:y']", "ietf-interfaces:a[. = 'x:y']" },
 	{ "a-b.c:d-e.f/g", "module:d-e.f/g" },
-	{ "if:a[1.5 < if:b*2][position()=1]", "ietf-interfaces:a[1.5 < ietf-interfaces:b*2][position()=1]" },
+	{ "if:a[1.5 < if:b*2][position()=1]",
+		"ietf-interfaces:a[1.5 < ietf-interfaces:b*2][position()=1]" },
 	{ "derived-from-or-self(if:type, 't:bridge')",
 		"derived-from-or-self(ietf-interfaces:type, 'iana-if-type:bridge')" },
 	{ "if:a | /if:b/@if:c", "ietf-interfaces:a | /ietf-interfaces:b/@ietf-interfaces:c" },
