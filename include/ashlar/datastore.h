@@ -68,6 +68,8 @@ struct ds_edit {
 	enum ds target; /* running or startup */
 	/* From format_parse_edit(); top-level siblings with ietf-netconf:operation metadata. Taken. */
 	struct lyd_node *tree;
+	/* Instead of a tree, for a large request that merges or says its operations itself: taken; NULL. */
+	struct portions *portions;
 	enum ds_default_operation default_operation;
 	enum ds_test_option test_option;
 	bool save;	   /* also reaches startup, written behind (RESTCONF {+restconf}/data) */

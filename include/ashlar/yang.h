@@ -105,6 +105,16 @@ enum with_defaults {
  */
 int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/*
+ * The same in portions, for large texts: each call of portions_next() parses some of it, 1 with a tree that
+ * stands on its own (the caller frees), 0 at the end. What the portions say together is what the text says,
+ * unless the edit is to replace everything. The text is copied.
+ */
+struct portions;
+struct portions *portions_new(const char *text, size_t size, enum format format);
+void portions_free(struct portions *portions);
+DEFINE_CLEANUP(struct portions *, portions_free)
+int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* A whole configuration (startup file); unknown nodes are an error. */
 int format_parse_config(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;

@@ -21,6 +21,7 @@ struct txn_opts {
 	const struct access *access; /* NULL: no access control; referenced */
 	enum edit_operation operation;
 	struct lyd_node **request; /* what edit_apply() takes; borrowed until done */
+	struct portions *portions; /* instead: the request piece by piece; borrowed until done */
 	/* Instead of a request: builds the tree (restart). May be NULL. */
 	int (*build)(struct edit *edit, struct err *err);
 	void (*done)(const struct err *err, void *arg);

@@ -6,6 +6,8 @@
 
 #include "op.h"
 
+#define LARGE_EDIT (64 * 1024) /* bytes of a request that is parsed in portions */
+
 #define WRITABLE (1U << DS_RUNNING | 1U << DS_STARTUP)
 
 static int take_config(
@@ -18,6 +20,24 @@ static int take_config(
 	if (ret < 0 || !text.size)
 		return ret;
 	return format_parse_edit(text.at, text.size, FORMAT_XML, NULL, ret_tree, err);
+}
+
+/* A large request is parsed by the transaction, piece by piece. */
+static int take_edit(
+	struct op *op, const struct nc_element *config, struct ds_edit *edit, struct err *err)
+{
+	struct xml_text text;
+	int ret;
+
+	if (edit->default_operation == DS_DEFAULT_REPLACE)
+		return take_config(op, config, &edit->tree, err);
+	ret = op_payload(op, config, &text, err);
+	if (ret < 0 || !text.size)
+		return ret;
+	if (text.size < LARGE_EDIT)
+		return format_parse_edit(text.at, text.size, FORMAT_XML, NULL, &edit->tree, err);
+	edit->portions = portions_new(text.at, text.size, FORMAT_XML);
+	return 0;
 }
 
 static int take_source(struct op *op, const struct nc_element *element,
@@ -64,7 +84,7 @@ int op_edit_config(struct op *op, struct err *err)
 	if (ret >= 0 && at[3])
 		ret = op_enum(op, at[3], options, err);
 	if (ret >= 0)
-		ret = take_config(op, at[4], &edit.tree, err);
+		ret = take_edit(op, at[4], &edit, err);
 	if (ret < 0)
 		return ret;
 	ds_edit(&op->client, &edit, op_on_done, op);
