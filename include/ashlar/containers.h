@@ -42,7 +42,7 @@ struct containers_config {
 
 /*
  * Makes the directories, finds the containers that run already and puts them into have. Call after
- * state_init() and before the first plan.
+ * state_init() and before kernel_init(), which finds their network namespaces then.
  */
 int containers_init(const struct containers_config *config, struct err *err) WARN_UNUSED;
 /*
@@ -179,7 +179,7 @@ struct container {
 
 	/* Observed only. */
 	enum container_state state;
-	char *status;  /* for people: "running", "exited with 1, next try in 4 s" … */
+	char *status;  /* for people: "running (pid 7)", "ended with status 1; next try in 4 s" … */
 	char *id;      /* of this run, 64 hexadecimal digits; NULL: never started */
 	char *cmdline; /* what was run; NULL: never started */
 	char image_id[IMAGE_DIGEST_MAX];

@@ -3,11 +3,16 @@
  * if the process of that number began when the file says.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/mount.h>
 #include <sys/pidfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "ashlar/log.h"
 #include "instance.h"
 #include "private.h"
 #include "procstat.h"
@@ -71,6 +76,21 @@ void instance_signal(const struct instance *instance, int signo)
 {
 	if (instance->pidfd >= 0)
 		(void)pidfd_send_signal(instance->pidfd, signo, NULL, 0); /* ESRCH: it is over */
+}
+
+void instance_keep_network(const struct instance *instance, const char *path)
+{
+	_cleanup_free_ char *network = xasprintf("/proc/%d/ns/net", (int)instance->pid);
+	_cleanup_close_ int file = -1;
+	struct stat own, there;
+
+	if (!instance_is_alive(instance) || stat(network, &own) < 0)
+		return;
+	if (stat(path, &there) == 0 && there.st_dev == own.st_dev)
+		return;
+	file = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0400);
+	if (file < 0 || mount(network, path, NULL, MS_BIND, NULL) < 0)
+		log_debug("instance", "cannot bind %s: %s", path, strerror(errno));
 }
 
 int instance_exit_status(const char *container)

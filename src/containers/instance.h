@@ -23,6 +23,11 @@ int instance_open(const char *container, struct instance *ret_instance) WARN_UNU
 void instance_close(struct instance *instance);
 bool instance_is_alive(const struct instance *instance);
 void instance_signal(const struct instance *instance, int signo);
+/*
+ * Binds the network namespace that it runs in to @path, unless something is bound there: a daemon that
+ * was started in a mount namespace of its own does not see what the one before had bound.
+ */
+void instance_keep_network(const struct instance *instance, const char *path);
 /* What exit.json says: a status as a shell has it. -ENOENT: nothing is known. */
 int instance_exit_status(const char *container) WARN_UNUSED;
 

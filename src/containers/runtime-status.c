@@ -58,8 +58,9 @@ static char *status_of(struct runtime *runtime, enum container_state state)
 		break;
 	}
 	(void)image_ready(runtime->name, &image_status);
-	return xasprintf("running%s%s%s%s%s", limits_note(runtime->intent),
-		image_status ? "; " : "", image_status ? image_status : "",
+	return xasprintf("running (pid %d)%s%s%s%s%s", (int)runtime->instance.pid,
+		limits_note(runtime->intent), image_status ? "; " : "",
+		image_status ? image_status : "",
 		runtime->failure ? "; its new configuration is not used: " : "",
 		runtime->failure ? runtime->failure : "");
 }

@@ -688,6 +688,8 @@ void runtime_adopt(const char *container)
 		runtime->config = NULL;
 	if (instance_open(container, &runtime->instance) == 0) {
 		runtime->phase = PHASE_RUNNING;
+		if (runtime->intent->netns)
+			instance_keep_network(&runtime->instance, runtime->intent->netns);
 		start_watching(runtime);
 	} else if (status >= 0 || file_exists(instance)) {
 		/* It ended while nobody looked. */
