@@ -141,11 +141,11 @@ static int start_layers(const struct options *options, struct err *err)
 		return r;
 	state_init();
 	netns_set_dir(netns_dir);
-	r = kernel_init(options->has_no_kernel || options->check, err);
+	r = containers_init(&containers, err);
+	if (r == 0)
+		r = kernel_init(options->has_no_kernel || options->check, err);
 	if (r == 0)
 		r = system_init(options->is_system && !options->check, err);
-	if (r == 0)
-		r = containers_init(&containers, err);
 	return r < 0 ? r : ds_init(&ds, err);
 }
 
