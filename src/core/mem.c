@@ -115,6 +115,8 @@ void mem_tune(void)
 {
 	/* With fastbins, freeing a large tree ends in one consolidation of milliseconds. */
 	mallopt(M_MXFAST, 0);
+	/* Left to itself it follows the largest block that was freed: a 16 MiB message would stay. */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
 struct arena *arena_new(void)
