@@ -148,6 +148,7 @@ static void edit_running(struct edit_job *job)
 		.access = access_of(&job->simple.job.client),
 		.operation = operation_of(job->edit.default_operation),
 		.request = &job->edit.tree,
+		.portions = job->edit.portions,
 		.done = edit_done,
 		.arg = job,
 		.client = &job->simple.job.client,
@@ -164,6 +165,22 @@ static int validate_tree(struct lyd_node **tree, struct err *err)
 	return 0;
 }
 
+static int apply_request(struct edit_job *job, struct edit *edit, struct err *err)
+{
+	enum edit_operation operation = operation_of(job->edit.default_operation);
+	int r;
+
+	if (!job->edit.portions)
+		return edit_apply(edit, &job->edit.tree, operation, err);
+	while ((r = portions_next(job->edit.portions, &job->edit.tree, err)) == 1) {
+		r = edit_apply(edit, &job->edit.tree, operation, err);
+		lyd_free_all(TAKE(job->edit.tree));
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
 static int edit_startup(struct edit_job *job, struct err *err)
 {
 	struct edit edit;
@@ -172,7 +189,7 @@ static int edit_startup(struct edit_job *job, struct err *err)
 	if (r < 0)
 		return r;
 	edit_begin(&edit, &job->startup, access_of(&job->simple.job.client));
-	r = edit_apply(&edit, &job->edit.tree, operation_of(job->edit.default_operation), err);
+	r = apply_request(job, &edit, err);
 	if (r < 0)
 		edit_undo(&edit);
 	else
@@ -208,6 +225,7 @@ static void edit_free(struct job *base)
 	struct edit_job *job = (struct edit_job *)base;
 
 	lyd_free_all(job->edit.tree);
+	portions_free(job->edit.portions);
 	lyd_free_all(job->startup);
 }
 
@@ -228,6 +246,7 @@ void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn do
 
 	job->edit = *edit;
 	edit->tree = NULL;
+	edit->portions = NULL;
 	job_submit(&job->simple.job);
 }
 
@@ -376,7 +395,8 @@ static void read_start(struct job *base)
 {
 	struct read_job *job = (struct read_job *)base;
 
-	oper_read(&base->client, &job->read, read_finished, job);
+	if (oper_read(&base->client, &job->read, read_finished, job))
+		job_detach(base);
 }
 
 static void read_cancel(struct job *base)
@@ -527,6 +547,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 void ds_done(void)
 {
 	queue_done();
+	oper_done();
 	txn_done();
 	journal_done();
 	persist_done();
