@@ -112,6 +112,7 @@ struct link {
 
 	/* Observed only. */
 	uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
+	uint32_t group;				/* what we configured is marked here: src/kernel/link.h */
 	uint8_t operstate;			/* IF_OPER_* */
 	uint16_t arptype;			/* ARPHRD_* */
 	bool has_mac, is_dsa, is_ours;

@@ -83,6 +83,8 @@ struct object_kind {
 	/* Whether STEP_REMOVE really makes it vanish, with all that needs it; NULL: yes. A port that exists
 	 * by itself is only given back. */
 	bool (*vanishes)(const struct object *have);
+	/* Whether STEP_ADD can make it; NULL: yes. What exists by itself only is waited for. */
+	bool (*can_be_added)(const struct object *want);
 	/* Order among steps of one rank and depth (VLANs of one port beside each other); NULL: as they came. */
 	int (*order)(const struct object *a, const struct object *b);
 	/* Removed after everything else was done, unless it blocks something (see plan.c). */

@@ -31,5 +31,22 @@ void route_link_down(const char *name);
 void bridge_vlan_link_gone(const char *name);
 /* Opens and reads the namespaces that an earlier run has left. */
 int netns_find(struct err *err) WARN_UNUSED;
+/*
+ * Enters a network namespace for the calls up to netns_leave(*ret_own), which ends the process if the
+ * daemon could not come back. With @fd < 0 neither does anything.
+ */
+int netns_enter(int fd, int *ret_own) WARN_UNUSED;
+void netns_leave(int own);
+
+/* The link is gone, and what was on it. */
+void link_forget(const char *name);
+/* Numbers chosen for links of the batches at hand: all of them have been told of since. */
+void link_forget_chosen(void);
+int link_refresh(const char *key, struct err *err) WARN_UNUSED;
+/* Without a kernel: what the step means for have. */
+void link_record(const struct step *step);
+void link_up_record(const struct step *step);
+/* Reads speed and duplex of a link of our own namespace, or of all (0), into have. */
+void ethtool_refresh(uint32_t ifindex);
 
 #endif

@@ -51,7 +51,7 @@ const char *nl_blame(const struct step *step, uint16_t attribute)
 {
 	const struct nl_object *object = nl_object_of(kind_of(step));
 
-	return object->blame && attribute ? object->blame(step, attribute) : NULL;
+	return object->blame ? object->blame(step, attribute) : NULL;
 }
 
 /* --- apply ------------------------------------------------------------------------------------ */
@@ -114,6 +114,7 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 	}
 	nl_batch_flush(batch);
 	nl_batch_free(batch);
+	link_forget_chosen();
 	read_refused(steps, dealt);
 	return dealt;
 }
@@ -122,8 +123,14 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 static size_t record(struct step *const *steps, size_t count, bool stop_on_error)
 {
 	for (size_t i = 0; i < count; i++) {
+		const struct object_kind *kind = kind_of(steps[i]);
+
 		steps[i]->is_done = true;
-		if (steps[i]->op == STEP_REMOVE)
+		if (kind == &object_kind_link)
+			link_record(steps[i]);
+		else if (kind == &object_kind_link_up)
+			link_up_record(steps[i]);
+		else if (steps[i]->op == STEP_REMOVE)
 			have_remove(steps[i]->have->kind, steps[i]->have->key);
 		else
 			have_put(object_copy(steps[i]->want));

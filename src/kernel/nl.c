@@ -10,17 +10,17 @@
 #include <fcntl.h>
 #include <linux/genetlink.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ashlar/clock.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
-#include "nl.h"
+#include "kernel-private.h"
 
 #define RECEIVE_BYTES  (32 * 1024)
 #define RCVBUF_BYTES   (8 * 1024 * 1024)
@@ -90,22 +90,27 @@ int nl_open(const char *netns, int netns_fd, struct nl **ret_nl, struct err *err
 {
 	_cleanup_close_ int own = -1;
 	struct nl *nl;
-	int r = 0;
+	int r;
 
-	if (self.count == NETNS_MAX)
+	if (self.count == NETNS_MAX) {
+		if (netns_fd >= 0)
+			close(netns_fd);
 		return err_set(err, -ENOSPC, NULL, "more than %d network namespaces", NETNS_MAX);
+	}
 	nl = XNEW(struct nl);
 	nl->netns = xstrdup(netns);
-	if (netns_fd >= 0) {
-		own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (own < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
-			r = err_set(err, -errno, NULL, "cannot enter network namespace %s: %s",
-				netns, strerror(errno));
-	}
-	if (r == 0)
+	nl->fd = netns_fd;
+	r = netns_enter(nl->fd, &own);
+	if (r < 0)
+		err_set(err, r, NULL, "cannot enter network namespace %s: %s", netns, strerror(-r));
+	else
 		r = open_sockets(nl, err);
-	if (own >= 0 && setns(own, CLONE_NEWNET) < 0)
-		abort(); /* everything from here on would happen in the wrong namespace */
+	netns_leave(own);
+	if (r == 0 && netns_fd < 0)
+		nl->fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (r == 0 && nl->fd < 0)
+		r = err_set(err, -errno, NULL, "cannot open the network namespace: %s",
+			strerror(errno));
 	self.open[self.count++] = nl;
 	if (r < 0) {
 		nl_close(nl);
@@ -134,6 +139,8 @@ void nl_close(struct nl *nl)
 		mnl_socket_close(nl->request);
 	if (nl->events)
 		mnl_socket_close(nl->events);
+	if (nl->fd >= 0)
+		close(nl->fd);
 	free(nl->netns);
 	free(nl);
 }
@@ -158,7 +165,12 @@ const char *nl_name_of(struct nl *nl, uint32_t ifindex)
 {
 	const struct nl_name *name = map_get(&nl->names, &ifindex, sizeof(ifindex));
 
-	return name ? name->name : NULL;
+	return name && *name->name ? name->name : NULL;
+}
+
+bool nl_index_is_taken(const struct nl *nl, uint32_t ifindex)
+{
+	return map_get(&nl->names, &ifindex, sizeof(ifindex)) != NULL;
 }
 
 void nl_name_set(struct nl *nl, uint32_t ifindex, const char *text)
@@ -286,6 +298,12 @@ struct nlmsghdr *nl_batch_begin(struct nl_batch *batch, struct nl *nl, uint16_t 
 	return nlh;
 }
 
+void nl_batch_drop(struct nl_batch *batch)
+{
+	batch->count--;
+	batch->nl->seq--;
+}
+
 void nl_batch_end(struct nl_batch *batch)
 {
 	const struct message *last = &batch->messages[batch->count - 1];
@@ -296,16 +314,33 @@ void nl_batch_end(struct nl_batch *batch)
 		nl_batch_flush(batch);
 }
 
-/* The type of the attribute at @offset of a request; 0: none there. */
+static size_t family_header_size(uint16_t type)
+{
+	switch (type) {
+	case RTM_NEWADDR:
+	case RTM_DELADDR:
+		return sizeof(struct ifaddrmsg);
+	case RTM_NEWROUTE:
+	case RTM_DELROUTE:
+		return sizeof(struct rtmsg);
+	default:
+		return sizeof(struct ifinfomsg);
+	}
+}
+
+/* The type of the attribute that holds @offset of a request, not of what is nested in it; 0: none. */
 static uint16_t attribute_at(const char *request, uint32_t offset)
 {
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)request;
 	const struct nlattr *attr;
 
-	if (offset < sizeof(*nlh) || offset + sizeof(*attr) > nlh->nlmsg_len)
-		return 0;
-	attr = (const struct nlattr *)(request + offset);
-	return attr->nla_type & NLA_TYPE_MASK;
+	mnl_attr_for_each (attr, nlh, family_header_size(nlh->nlmsg_type)) {
+		size_t start = (size_t)((const char *)attr - request);
+
+		if (offset >= start && offset < start + attr->nla_len)
+			return mnl_attr_get_type(attr);
+	}
+	return 0;
 }
 
 static void fail_step(
@@ -313,14 +348,16 @@ static void fail_step(
 {
 	struct step *step = message->step;
 	const char *text = extack && extack->text ? extack->text : nl_explain(step, error);
-	const char *path = NULL;
+	const char *path;
 
 	batch->has_failed = true;
 	if (step->error)
 		return; /* the first failure of a step tells */
 	step->error = -error;
-	if (extack && extack->offset)
-		path = nl_blame(step, attribute_at(batch->data + message->offset, extack->offset));
+	path = nl_blame(step,
+		extack && extack->offset
+			? attribute_at(batch->data + message->offset, extack->offset)
+			: 0);
 	if (error == EPERM || error == EACCES) /* the daemon's lack of rights, not the client's */
 		err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, path, "%s",
 			text ? text : strerror(error));

@@ -23,6 +23,7 @@
 /* The sockets of one network namespace. */
 struct nl {
 	char *netns; /* "" for the daemon's own */
+	int fd;	     /* of the namespace */
 	struct mnl_socket *request, *events;
 	struct loop_watch *watch;
 	uint32_t seq;
@@ -33,8 +34,9 @@ struct nl_batch;
 
 /* The daemon's own namespace is "" and always open; others are opened by netns.c. NULL: not open. */
 struct nl *nl_of(const char *netns);
+/* @netns_fd (-1: our own) is owned from here on, whatever the result. */
 int nl_open(const char *netns, int netns_fd, struct nl **ret_nl, struct err *err) WARN_UNUSED;
-void nl_close(struct nl *nl); /* forgets its objects in have too */
+void nl_close(struct nl *nl);
 /* Goes through the open ones: index from 0; NULL at the end. */
 struct nl *nl_at(size_t index);
 
@@ -50,6 +52,8 @@ void nl_batch_free(struct nl_batch *batch);
  */
 struct nlmsghdr *nl_batch_begin(struct nl_batch *batch, struct nl *nl, uint16_t type,
 	uint16_t flags, struct step *step, int ignored);
+/* Takes back the message that was begun last and not ended. */
+void nl_batch_drop(struct nl_batch *batch);
 /* Ends the message; sends what has gathered when it is enough. */
 void nl_batch_end(struct nl_batch *batch);
 /* Sends and takes all answers: sets is_done, error and err of the steps concerned. */
@@ -62,7 +66,7 @@ void nl_count_change(void);
 /*
  * The plain words for an errno that comes without the kernel's own (facts about each operation are in
  * the object files): called with the step and the errno; NULL: strerror. And the node at fault for the
- * attribute that the kernel points at; NULL: the object's.
+ * attribute of the message that the kernel points at (0: at none); NULL: the object's.
  */
 const char *nl_explain(const struct step *step, int error);
 const char *nl_blame(const struct step *step, uint16_t attribute);
@@ -83,9 +87,11 @@ int nl_genl_request(struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNU
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* Configured name of a link by its ifindex, also of those that have no object; NULL: unknown. */
+/* Configured name of a link by its ifindex; NULL: unknown, or none of our business. */
 const char *nl_name_of(struct nl *nl, uint32_t ifindex);
-void nl_name_set(struct nl *nl, uint32_t ifindex, const char *name); /* NULL: it is gone */
+/* NULL: it is gone; "": its number is taken, by something that is none of our business. */
+void nl_name_set(struct nl *nl, uint32_t ifindex, const char *name);
+bool nl_index_is_taken(const struct nl *nl, uint32_t ifindex);
 
 /* --- objects' side ---------------------------------------------------------------------------- */
 

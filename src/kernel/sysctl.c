@@ -4,16 +4,13 @@
  * differ from the kernel's default: thousands of interfaces have no more than that to tell.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "ashlar/file.h"
 #include "ashlar/state.h"
@@ -125,46 +122,31 @@ static void put(const char *link, enum sysctl_knob knob, uint32_t value)
 	have_put(&sysctl->object);
 }
 
-static int in_netns(const struct link *link, int *ret_own)
-{
-	_cleanup_free_ char *path = NULL;
-	_cleanup_close_ int fd = -1;
-
-	*ret_own = -1;
-	if (!link || !*link->netns)
-		return 0;
-	path = netns_path(link->netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	*ret_own = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || *ret_own < 0 || setns(fd, CLONE_NEWNET) < 0)
-		return -errno;
-	return 0;
-}
-
 /* The links that were made in the same batch must exist before their files do. */
 static int sysctl_encode(struct nl_batch *batch, struct step *step)
 {
 	const struct sysctl *sysctl = (const struct sysctl *)(step->want ? step->want : step->have);
-	_cleanup_close_ int own = -1;
 	const struct link *link;
 	const char *name = sysctl->link;
 	uint32_t now, value;
-	int r;
+	int r, own, fd = -1;
 
 	nl_batch_flush(batch);
 	link = have_get(have_all(), &object_kind_link, sysctl->link);
-	if (link && *link->netns)
+	if (link && *link->netns) {
 		name = link->netns_name;
+		fd = nl_of(link->netns)->fd;
+	}
 	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
-	r = in_netns(link, &own);
+	r = netns_enter(fd, &own);
 	if (r == 0)
 		r = read_knob(name, sysctl->knob, &now);
 	if (r == 0 && now != value)
 		r = write_knob(name, sysctl->knob, value);
-	if (own >= 0 && setns(own, CLONE_NEWNET) < 0)
-		abort(); /* everything from here on would happen in the wrong namespace */
-	if (r == -ENOENT && step->op == STEP_REMOVE)
-		r = 0; /* went with its link */
+	netns_leave(own);
+	if (r == -ENOENT &&
+		(step->op == STEP_REMOVE || (sysctl->knob == SYSCTL_IPV6_DISABLE && value)))
+		r = 0; /* went with its link; or IPv6 is off altogether (a kernel without, a small MTU) */
 	if (r < 0)
 		return err_set(&step->err, r, NULL, "%s",
 			r == -ENOENT ? "this kernel or this interface does not have it"

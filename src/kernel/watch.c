@@ -14,7 +14,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
-#include "nl.h"
+#include "kernel-private.h"
 
 #define EVENTS_PER_TURN 256
 #define EVENT_BYTES	(64 * 1024) /* one port's VLAN list exceeds 32 KiB */
@@ -157,7 +157,10 @@ static void drop_unseen(struct nl *nl, const struct object_kind *kind)
 		gone[count++] = xstrdup(object->key);
 	}
 	for (size_t i = 0; i < count; i++) {
-		have_remove(kind, gone[i]);
+		if (kind == &object_kind_link)
+			link_forget(gone[i]);
+		else
+			have_remove(kind, gone[i]);
 		free(gone[i]);
 	}
 	free(gone);

@@ -1,0 +1,176 @@
+/*
+ * Bridges. One is made with its VLAN filtering as wanted and without default PVID, so that a port carries
+ * nothing before it is a member of a VLAN; the default PVID is never touched afterwards (that would take
+ * PVIDs from ports for good). Everything else changes in place.
+ *
+ * The kernel counts the timers in hundredths of a second. A kernel without VLAN filtering is told nothing
+ * about VLANs unless they are wanted, and then it refuses.
+ */
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+#include "link.h"
+
+#define CLOCK_HZ 100 /* USER_HZ, the unit of the bridge's timers */
+
+/* One value of the wanted and of the observed bridge, and how it is written. */
+struct field {
+	uint16_t attribute;
+	uint8_t size; /* of the attribute's payload */
+	uint32_t scale;
+	uint32_t want, have;
+};
+
+#define FIELDS 12
+
+static void fill_fields(
+	struct field *fields, const struct link_bridge *want, const struct link_bridge *have)
+{
+	const struct field values[FIELDS] = {
+		{ IFLA_BR_VLAN_PROTOCOL, 2, 1, want->vlan_protocol, have->vlan_protocol },
+		{ IFLA_BR_VLAN_FILTERING, 1, 1, want->vlan_filtering, have->vlan_filtering },
+		{ IFLA_BR_GROUP_FWD_MASK, 2, 1, want->group_fwd_mask, have->group_fwd_mask },
+		{ IFLA_BR_HELLO_TIME, 4, CLOCK_HZ, want->stp_hello_s, have->stp_hello_s },
+		{ IFLA_BR_FORWARD_DELAY, 4, CLOCK_HZ, want->stp_forward_delay_s,
+			have->stp_forward_delay_s },
+		{ IFLA_BR_MAX_AGE, 4, CLOCK_HZ, want->stp_max_age_s, have->stp_max_age_s },
+		{ IFLA_BR_PRIORITY, 2, 1, want->stp_priority, have->stp_priority },
+		{ IFLA_BR_MCAST_SNOOPING, 1, 1, want->multicast_snooping,
+			have->multicast_snooping },
+		{ IFLA_BR_MCAST_QUERIER, 1, 1, want->multicast_querier, have->multicast_querier },
+		{ IFLA_BR_MCAST_QUERY_USE_IFADDR, 1, 1, want->multicast_query_ifaddr,
+			have->multicast_query_ifaddr },
+		{ IFLA_BR_MCAST_QUERY_INTVL, 8, CLOCK_HZ, want->multicast_query_interval_s,
+			have->multicast_query_interval_s },
+		{ IFLA_BR_STP_STATE, 4, 1, want->stp, have->stp },
+	};
+
+	memcpy(fields, values, sizeof(values));
+}
+
+static enum object_diff bridge_compare(const struct link *want, const struct link *have)
+{
+	struct field fields[FIELDS];
+
+	fill_fields(fields, &want->bridge, &have->bridge);
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (fields[i].want != fields[i].have)
+			return OBJECT_CHANGE;
+	}
+	return OBJECT_SAME;
+}
+
+static void put_field(struct nlmsghdr *nlh, const struct field *field)
+{
+	uint64_t value = (uint64_t)field->want * field->scale;
+
+	if (field->attribute == IFLA_BR_VLAN_PROTOCOL)
+		mnl_attr_put_u16(nlh, field->attribute, htons((uint16_t)value));
+	else if (field->size == 1)
+		mnl_attr_put_u8(nlh, field->attribute, (uint8_t)value);
+	else if (field->size == 2)
+		mnl_attr_put_u16(nlh, field->attribute, (uint16_t)value);
+	else if (field->size == 4)
+		mnl_attr_put_u32(nlh, field->attribute, (uint32_t)value);
+	else
+		mnl_attr_put_u64(nlh, field->attribute, value);
+}
+
+static void bridge_put_data(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
+{
+	/* What the kernel makes by itself. */
+	static const struct link_bridge fresh = {
+		.vlan_protocol = ETH_P_8021Q,
+		.stp_priority = 0x8000,
+		.stp_hello_s = 2,
+		.stp_forward_delay_s = 15,
+		.stp_max_age_s = 20,
+		.multicast_snooping = true,
+		.multicast_query_interval_s = 125,
+	};
+	struct field fields[FIELDS];
+
+	if (!have && kernel_can(KERNEL_CAN_VLAN_FILTERING))
+		mnl_attr_put_u16(nlh, IFLA_BR_VLAN_DEFAULT_PVID, 0);
+	fill_fields(fields, &want->bridge, have ? &have->bridge : &fresh);
+	for (size_t i = 0; i < FIELDS; i++) {
+		if (fields[i].want != fields[i].have)
+			put_field(nlh, &fields[i]);
+	}
+}
+
+static uint64_t number_of(const struct nlattr *attr)
+{
+	switch (mnl_attr_get_payload_len(attr)) {
+	case 1:
+		return mnl_attr_get_u8(attr);
+	case 2:
+		return mnl_attr_get_u16(attr);
+	case 4:
+		return mnl_attr_get_u32(attr);
+	case 8:
+		return mnl_attr_get_u64(attr);
+	}
+	return 0;
+}
+
+static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value)
+{
+	switch (type) {
+	case IFLA_BR_VLAN_PROTOCOL:
+		bridge->vlan_protocol = ntohs((uint16_t)value);
+		break;
+	case IFLA_BR_VLAN_FILTERING:
+		bridge->vlan_filtering = value;
+		break;
+	case IFLA_BR_GROUP_FWD_MASK:
+		bridge->group_fwd_mask = (uint16_t)value;
+		break;
+	case IFLA_BR_HELLO_TIME:
+		bridge->stp_hello_s = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_FORWARD_DELAY:
+		bridge->stp_forward_delay_s = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_MAX_AGE:
+		bridge->stp_max_age_s = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_PRIORITY:
+		bridge->stp_priority = (uint16_t)value;
+		break;
+	case IFLA_BR_MCAST_SNOOPING:
+		bridge->multicast_snooping = value;
+		break;
+	case IFLA_BR_MCAST_QUERIER:
+		bridge->multicast_querier = value;
+		break;
+	case IFLA_BR_MCAST_QUERY_USE_IFADDR:
+		bridge->multicast_query_ifaddr = value;
+		break;
+	case IFLA_BR_MCAST_QUERY_INTVL:
+		bridge->multicast_query_interval_s = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_STP_STATE:
+		bridge->stp = value;
+		break;
+	}
+}
+
+static void bridge_take_data(struct link *link, const struct nlattr *data)
+{
+	const struct nlattr *attr;
+
+	link->bridge.vlan_protocol = ETH_P_8021Q; /* a kernel without VLAN filtering tells none */
+	mnl_attr_for_each_nested (attr, data)
+		take_value(&link->bridge, mnl_attr_get_type(attr), number_of(attr));
+}
+
+const struct link_kind link_kind_bridge = {
+	.name = "bridge",
+	.compare = bridge_compare,
+	.put_data = bridge_put_data,
+	.take_data = bridge_take_data,
+	.lacking = "this kernel has no bridges (CONFIG_BRIDGE)",
+};

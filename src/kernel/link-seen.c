@@ -1,0 +1,518 @@
+/*
+ * Links as the kernel tells of them, in dumps and events alike, and their counters, which it does not tell
+ * by itself.
+ *
+ * In the daemon's own network namespace a link is known by its name. In others only those count that we
+ * have moved there: they bear our mark and their configured name as an alternative name.
+ */
+#include <errno.h>
+#include <linux/if_arp.h>
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ashlar/clock.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "link.h"
+
+struct seen {
+	struct link link;
+	char ifname[KERNEL_NAME_MAX], altname[KERNEL_NAME_MAX];
+	uint32_t master;
+	bool has_peer_netns;
+	const struct nlattr *af_spec, *info_data;
+};
+
+/* --- attributes -------------------------------------------------------------------------------- */
+
+static void take_text(char *to, size_t size, const struct nlattr *attr)
+{
+	size_t length = mnl_attr_get_payload_len(attr);
+
+	if (!length || length > size || mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) < 0)
+		return;
+	memcpy(to, mnl_attr_get_payload(attr), length);
+}
+
+static void take_u32(uint32_t *to, const struct nlattr *attr)
+{
+	if (mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*to = mnl_attr_get_u32(attr);
+}
+
+static void take_u8(uint8_t *to, const struct nlattr *attr)
+{
+	if (mnl_attr_validate(attr, MNL_TYPE_U8) >= 0)
+		*to = mnl_attr_get_u8(attr);
+}
+
+static void take_port(struct link_port *port, const struct nlattr *data)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, data) {
+		uint8_t value = 0;
+
+		take_u8(&value, attr);
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_BRPORT_STATE:
+			port->state = value;
+			break;
+		case IFLA_BRPORT_UNICAST_FLOOD:
+			port->flood_unicast = value;
+			break;
+		case IFLA_BRPORT_MCAST_FLOOD:
+			port->flood_multicast = value;
+			break;
+		case IFLA_BRPORT_BCAST_FLOOD:
+			port->flood_broadcast = value;
+			break;
+		case IFLA_BRPORT_FAST_LEAVE:
+			port->fast_leave = value;
+			break;
+		case IFLA_BRPORT_MULTICAST_ROUTER:
+			port->multicast_router = value;
+			break;
+		}
+	}
+}
+
+static void take_info(struct seen *seen, const struct nlattr *info)
+{
+	const struct nlattr *attr, *slave_data = NULL;
+	char slave_kind[16] = "";
+
+	mnl_attr_for_each_nested (attr, info) {
+		switch (mnl_attr_get_type(attr)) {
+		case IFLA_INFO_KIND:
+			take_text(seen->link.kind_name, sizeof(seen->link.kind_name), attr);
+			break;
+		case IFLA_INFO_DATA:
+			seen->info_data = attr;
+			break;
+		case IFLA_INFO_SLAVE_KIND:
+			take_text(slave_kind, sizeof(slave_kind), attr);
+			break;
+		case IFLA_INFO_SLAVE_DATA:
+			slave_data = attr;
+			break;
+		}
+	}
+	if (slave_data && str_equal(slave_kind, "bridge"))
+		take_port(&seen->link.port, slave_data);
+}
+
+/* The first alternative name that could be a link's. */
+static void take_altname(struct seen *seen, const struct nlattr *list)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, list) {
+		if (mnl_attr_get_type(attr) == IFLA_ALT_IFNAME && !*seen->altname)
+			take_text(seen->altname, sizeof(seen->altname), attr);
+	}
+}
+
+static void take_stats(struct link *link, const struct nlattr *attr)
+{
+	struct rtnl_link_stats64 raw = { 0 };
+	size_t size = mnl_attr_get_payload_len(attr);
+
+	memcpy(&raw, mnl_attr_get_payload(attr), size < sizeof(raw) ? size : sizeof(raw));
+	link->stats = (struct link_stats){
+		.rx_packets = raw.rx_packets,
+		.rx_bytes = raw.rx_bytes,
+		.rx_errors = raw.rx_errors,
+		.rx_dropped = raw.rx_dropped,
+		.rx_multicast = raw.multicast,
+		.rx_nohandler = raw.rx_nohandler,
+		.tx_packets = raw.tx_packets,
+		.tx_bytes = raw.tx_bytes,
+		.tx_errors = raw.tx_errors,
+		.tx_dropped = raw.tx_dropped,
+	};
+}
+
+static void take_mac(struct link *link, const struct nlattr *attr, bool is_permanent)
+{
+	if (mnl_attr_get_payload_len(attr) != 6)
+		return;
+	memcpy(is_permanent ? link->perm_mac : link->mac, mnl_attr_get_payload(attr), 6);
+	link->has_mac |= !is_permanent;
+}
+
+static void take_attribute(struct seen *seen, const struct nlattr *attr)
+{
+	struct link *link = &seen->link;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_IFNAME:
+		take_text(seen->ifname, sizeof(seen->ifname), attr);
+		break;
+	case IFLA_PROP_LIST:
+		take_altname(seen, attr);
+		break;
+	case IFLA_IFALIAS:
+		take_text(link->alias, sizeof(link->alias), attr);
+		break;
+	case IFLA_MTU:
+		take_u32(&link->mtu, attr);
+		break;
+	case IFLA_MIN_MTU:
+		take_u32(&link->min_mtu, attr);
+		break;
+	case IFLA_MAX_MTU:
+		take_u32(&link->max_mtu, attr);
+		break;
+	case IFLA_GROUP:
+		take_u32(&link->group, attr);
+		break;
+	case IFLA_LINK:
+		take_u32(&link->lower_ifindex, attr);
+		break;
+	case IFLA_LINK_NETNSID:
+		seen->has_peer_netns = true;
+		break;
+	case IFLA_MASTER:
+		take_u32(&seen->master, attr);
+		break;
+	case IFLA_OPERSTATE:
+		take_u8(&link->operstate, attr);
+		break;
+	case IFLA_ADDRESS:
+		take_mac(link, attr, false);
+		break;
+	case IFLA_PERM_ADDRESS:
+		take_mac(link, attr, true);
+		break;
+	case IFLA_STATS64:
+		take_stats(link, attr);
+		break;
+	case IFLA_LINKINFO:
+		take_info(seen, attr);
+		break;
+	case IFLA_AF_SPEC:
+		seen->af_spec = attr;
+		break;
+	}
+}
+
+static uint32_t value_at(const struct nlattr *conf, unsigned index)
+{
+	uint32_t value = 0;
+
+	if (mnl_attr_get_payload_len(conf) >= (index + 1) * sizeof(value))
+		memcpy(&value, (const uint32_t *)mnl_attr_get_payload(conf) + index, sizeof(value));
+	return value;
+}
+
+static void take_ip(struct link *link, const struct nlattr *af_spec)
+{
+	const struct nlattr *family, *attr;
+
+	link->ipv6_disabled = true; /* a link that IPv6 cannot use has no values */
+	if (!af_spec)
+		return;
+	mnl_attr_for_each_nested (family, af_spec) {
+		uint16_t of = mnl_attr_get_type(family);
+
+		if (of != AF_INET && of != AF_INET6)
+			continue;
+		mnl_attr_for_each_nested (attr, family) {
+			if (of == AF_INET && mnl_attr_get_type(attr) == IFLA_INET_CONF) {
+				link->ipv4_forwarding = value_at(attr, IPV4_DEVCONF_FORWARDING - 1);
+			} else if (of == AF_INET6 && mnl_attr_get_type(attr) == IFLA_INET6_CONF) {
+				link->ipv6_forwarding = value_at(attr, DEVCONF_FORWARDING);
+				link->ipv6_disabled = value_at(attr, DEVCONF_DISABLE_IPV6);
+			}
+		}
+	}
+}
+
+/* --- names of what is around it ---------------------------------------------------------------- */
+
+/* The other end of a pair: in this namespace, or in the one of ours where two ends point at each other. */
+static const struct link *find_peer(struct nl *nl, const struct seen *seen)
+{
+	const struct link *peer;
+	const char *name;
+	struct nl *other;
+
+	for (size_t i = 0; (other = nl_at(i)); i++) {
+		if ((other == nl) == seen->has_peer_netns)
+			continue;
+		name = nl_name_of(other, seen->link.lower_ifindex);
+		peer = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+		if (peer && peer->kind == &link_kind_veth &&
+			peer->lower_ifindex == seen->link.ifindex)
+			return peer;
+	}
+	return NULL;
+}
+
+static void name_peer(struct nl *nl, struct seen *seen, const char *key)
+{
+	const struct link *peer = find_peer(nl, seen);
+	struct link *copy;
+
+	if (!peer)
+		return;
+	snprintf(seen->link.veth.peer, sizeof(seen->link.veth.peer), "%s", peer->object.key);
+	if (str_equal(peer->veth.peer, key))
+		return;
+	copy = object_copy(&peer->object); /* it came before we were known */
+	snprintf(copy->veth.peer, sizeof(copy->veth.peer), "%s", key);
+	watch_put(nl_of(copy->netns), &copy->object);
+}
+
+static void copy_name(char *to, struct nl *nl, uint32_t ifindex, bool *unresolved)
+{
+	const char *name = ifindex ? nl_name_of(nl, ifindex) : NULL;
+
+	if (name)
+		snprintf(to, KERNEL_NAME_MAX, "%s", name);
+	else if (ifindex)
+		*unresolved = true;
+}
+
+/* Links whose lower link or master was not known when they were told of. */
+static bool has_unresolved;
+
+static void name_neighbours(struct nl *nl, struct seen *seen, const char *key)
+{
+	struct link *link = &seen->link;
+
+	copy_name(link->master, nl, seen->master, &has_unresolved);
+	if (link->kind == &link_kind_vlan)
+		copy_name(link->vlan.lower, nl, link->lower_ifindex, &has_unresolved);
+	else if (link->kind == &link_kind_veth)
+		name_peer(nl, seen, key);
+}
+
+/* --- into have --------------------------------------------------------------------------------- */
+
+static void carry_over(struct link *link, const struct link *before)
+{
+	link->speed_mbps = before ? before->speed_mbps : 0;
+	link->duplex = before ? before->duplex : 0xff;
+	link->autoneg = before ? before->autoneg : 0xff;
+	link->last_change_ms = before ? before->last_change_ms : 0;
+	if (before &&
+		(before->operstate != link->operstate || ((before->flags ^ link->flags) & IFF_UP)))
+		link->last_change_ms = clock_ms();
+}
+
+static void put_up(struct nl *nl, const struct link *link)
+{
+	const char *key = link->object.key;
+	bool was_up = have_get(have_all(), &object_kind_link_up, key);
+
+	if ((link->flags & IFF_UP) && !was_up) {
+		have_put(object_new(&object_kind_link_up, key));
+	} else if (!(link->flags & IFF_UP)) {
+		if (was_up)
+			have_remove(&object_kind_link_up, key);
+		route_link_down(key);
+	}
+}
+
+static void put_link(struct nl *nl, struct seen *seen, const char *key)
+{
+	const struct link *before = have_get(have_all(), &object_kind_link, key);
+	struct link *link = object_new(&object_kind_link, key);
+
+	seen->link.object = link->object;
+	*link = seen->link;
+	carry_over(link, before);
+	if (before && *before->master && !str_equal(before->master, link->master))
+		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
+	watch_put(nl, &link->object);
+	put_up(nl, link);
+	if (seen->af_spec)
+		sysctl_seen_link(nl, key, seen->af_spec);
+}
+
+/* Its name in configuration; NULL: none of our business. */
+static const char *key_of(const struct nl *nl, const struct seen *seen)
+{
+	const struct link *other;
+
+	if (!*nl->netns)
+		return seen->ifname;
+	if (!*seen->altname || !link_is_marked(seen->link.group))
+		return NULL;
+	/* A container cannot pass for an interface of the device. */
+	other = have_get(have_all(), &object_kind_link, seen->altname);
+	return other && !*other->netns ? NULL : seen->altname;
+}
+
+static void drop_name(struct nl *nl, uint32_t ifindex)
+{
+	const char *name = nl_name_of(nl, ifindex);
+	const struct link *link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+
+	if (link && link->ifindex == ifindex && str_equal(link->netns, nl->netns))
+		link_forget(link->object.key);
+	nl_name_set(nl, ifindex, NULL);
+}
+
+static void parse(struct nl *nl, const struct nlmsghdr *nlh, struct seen *seen)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct link *link = &seen->link;
+	const struct nlattr *attr;
+
+	memset(seen, 0, sizeof(*seen));
+	link->ifindex = (uint32_t)ifi->ifi_index;
+	link->flags = ifi->ifi_flags;
+	link->arptype = ifi->ifi_type;
+	mnl_attr_for_each (attr, nlh, sizeof(*ifi))
+		take_attribute(seen, attr);
+	link->kind = link_kind_by_name(link->kind_name);
+	if (link->kind && link->kind->take_data && seen->info_data)
+		link->kind->take_data(link, seen->info_data);
+	link->is_dsa = str_equal(link->kind_name, "dsa");
+	link->is_ours = link_is_marked(link->group);
+	link->set = LINK_ALL_ATTRS & ~(1U << LINK_DOWN | (link->kind ? 0 : 1U << LINK_KIND));
+	if (*nl->netns) {
+		snprintf(link->netns, sizeof(link->netns), "%s", nl->netns);
+		memcpy(link->netns_name, seen->ifname, sizeof(link->netns_name));
+	}
+	take_ip(link, seen->af_spec);
+}
+
+void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const char *key, *known;
+	struct seen seen;
+	bool is_renamed;
+
+	/* Messages of family AF_BRIDGE tell of ports and VLANs, in part: bridge-vlan.c has them whole. */
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) || ifi->ifi_family != AF_UNSPEC ||
+		ifi->ifi_index <= 0)
+		return;
+	if (nlh->nlmsg_type == RTM_DELLINK) {
+		drop_name(nl, (uint32_t)ifi->ifi_index);
+		return;
+	}
+	parse(nl, nlh, &seen);
+	key = key_of(nl, &seen);
+	known = nl_name_of(nl, seen.link.ifindex);
+	is_renamed = known && !str_equal(known, key);
+	if (is_renamed)
+		drop_name(nl, seen.link.ifindex);
+	nl_name_set(nl, seen.link.ifindex, key ? key : "");
+	if (!key)
+		return;
+	name_neighbours(nl, &seen, key);
+	put_link(nl, &seen, key);
+	if (is_renamed && is_event) { /* what is on it is known by the old name */
+		_cleanup_err_ struct err err = { 0 };
+
+		(void)watch_dump(nl, &err); /* a later event or dump makes good for it */
+	}
+}
+
+/* --- asking ------------------------------------------------------------------------------------ */
+
+static int take_link(const struct nlmsghdr *nlh, void *arg)
+{
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		link_seen(arg, nlh, false);
+	return 0;
+}
+
+static int ask(struct nl *nl, uint16_t flags, uint32_t ifindex, const char *name, uint32_t mask)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = flags;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)ifindex;
+	if (name)
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	if (mask)
+		mnl_attr_put_u32(nlh, IFLA_EXT_MASK, mask);
+	return nl_request(nl, nlh, take_link, nl);
+}
+
+int link_dump(struct nl *nl, struct err *err)
+{
+	int r;
+
+	has_unresolved = false;
+	r = ask(nl, NLM_F_DUMP, 0, NULL, RTEXT_FILTER_SKIP_STATS);
+	/* A link may come before the one it stands on: now all names are known. */
+	if (r == 0 && has_unresolved)
+		r = ask(nl, NLM_F_DUMP, 0, NULL, RTEXT_FILTER_SKIP_STATS);
+	return r < 0 ? err_set(err, r, NULL, "reading interfaces: %s", strerror(-r)) : 0;
+}
+
+static int take_all_stats(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct if_stats_msg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	const char *name;
+	struct link *link;
+
+	if (nlh->nlmsg_type != RTM_NEWSTATS || mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+		return 0;
+	name = nl_name_of(arg, msg->ifindex);
+	link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
+		if (link && mnl_attr_get_type(attr) == IFLA_STATS_LINK_64)
+			take_stats(link, attr);
+	}
+	return 0;
+}
+
+static int refresh_all(void)
+{
+	struct nl *nl;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && (nl = nl_at(i)); i++) {
+		char buffer[NL_MESSAGE_BYTES] = { 0 };
+		struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+		struct if_stats_msg *msg;
+
+		nlh->nlmsg_type = RTM_GETSTATS;
+		nlh->nlmsg_flags = NLM_F_DUMP;
+		msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+		msg->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
+		r = nl_request(nl, nlh, take_all_stats, nl);
+	}
+	ethtool_refresh(0);
+	return r;
+}
+
+static int refresh_one(const char *key)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, key);
+	struct nl *nl = nl_of(link ? link->netns : "");
+	uint32_t ifindex = link ? link->ifindex : 0;
+	int r = ask(nl, 0, ifindex, ifindex ? NULL : key, 0);
+
+	if (r == -ENODEV && link)
+		drop_name(nl, ifindex);
+	else if (r == 0 && ifindex && !*nl->netns)
+		ethtool_refresh(ifindex);
+	return r == -ENODEV ? 0 : r;
+}
+
+int link_refresh(const char *key, struct err *err)
+{
+	int r = kernel_is_recording() ? 0 : key ? refresh_one(key) : refresh_all();
+
+	return r < 0 ? err_set(err, r, NULL, "reading counters: %s", strerror(-r)) : 0;
+}

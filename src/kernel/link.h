@@ -1,0 +1,52 @@
+/* What the files about links share: kinds of links, marks, and reading one again. */
+#ifndef ASHLAR_KERNEL_LINK_H
+#define ASHLAR_KERNEL_LINK_H
+
+#include "kernel-private.h"
+
+struct link_kind {
+	const char *name; /* IFLA_INFO_KIND */
+	/* Compares kind data only; never OBJECT_SAME for what the kernel would take and ignore. */
+	enum object_diff (*compare)(const struct link *want, const struct link *have);
+	/* What differs from @have (all of it: NULL, when the link is made) as attributes of
+	 * IFLA_INFO_DATA. NULL: no data that could be changed or given that way. */
+	void (*put_data)(struct nlmsghdr *nlh, const struct link *want, const struct link *have);
+	/* Attributes beside IFLA_LINKINFO that make the link: IFLA_LINK. -ENODEV and the like when what
+	 * it stands on is absent. May be NULL. */
+	int (*put_base)(struct nlmsghdr *nlh, const struct link *want, struct err *err);
+	/* Reads IFLA_INFO_DATA. May be NULL. */
+	void (*take_data)(struct link *link, const struct nlattr *data);
+	/* "this kernel has no …" */
+	const char *lacking;
+};
+
+/* NULL for a kind that is not managed. */
+const struct link_kind *link_kind_by_name(const char *name);
+
+/*
+ * What we configured of a link is written into its group number, which outlives a restart of ours, a
+ * rename and a move to another network namespace: LINK_MARK and a bit for each enum link_attr.
+ */
+#define LINK_MARK      0x41534800U
+#define LINK_MARK_BITS 0xffU
+#define LINK_ALL_ATTRS ((1U << LINK_ATTRS) - 1)
+
+static inline bool link_is_marked(uint32_t group)
+{
+	return (group & ~LINK_MARK_BITS) == LINK_MARK;
+}
+
+/* We made it, or configuration took it for ours to make: removing it makes it vanish. */
+static inline bool link_is_made(const struct link *link)
+{
+	return link_is_marked(link->group) && (link->group & (1U << LINK_KIND)) != 0;
+}
+
+/* One message about a link into have; and all there are. */
+void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);
+int link_dump(struct nl *nl, struct err *err) WARN_UNUSED;
+
+/* A number for a link to be made, and what goes by it until the kernel has told of the link. */
+uint32_t link_choose_index(const char *name, struct nl *nl, uint32_t index);
+
+#endif
