@@ -16,8 +16,8 @@ struct child_result {
 	int status;	    /* exit status 0–255, or 128 + signal number */
 	const char *output; /* stdout and stderr together, NUL-terminated; valid in the callback */
 	size_t output_size;
-	bool timed_out;	    /* killed at the deadline */
-	bool truncated;	    /* wrote more than output_max; the rest was read and dropped */
+	bool timed_out; /* killed at the deadline */
+	bool truncated; /* wrote more than output_max; the rest was read and dropped */
 };
 
 struct child_opts {

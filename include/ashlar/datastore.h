@@ -89,7 +89,8 @@ void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *s
 	ds_done_fn done, void *arg);
 /* Startup only; running cannot be deleted (RFC 6241 section 7.4). */
 void ds_delete(const struct ds_client *client, enum ds target, ds_done_fn done, void *arg);
-void ds_validate(const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg);
+void ds_validate(
+	const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg);
 
 /* Counts changes of a datastore; never 0, and differs between boots. */
 uint64_t ds_generation(enum ds ds);
@@ -125,8 +126,8 @@ struct ds_read {
 	struct ds_filter *subtree; /* from ds_parse_filter(); taken */
 	char *xpath;		   /* prefixes resolved to module names; taken */
 	char *path;		   /* one data resource by instance path (RESTCONF); taken */
-	unsigned depth;		   /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
-	char *fields;		   /* RFC 8040 section 4.8.3; taken; may be NULL */
+	unsigned depth; /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
+	char *fields;	/* RFC 8040 section 4.8.3; taken; may be NULL */
 	enum with_defaults defaults;
 	enum format format;
 };
@@ -142,16 +143,16 @@ void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn do
  * A subtree filter's elements, as they stand in <filter>, with namespace declarations of their own.
  * Without any, the filter selects nothing.
  */
-int ds_parse_filter(const char *text, size_t size, struct ds_filter **ret_filter,
-	struct err *err) WARN_UNUSED;
+int ds_parse_filter(
+	const char *text, size_t size, struct ds_filter **ret_filter, struct err *err) WARN_UNUSED;
 /* NULL is fine. */
 void ds_filter_free(struct ds_filter *filter);
 /*
  * Operational data that no feature but the server knows: @show fills the container at @schema_path
  * ("/ietf-netconf-monitoring:netconf-state"; static) whenever a read asks for it. Again: replaces it.
  */
-void ds_set_state_provider(const char *schema_path,
-	int (*show)(struct lyd_node *container, struct err *err));
+void ds_set_state_provider(
+	const char *schema_path, int (*show)(struct lyd_node *container, struct err *err));
 
 /* --- RPCs and actions ------------------------------------------------------------------------- */
 

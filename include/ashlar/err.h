@@ -43,8 +43,9 @@ enum err_type {
 #define ERR_INFO_MAX 3
 
 struct err_info {
-	const char *name; /* static: "bad-element", "bad-attribute", "bad-namespace", "session-id" */
-	char *value;	  /* owned */
+	const char
+		*name; /* static: "bad-element", "bad-attribute", "bad-namespace", "session-id" */
+	char *value;   /* owned */
 };
 
 /*

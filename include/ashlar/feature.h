@@ -20,9 +20,9 @@
  * container (system). Borrowed for the call.
  */
 struct unit {
-	const char *path;	     /* instance path, JSON names */
+	const char *path;		/* instance path, JSON names */
 	const struct lysc_node *schema; /* of the unit's node */
-	const struct lyd_node *node; /* configuration; NULL when it has none (any more) */
+	const struct lyd_node *node;	/* configuration; NULL when it has none (any more) */
 };
 
 /* Collects units that must be asked again. */
@@ -34,7 +34,8 @@ void unit_set_add_path(struct unit_set *set, const char *path);
 
 /* A path outside the feature's own units whose change means that units must be asked again. */
 struct feature_reads {
-	const char *path; /* schema path, JSON names: "/ietf-interfaces:interfaces/interface/type" */
+	const char
+		*path; /* schema path, JSON names: "/ietf-interfaces:interfaces/interface/type" */
 	/*
 	 * @node (at or below @path) was created, changed or removed; @old is its former canonical value
 	 * (NULL: created or no leaf). Removed nodes are still linked when this is called. Adds the units
@@ -46,7 +47,8 @@ struct feature_reads {
 /* One call of an RPC or action. */
 struct action_call {
 	const struct lyd_node *input; /* the RPC or action node with its input children */
-	const struct lyd_node *target; /* action: its parent node in the running tree; NULL for an RPC */
+	const struct lyd_node
+		*target; /* action: its parent node in the running tree; NULL for an RPC */
 	const char *user;
 	/*
 	 * To be called exactly once, at once or later from the loop: @err NULL on success. The handler
@@ -68,7 +70,7 @@ struct feature_module {
 	const char *const *features; /* YANG features to turn on, NULL-terminated; NULL: none */
 };
 
-struct edit; /* datastore/edit.c: see datastore.h */
+struct edit;	  /* datastore/edit.c: see datastore.h */
 struct link_kind; /* see kernel.h */
 
 struct feature {

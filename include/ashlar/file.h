@@ -13,8 +13,8 @@
  * Replaces @path as a whole: temporary file in the same folder, fsync, rename, fsync of the folder.
  * At any instant the name holds the old or the new bytes. Errors name the file.
  */
-int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode,
-	struct err *err) WARN_UNUSED;
+int file_write_atomic(
+	const char *path, const void *data, size_t size, mode_t mode, struct err *err) WARN_UNUSED;
 /*
  * Reads all of a regular file of at most @max bytes; *ret_data is NUL-terminated beyond its size and
  * is the caller's to free. -ENOENT, -EFBIG, …

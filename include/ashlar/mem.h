@@ -31,7 +31,7 @@ void mem_tune(void);
 #define ARRAY_GROW(array, count, room)                                                             \
 	do {                                                                                       \
 		if ((count) == (room)) {                                                           \
-			(room) = (room) ? (room) * 2 : 8;                                          \
+			(room) = (room) ? (room)*2 : 8;                                            \
 			(array) = xreallocarray((array), (room), sizeof(*(array)));                \
 		}                                                                                  \
 	} while (0)

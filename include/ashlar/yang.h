@@ -27,7 +27,8 @@ int yang_init(const char *dir, const struct yang_module *modules, size_t count,
 void yang_done(void);
 const struct ly_ctx *yang_ctx(void);
 /* Text of a loaded module or submodule in YANG; -ENOENT. Malloc'd. */
-int yang_source(const char *name, const char *revision, char **ret_text, struct err *err) WARN_UNUSED;
+int yang_source(
+	const char *name, const char *revision, char **ret_text, struct err *err) WARN_UNUSED;
 /* Changes when the schema does (yang-library content-id, RESTCONF yang-library-version). */
 const char *yang_content_id(void);
 
@@ -71,11 +72,11 @@ int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct 
 /* Adds one instance to a leaf-list. */
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err);
 /* The container, found or made. */
-int build_container(struct lyd_node *parent, const char *name, struct lyd_node **ret_node,
-	struct err *err);
+int build_container(
+	struct lyd_node *parent, const char *name, struct lyd_node **ret_node, struct err *err);
 /* The list entry with that key, found or made; keyless lists get a new one (key NULL). */
-int build_entry(struct lyd_node *parent, const char *name, const char *key, struct lyd_node **ret_node,
-	struct err *err);
+int build_entry(struct lyd_node *parent, const char *name, const char *key,
+	struct lyd_node **ret_node, struct err *err);
 
 /* --- paths ------------------------------------------------------------------------------------ */
 
@@ -114,7 +115,8 @@ struct portions;
 struct portions *portions_new(const char *text, size_t size, enum format format);
 void portions_free(struct portions *portions);
 DEFINE_CLEANUP(struct portions *, portions_free)
-int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+int portions_next(
+	struct portions *portions, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* A whole configuration (startup file); unknown nodes are an error. */
 int format_parse_config(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;

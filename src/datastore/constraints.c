@@ -71,8 +71,8 @@ static bool name_matches(const struct lysc_node *node, const char *name, size_t 
 	return strlen(node->name) == length && !strncmp(node->name, name, length);
 }
 
-static const struct lysc_node *schema_child(const struct lysc_node *parent, const char *name,
-	size_t length)
+static const struct lysc_node *schema_child(
+	const struct lysc_node *parent, const char *name, size_t length)
 {
 	const struct lysc_node *child = NULL;
 
@@ -84,8 +84,8 @@ static const struct lysc_node *schema_child(const struct lysc_node *parent, cons
 }
 
 /* Follows "current()/../x" or "../x" or "." from @from; the end of what was read in *ret_end. */
-static const struct lysc_node *follow(const struct lysc_node *from, const char *p, const char **ret_end,
-	int *ret_climb)
+static const struct lysc_node *follow(
+	const struct lysc_node *from, const char *p, const char **ret_end, int *ret_climb)
 {
 	int climb = 0;
 
@@ -141,8 +141,9 @@ static const struct lysc_node *leafref_list(const struct lysc_node *source)
 	const struct lysc_node *list, *key, *target = NULL;
 	struct ly_set *set = NULL;
 
-	if (!leafref || lys_find_expr_atoms(source, source->module, leafref->path, leafref->prefixes,
-				0, &set) != LY_SUCCESS)
+	if (!leafref ||
+		lys_find_expr_atoms(source, source->module, leafref->path, leafref->prefixes, 0,
+			&set) != LY_SUCCESS)
 		return NULL;
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (set->snodes[i] != source && set->snodes[i]->nodetype == LYS_LEAF)
@@ -156,7 +157,8 @@ static const struct lysc_node *leafref_list(const struct lysc_node *source)
 	return key == target && !(key->next && lysc_is_key(key->next)) ? list : NULL;
 }
 
-static void add_inversion(struct span *span, const struct lysc_node *source, const struct lysc_node *list)
+static void add_inversion(
+	struct span *span, const struct lysc_node *source, const struct lysc_node *list)
 {
 	const struct lysc_node *own = leafref_list(source);
 
@@ -212,11 +214,14 @@ static const char *scan_absolute(struct span *span, const struct lysc_node *cont
 			const struct lys_module *module;
 			uint32_t at = 0;
 
-			while (!list && (module = ly_ctx_get_module_iter(context->module->ctx, &at))) {
-				if (module->implemented && module->compiled && module->compiled->data) {
+			while (!list &&
+				(module = ly_ctx_get_module_iter(context->module->ctx, &at))) {
+				if (module->implemented && module->compiled &&
+					module->compiled->data) {
 					const struct lysc_node *node = NULL;
 
-					while ((node = lys_getnext(node, NULL, module->compiled, 0))) {
+					while ((node = lys_getnext(
+							node, NULL, module->compiled, 0))) {
 						if (name_matches(node, p, length)) {
 							list = node;
 							break;
@@ -274,12 +279,14 @@ static bool starts_path(const char *text, const char *p)
 		return true;
 	if (before == p) /* directly after a name, ']' or ')' */
 		return false;
-	for (length = 0; before - length > text && isalpha((unsigned char)before[-1 - (long)length]);
+	for (length = 0;
+		before - length > text && isalpha((unsigned char)before[-1 - (long)length]);
 		length++)
 		;
 	return (length == 2 && !strncmp(before - 2, "or", 2)) ||
-		(length == 3 && (!strncmp(before - 3, "and", 3) || !strncmp(before - 3, "div", 3) ||
-					!strncmp(before - 3, "mod", 3)));
+		(length == 3 &&
+			(!strncmp(before - 3, "and", 3) || !strncmp(before - 3, "div", 3) ||
+				!strncmp(before - 3, "mod", 3)));
 }
 
 static void scan(struct span *span, const struct lysc_node *context, const char *text)
@@ -331,7 +338,8 @@ static void scan(struct span *span, const struct lysc_node *context, const char 
 
 const struct lysc_node *constraints_holder(const struct constraint *constraint)
 {
-	return constraint->kind == CONSTRAINT_WHEN ? schema_data_parent(constraint->on) : constraint->on;
+	return constraint->kind == CONSTRAINT_WHEN ? schema_data_parent(constraint->on)
+						   : constraint->on;
 }
 
 /* --- readers ---------------------------------------------------------------------------------- */
@@ -438,14 +446,15 @@ static int index_expr(struct constraint *constraint, struct err *err)
 }
 
 /* A leafref breaks when its target goes, and when something a predicate of its path reads changes. */
-static int index_leafref(struct constraint *constraint, const struct lysc_type_leafref *leafref,
-	struct err *err)
+static int index_leafref(
+	struct constraint *constraint, const struct lysc_type_leafref *leafref, struct err *err)
 {
 	const struct lysc_node *on = constraint->on, *target = NULL;
 	struct reader reader;
 	struct ly_set *set = NULL;
 
-	if (lys_find_expr_atoms(on, on->module, leafref->path, leafref->prefixes, 0, &set) != LY_SUCCESS)
+	if (lys_find_expr_atoms(on, on->module, leafref->path, leafref->prefixes, 0, &set) !=
+		LY_SUCCESS)
 		return yang_err(err, -EINVAL);
 	for (uint32_t i = 0; i < set->count; i++) {
 		if (set->snodes[i] != on && (set->snodes[i]->nodetype & (LYS_LEAF | LYS_LEAFLIST)))
@@ -468,8 +477,8 @@ static int index_leafref(struct constraint *constraint, const struct lysc_type_l
 
 /* --- constraints of a node -------------------------------------------------------------------- */
 
-static struct constraint *add(enum constraint_kind kind, const struct lysc_node *on,
-	const struct lysc_node *context)
+static struct constraint *add(
+	enum constraint_kind kind, const struct lysc_node *on, const struct lysc_node *context)
 {
 	struct constraint *constraint = XNEW(struct constraint);
 
@@ -503,7 +512,8 @@ static void recognise_identity(struct constraint *constraint)
 		;
 	constraint->ident_leaf = schema_child(constraint->context, leaf, (size_t)(comma - leaf));
 	ident = skip_blanks(comma);
-	if (!constraint->ident_leaf || constraint->ident_leaf->nodetype != LYS_LEAF || *ident != ',')
+	if (!constraint->ident_leaf || constraint->ident_leaf->nodetype != LYS_LEAF ||
+		*ident != ',')
 		return;
 	ident = skip_blanks(ident + 1);
 	end = *ident == '\'' || *ident == '"' ? strchr(ident + 1, *ident) : NULL;
@@ -513,7 +523,8 @@ static void recognise_identity(struct constraint *constraint)
 	colon = memchr(ident, ':', (size_t)(end - ident));
 	if (colon) {
 		module = NULL;
-		LY_ARRAY_FOR (constraint->prefixes, u) {
+		LY_ARRAY_FOR(constraint->prefixes, u)
+		{
 			const struct lysc_prefix *prefix = &constraint->prefixes[u];
 
 			if (prefix->prefix && strlen(prefix->prefix) == (size_t)(colon - ident) &&
@@ -524,7 +535,8 @@ static void recognise_identity(struct constraint *constraint)
 	}
 	if (!module)
 		return;
-	LY_ARRAY_FOR (module->identities, u) {
+	LY_ARRAY_FOR(module->identities, u)
+	{
 		if (strlen(module->identities[u].name) == (size_t)(end - ident) &&
 			!strncmp(module->identities[u].name, ident, (size_t)(end - ident)))
 			constraint->ident = &module->identities[u];
@@ -537,7 +549,8 @@ static int add_whens(struct snode *snode, const struct lysc_node *holder, struct
 	LY_ARRAY_COUNT_TYPE u;
 	int r;
 
-	LY_ARRAY_FOR (whens, u) {
+	LY_ARRAY_FOR(whens, u)
+	{
 		struct constraint *constraint =
 			add(CONSTRAINT_WHEN, snode->schema, whens[u]->context);
 
@@ -552,8 +565,8 @@ static int add_whens(struct snode *snode, const struct lysc_node *holder, struct
 	return 0;
 }
 
-static int add_types(struct snode *snode, struct constraint **one, const struct lysc_type *type,
-	struct err *err)
+static int add_types(
+	struct snode *snode, struct constraint **one, const struct lysc_type *type, struct err *err)
 {
 	LY_ARRAY_COUNT_TYPE u;
 	int r = 0;
@@ -585,7 +598,8 @@ static int add_node(struct snode *snode, struct err *err)
 	LY_ARRAY_COUNT_TYPE u;
 	int r;
 
-	LY_ARRAY_FOR (musts, u) {
+	LY_ARRAY_FOR(musts, u)
+	{
 		struct constraint *constraint = add(CONSTRAINT_MUST, schema, schema);
 
 		constraint->must = &musts[u];
@@ -661,10 +675,11 @@ const char *constraints_default(const struct lysc_node *schema, size_t index)
 	const struct lysc_node_leaflist *list = (const struct lysc_node_leaflist *)schema;
 
 	if (schema->nodetype == LYS_LEAF)
-		return index == 0 && leaf->dflt ? lyd_value_get_canonical(yang_ctx(), leaf->dflt) : NULL;
+		return index == 0 && leaf->dflt ? lyd_value_get_canonical(yang_ctx(), leaf->dflt)
+						: NULL;
 	if (schema->nodetype == LYS_LEAFLIST)
-		return index < LY_ARRAY_COUNT(list->dflts) ?
-			lyd_value_get_canonical(yang_ctx(), list->dflts[index]) :
-			NULL;
+		return index < LY_ARRAY_COUNT(list->dflts)
+			? lyd_value_get_canonical(yang_ctx(), list->dflts[index])
+			: NULL;
 	return NULL;
 }

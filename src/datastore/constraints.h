@@ -28,8 +28,8 @@ struct constraint {
 
 /* How the instances of a constraint are found from a changed node. */
 enum reach {
-	REACH_BELOW,  /* instances below the nearest instance of anchor above the changed node */
-	REACH_VALUE,  /* instances whose leafref source holds the key of the list entry changed in */
+	REACH_BELOW, /* instances below the nearest instance of anchor above the changed node */
+	REACH_VALUE, /* instances whose leafref source holds the key of the list entry changed in */
 	REACH_TARGET, /* instances whose own value is the changed or removed node's former value */
 	REACH_ALL,
 };

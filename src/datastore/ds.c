@@ -96,7 +96,8 @@ static void saved(const struct err *err, void *arg)
 {
 	if (!err)
 		return;
-	log_error("datastore", "the startup configuration could not be saved, trying again in a minute: %s",
+	log_error("datastore",
+		"the startup configuration could not be saved, trying again in a minute: %s",
 		err_text(err));
 	loop_timer_start(ds.save_timer, 60000);
 }
@@ -323,13 +324,14 @@ static void submit_copy(const struct ds_client *client, enum ds target, struct d
 	job_submit(&job->edit.simple.job);
 }
 
-void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *source, ds_done_fn done,
-	void *arg)
+void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *source,
+	ds_done_fn done, void *arg)
 {
 	submit_copy(client, target, source, false, done, arg);
 }
 
-void ds_validate(const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg)
+void ds_validate(
+	const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg)
 {
 	submit_copy(client, DS_RUNNING, source, true, done, arg);
 }
@@ -437,11 +439,13 @@ void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn do
 
 /* --- RPCs and actions ------------------------------------------------------------------------- */
 
-int ds_may_execute(const struct ds_client *client, const char *module, const char *rpc, struct err *err)
+int ds_may_execute(
+	const struct ds_client *client, const char *module, const char *rpc, struct err *err)
 {
 	if (access_rpc(access_of(client), module, rpc))
 		return 0;
-	return err_tagged(err, ERR_TAG_ACCESS_DENIED, NULL, "the operation %s is not permitted", rpc);
+	return err_tagged(
+		err, ERR_TAG_ACCESS_DENIED, NULL, "the operation %s is not permitted", rpc);
 }
 
 struct call {
@@ -482,8 +486,8 @@ static int check_call(const struct ds_client *client, const struct lyd_node *op,
 	path = path_of(lyd_parent(op));
 	if (!access_action(access, op))
 		return access_denied(access, op, err);
-	if (!*store_running() ||
-		lyd_find_path(*store_running(), path, 0, &target) != LY_SUCCESS || !target) {
+	if (!*store_running() || lyd_find_path(*store_running(), path, 0, &target) != LY_SUCCESS ||
+		!target) {
 		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 		return err_tagged(err, ERR_TAG_DATA_MISSING, path, "%s does not exist", path);
 	}
@@ -594,8 +598,10 @@ static void booted(const struct err *err, void *arg)
 	lyd_free_all(TAKE(boot->request));
 	if (err && boot->source + 1 < SOURCES) {
 		if (err->code != -ENOENT)
-			log_error("datastore", "event=config-refused source=%s path=\"%s\" reason=\"%s\"",
-				source_names[boot->source], err->path ? err->path : "", err_text(err));
+			log_error("datastore",
+				"event=config-refused source=%s path=\"%s\" reason=\"%s\"",
+				source_names[boot->source], err->path ? err->path : "",
+				err_text(err));
 		boot->source++;
 		try_source(boot);
 		return;

@@ -74,7 +74,8 @@ char *edit_path(const struct edit *edit, const struct lyd_node *node)
 
 /* --- the four acts ---------------------------------------------------------------------------- */
 
-static struct edit_event *record(struct edit *edit, enum edit_event_kind kind, struct lyd_node *node)
+static struct edit_event *record(
+	struct edit *edit, enum edit_event_kind kind, struct lyd_node *node)
 {
 	struct edit_event *event;
 
@@ -149,7 +150,8 @@ static void insert_node(struct lyd_node **tree, struct lyd_node *parent, struct 
 		*tree = lyd_first_sibling(node);
 }
 
-void edit_insert(struct edit *edit, struct lyd_node *parent, struct lyd_node *node, bool is_implicit)
+void edit_insert(
+	struct edit *edit, struct lyd_node *parent, struct lyd_node *node, bool is_implicit)
 {
 	record(edit, EDIT_MADE, node)->is_implicit = is_implicit;
 	insert_node(edit->tree, parent, node, NULL);
@@ -307,8 +309,7 @@ static void clear_new(struct lyd_node *node)
 void edit_next_request(struct edit *edit)
 {
 	for (size_t i = edit->request_start; i < edit->count; i++) {
-		if (edit->events[i].kind == EDIT_MADE &&
-			!edit_is_dead(edit, edit->events[i].node))
+		if (edit->events[i].kind == EDIT_MADE && !edit_is_dead(edit, edit->events[i].node))
 			clear_new(edit->events[i].node);
 	}
 	edit->request_start = edit->count;
@@ -332,9 +333,9 @@ static struct lyd_node *make_step(struct lyd_node *parent, const char *name, con
 {
 	const char *colon = strchr(name, ':');
 	_cleanup_free_ char *module_name = colon ? xstrndup(name, (size_t)(colon - name)) : NULL;
-	const struct lys_module *module = module_name ?
-		ly_ctx_get_module_implemented(yang_ctx(), module_name) :
-		parent->schema->module;
+	const struct lys_module *module = module_name
+		? ly_ctx_get_module_implemented(yang_ctx(), module_name)
+		: parent->schema->module;
 	struct lyd_node *node = NULL;
 
 	if (!module)
@@ -419,8 +420,12 @@ static const char *meta_value(const struct lyd_node *node, const char *module, c
 static enum edit_operation operation_of(const struct lyd_node *node, enum edit_operation inherited)
 {
 	static const char *const names[] = {
-		[EDIT_NONE] = "none",	    [EDIT_MERGE] = "merge",   [EDIT_REPLACE] = "replace",
-		[EDIT_CREATE] = "create",   [EDIT_DELETE] = "delete", [EDIT_REMOVE] = "remove",
+		[EDIT_NONE] = "none",
+		[EDIT_MERGE] = "merge",
+		[EDIT_REPLACE] = "replace",
+		[EDIT_CREATE] = "create",
+		[EDIT_DELETE] = "delete",
+		[EDIT_REMOVE] = "remove",
 	};
 	const char *text = meta_value(node, "ietf-netconf", "operation");
 
@@ -434,17 +439,17 @@ static enum edit_operation operation_of(const struct lyd_node *node, enum edit_o
 static int fail(struct err *err, enum err_tag tag, const struct lyd_node *node, const char *what)
 {
 	_cleanup_free_ char *path = path_of(node);
-	const char *value = node->schema && (node->schema->nodetype & LYD_NODE_TERM) ?
-		lyd_get_value(node) :
-		NULL;
+	const char *value = node->schema && (node->schema->nodetype & LYD_NODE_TERM)
+		? lyd_get_value(node)
+		: NULL;
 
 	if (value)
 		return err_tagged(err, tag, path, "%s \"%s\" %s", LYD_NAME(node), value, what);
 	return err_tagged(err, tag, path, "%s %s", LYD_NAME(node), what);
 }
 
-static int may(const struct edit *edit, const struct lyd_node *node, enum access_op op,
-	struct err *err)
+static int may(
+	const struct edit *edit, const struct lyd_node *node, enum access_op op, struct err *err)
 {
 	if (!edit->access || access_node(edit->access, node, op))
 		return 0;
@@ -509,7 +514,8 @@ static int clear_other_cases(struct edit *edit, struct lyd_node *node, struct er
 		return 0;
 	while ((other = other_case(node, lyd_first_sibling(node)))) {
 		if ((other->flags & LYD_NEW) && !(other->flags & LYD_DEFAULT)) {
-			fail(err, ERR_TAG_BAD_ELEMENT, node, "excludes another choice in the same request");
+			fail(err, ERR_TAG_BAD_ELEMENT, node,
+				"excludes another choice in the same request");
 			err_add_info(err, "bad-element", LYD_NAME(other));
 			return -EINVAL;
 		}
@@ -605,8 +611,8 @@ static int place_of(struct edit *edit, const struct lyd_node *request, struct ly
 	struct lyd_node *node, struct lyd_node **ret_before, bool *ret_moves, struct err *err)
 {
 	const char *insert = meta_value(request, "yang", "insert");
-	const char *key = meta_value(request, "yang",
-		request->schema->nodetype == LYS_LIST ? "key" : "value");
+	const char *key = meta_value(
+		request, "yang", request->schema->nodetype == LYS_LIST ? "key" : "value");
 	struct lyd_node *first = NULL, *match = NULL;
 
 	*ret_moves = insert != NULL;
@@ -625,7 +631,8 @@ static int place_of(struct edit *edit, const struct lyd_node *request, struct ly
 			"insert \"%s\" needs yang:key or yang:value", insert);
 	if (lyd_find_sibling_val(first, request->schema, key, strlen(key), &match) != LY_SUCCESS) {
 		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-		fail(err, ERR_TAG_BAD_ATTRIBUTE, request, "is to be placed beside an entry that is not there");
+		fail(err, ERR_TAG_BAD_ATTRIBUTE, request,
+			"is to be placed beside an entry that is not there");
 		err_app_tag(err, "missing-instance");
 		return -EINVAL;
 	}
@@ -663,8 +670,8 @@ static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd
 	struct lyd_node *request, enum edit_operation inherited, struct err *err);
 
 /* Removes what the tree has below @node and the request has not. */
-static int remove_others(struct edit *edit, struct lyd_node *first, const struct lyd_node *request,
-	struct err *err)
+static int remove_others(
+	struct edit *edit, struct lyd_node *first, const struct lyd_node *request, struct err *err)
 {
 	struct lyd_node *child, *next;
 	int r;
@@ -683,8 +690,8 @@ static int remove_others(struct edit *edit, struct lyd_node *first, const struct
 	return 0;
 }
 
-static int change_leaf(struct edit *edit, struct lyd_node *node, const struct lyd_node *request,
-	struct err *err)
+static int change_leaf(
+	struct edit *edit, struct lyd_node *node, const struct lyd_node *request, struct err *err)
 {
 	const char *value = lyd_get_value(request);
 	int r;
@@ -693,8 +700,8 @@ static int change_leaf(struct edit *edit, struct lyd_node *node, const struct ly
 		return 0;
 	r = check_owned(request, err);
 	if (r == 0)
-		r = may(edit, request,
-			(node->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE, err);
+		r = may(edit, request, (node->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE,
+			err);
 	return r < 0 ? r : edit_change(edit, node, value, err);
 }
 
@@ -740,11 +747,13 @@ static int update(struct edit *edit, struct lyd_node *node, struct lyd_node **re
 		break;
 	}
 	if (op == EDIT_REPLACE) {
-		r = remove_others(edit, (struct lyd_node *)lyd_child(node), lyd_child(request), err);
+		r = remove_others(
+			edit, (struct lyd_node *)lyd_child(node), lyd_child(request), err);
 		if (r < 0)
 			return r;
 	}
-	return apply_siblings(edit, node, request_top, (struct lyd_node *)lyd_child(request), op, err);
+	return apply_siblings(
+		edit, node, request_top, (struct lyd_node *)lyd_child(request), op, err);
 }
 
 /* Explicitly there: a default or an empty container without presence is not. */
@@ -759,14 +768,16 @@ static int delete_node(struct edit *edit, struct lyd_node *match, const struct l
 	int r;
 
 	if (!is_explicit(match))
-		return op == EDIT_REMOVE ? 0 :
-					   fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+		return op == EDIT_REMOVE
+			? 0
+			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
 	if (lysc_is_key(match->schema))
 		return fail(err, ERR_TAG_BAD_ELEMENT, request, "is a key: delete its list entry");
 	if (request->schema && match->schema->nodetype == LYS_LEAF && lyd_get_value(request) &&
 		*lyd_get_value(request) && !str_equal(lyd_get_value(match), lyd_get_value(request)))
-		return op == EDIT_REMOVE ? 0 :
-					   fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+		return op == EDIT_REMOVE
+			? 0
+			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
 	r = may_remove(edit, match, err);
 	if (r < 0)
 		return r;

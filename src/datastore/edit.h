@@ -27,24 +27,25 @@ enum edit_event_kind {
 
 struct edit_event {
 	enum edit_event_kind kind;
-	bool is_implicit;	      /* made by validation: a default, a when that turned false */
+	bool is_implicit; /* made by validation: a default, a when that turned false */
 	struct lyd_node *node;
-	struct lyd_node *parent;      /* REMOVED: where it was; NULL at top level */
-	struct lyd_node *next;	      /* REMOVED, MOVED: the sibling it stood before; NULL: last */
-	char *old;		      /* CHANGED: former canonical value; owned */
-	uint32_t old_flags;	      /* CHANGED, FLAGS */
+	struct lyd_node *parent; /* REMOVED: where it was; NULL at top level */
+	struct lyd_node *next;	 /* REMOVED, MOVED: the sibling it stood before; NULL: last */
+	char *old;		 /* CHANGED: former canonical value; owned */
+	uint32_t old_flags;	 /* CHANGED, FLAGS */
 };
 
 struct edit {
-	struct lyd_node **tree; /* the datastore's first top-level node */
+	struct lyd_node **tree;	     /* the datastore's first top-level node */
 	const struct access *access; /* NULL: no access control */
 	struct edit_event *events;
 	size_t count, room;
 	struct map dead; /* roots of removed subtrees, by address → struct edit_grave */
 	struct arena *arena;
 	const struct edit_observer *observer; /* of an undo; NULL: none */
-	size_t request_start; /* first event of the request at hand */
-	struct unit_set *units; /* of what is removed, asked while it still stands; NULL: not wanted */
+	size_t request_start;		      /* first event of the request at hand */
+	struct unit_set
+		*units; /* of what is removed, asked while it still stands; NULL: not wanted */
 };
 
 /* Where a removed subtree was. */
@@ -86,10 +87,11 @@ char *edit_path(const struct edit *edit, const struct lyd_node *node);
 void edit_next_request(struct edit *edit);
 
 /* Single changes, for validation (defaults, when) and replay. */
-void edit_insert(struct edit *edit, struct lyd_node *parent, struct lyd_node *node, bool is_implicit);
+void edit_insert(
+	struct edit *edit, struct lyd_node *parent, struct lyd_node *node, bool is_implicit);
 void edit_take_out(struct edit *edit, struct lyd_node *node, bool is_implicit);
-int edit_change(struct edit *edit, struct lyd_node *node, const char *value,
-	struct err *err) WARN_UNUSED;
+int edit_change(
+	struct edit *edit, struct lyd_node *node, const char *value, struct err *err) WARN_UNUSED;
 void edit_move(struct edit *edit, struct lyd_node *node, struct lyd_node *before);
 void edit_set_flags(struct edit *edit, struct lyd_node *node, uint32_t flags);
 

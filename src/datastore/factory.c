@@ -17,6 +17,6 @@ extern const char factory_json[], factory_json_end[];
 
 int factory_tree(struct lyd_node **ret_tree, struct err *err)
 {
-	return format_parse_config(factory_json, (size_t)(factory_json_end - factory_json), FORMAT_JSON,
-		ret_tree, err);
+	return format_parse_config(factory_json, (size_t)(factory_json_end - factory_json),
+		FORMAT_JSON, ret_tree, err);
 }

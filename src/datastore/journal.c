@@ -94,7 +94,8 @@ static int add_merge(struct buf *record, const struct lyd_node *node, struct err
 	struct lyd_node *copy = NULL, *top;
 	int r;
 
-	if (lyd_dup_single(node, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_PARENTS, &copy) != LY_SUCCESS)
+	if (lyd_dup_single(node, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_PARENTS, &copy) !=
+		LY_SUCCESS)
 		return yang_err(err, -EIO);
 	for (top = copy; lyd_parent(top); top = lyd_parent(top))
 		;
@@ -158,8 +159,8 @@ int journal_append(const struct edit *edit, struct err *err)
 		/* Half a record would hide the ones after it. */
 		if (ftruncate(journal.fd, (off_t)journal.bytes) < 0)
 			journal.bytes = JOURNAL_BYTES_MAX + 1;
-		return err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL, "cannot record the change in %s: %s",
-			store_config.run_dir, strerror(-r));
+		return err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL,
+			"cannot record the change in %s: %s", store_config.run_dir, strerror(-r));
 	}
 	journal.bytes += record.length;
 	return 0;
@@ -179,13 +180,14 @@ static char *boot_id(void)
 static int write_checkpoint(void *arg)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	_cleanup_free_ char *path = file_name("running", journal.number), *id = boot_id(), *id_path = NULL;
+	_cleanup_free_ char *path = file_name("running", journal.number), *id = boot_id(),
+			    *id_path = NULL;
 	_cleanup_err_ struct err err = { 0 };
 	int r = 0;
 
 	if (*store_running())
-		r = format_print(&text, *store_running(), FORMAT_JSON, true, WITH_DEFAULTS_EXPLICIT, false,
-			&err);
+		r = format_print(&text, *store_running(), FORMAT_JSON, true, WITH_DEFAULTS_EXPLICIT,
+			false, &err);
 	if (r == 0 && !text.length)
 		r = buf_append_str(&text, "{}");
 	id_path = file_join(store_config.run_dir, "boot-id");
@@ -292,7 +294,8 @@ static int replay_move(struct edit *edit, char *text)
 	return 0;
 }
 
-static int replay_entry(struct edit *edit, enum entry_kind kind, char *text, size_t size, struct err *err)
+static int replay_entry(
+	struct edit *edit, enum entry_kind kind, char *text, size_t size, struct err *err)
 {
 	struct lyd_node *request = NULL;
 	int r;
@@ -324,7 +327,8 @@ static int replay_record(struct edit *edit, const char *data, size_t size, struc
 		data += sizeof(head);
 		size -= sizeof(head);
 		if (head.size > size)
-			return err_set(err, -EBADMSG, NULL, "a journal entry is longer than its record");
+			return err_set(
+				err, -EBADMSG, NULL, "a journal entry is longer than its record");
 		text = xstrndup(data, head.size);
 		r = replay_entry(edit, (enum entry_kind)head.kind, text, head.size, err);
 		if (r < 0)

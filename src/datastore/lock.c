@@ -23,7 +23,8 @@ static int check_lockable(enum ds ds, struct err *err)
 {
 	if (ds == DS_RUNNING || ds == DS_STARTUP)
 		return 0;
-	return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL, "this datastore cannot be locked");
+	return err_tagged(
+		err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL, "this datastore cannot be locked");
 }
 
 int ds_lock(const struct ds_client *client, enum ds ds, struct err *err)
@@ -46,7 +47,8 @@ int ds_unlock(const struct ds_client *client, enum ds ds, struct err *err)
 	if (r < 0)
 		return r;
 	if (!locks[ds].session)
-		return err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL, "the datastore is not locked");
+		return err_tagged(
+			err, ERR_TAG_OPERATION_FAILED, NULL, "the datastore is not locked");
 	if (locks[ds].session != client->session)
 		return held(err, ERR_TAG_OPERATION_FAILED, locks[ds].session);
 	locks[ds].session = 0;

@@ -66,8 +66,8 @@ static void set_aside(struct lyd_node **tree, struct lyd_node *node, bool keep)
 	kept = &persist.kept[persist.count++];
 	kept->parent = parent ? path_of(parent) : NULL;
 	kept->is_known = node->schema != NULL;
-	kept->path = node->schema ? path_of(node) :
-				    xasprintf("%s/%s", parent ? kept->parent : "", LYD_NAME(node));
+	kept->path = node->schema ? path_of(node)
+				  : xasprintf("%s/%s", parent ? kept->parent : "", LYD_NAME(node));
 	lyd_unlink_tree(node);
 	kept->node = node;
 }
@@ -158,9 +158,9 @@ static int keep_previous(const char *path, struct err *err)
 
 	(void)unlink(temporary); /* left by a power cut */
 	if (link(path, temporary) < 0)
-		return errno == ENOENT ? 0 :
-					 err_set(err, -errno, NULL, "cannot keep %s: %s", path,
-						 strerror(errno));
+		return errno == ENOENT
+			? 0
+			: err_set(err, -errno, NULL, "cannot keep %s: %s", path, strerror(errno));
 	if (rename(temporary, previous) < 0)
 		return err_set(err, -errno, NULL, "cannot write %s: %s", previous, strerror(errno));
 	return 0;
@@ -175,7 +175,8 @@ static int write_startup(void *arg)
 	int r = 0;
 
 	if (tree)
-		r = format_print(&text, tree, FORMAT_JSON, true, WITH_DEFAULTS_EXPLICIT, true, &err);
+		r = format_print(
+			&text, tree, FORMAT_JSON, true, WITH_DEFAULTS_EXPLICIT, true, &err);
 	if (r == 0 && !text.length)
 		r = buf_append_str(&text, "{\n}\n");
 	if (r == 0)
@@ -208,7 +209,8 @@ static void finished(const struct child_result *result, void *arg)
 		store_touch(DS_STARTUP);
 	else
 		err_tagged(&err, ERR_TAG_OPERATION_FAILED, NULL, "%s",
-			result->output_size ? result->output : "the startup file could not be written");
+			result->output_size ? result->output
+					    : "the startup file could not be written");
 	persist.done(result->status == 0 ? NULL : &err, persist.arg);
 }
 

@@ -9,7 +9,7 @@
 
 /* Configuration that a startup file holds and this version cannot apply: kept, saved again, listed. */
 struct persist_kept {
-	char *path; /* of the node */
+	char *path;   /* of the node */
 	char *parent; /* instance path of its parent in the tree; NULL: top level */
 	struct lyd_node *node;
 	bool is_known; /* the schema has it, but no feature owns it */
@@ -19,7 +19,8 @@ struct persist_kept {
  * Reads a configuration file into *ret_tree, without what cannot be applied; with @keep that is kept
  * (instead of what was kept before), else it is only left out. -ENOENT when there is no file.
  */
-int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+int persist_load(
+	const char *path, bool keep, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* The startup datastore as it is now; an absent file is an empty one. The caller frees. */
 int persist_startup_tree(struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* "/cfg/startup-config.cfg", and the one before it; malloc'd. */

@@ -59,7 +59,7 @@ struct txn {
 	size_t fill_event;
 	struct err err;
 	size_t steps;
-	bool is_whole; /* began with an empty tree */
+	bool is_whole;		      /* began with an empty tree */
 	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
 };
 
@@ -111,7 +111,8 @@ static void put_back_wants(struct txn *txn)
 
 		if (touched->old &&
 			state_exchange(touched->path, TAKE(touched->old), &none, NULL) < 0)
-			log_error("txn", "the wanted objects of %s could not be put back", touched->path);
+			log_error("txn", "the wanted objects of %s could not be put back",
+				touched->path);
 	}
 }
 
@@ -162,8 +163,9 @@ static void commit(struct txn *txn)
 		log_notice("txn",
 			"event=commit user=\"%s\" session=%u protocol=%s generation=%llu units=%zu "
 			"steps=%zu us=%llu",
-			txn->opts.client->user, txn->opts.client->session, txn->opts.client->protocol,
-			(unsigned long long)ds_generation(DS_RUNNING), txn->units.count, txn->steps,
+			txn->opts.client->user, txn->opts.client->session,
+			txn->opts.client->protocol, (unsigned long long)ds_generation(DS_RUNNING),
+			txn->units.count, txn->steps,
 			(unsigned long long)(clock_us() - txn->started_us));
 	finish(txn, NULL);
 }
@@ -259,8 +261,8 @@ static int phase_validate(struct txn *txn)
 	return 0;
 }
 
-static int ask_unit(struct txn *txn, const struct unit *unit, const struct snode *snode,
-	struct want *want)
+static int ask_unit(
+	struct txn *txn, const struct unit *unit, const struct snode *snode, struct want *want)
 {
 	int r = 0;
 
@@ -408,7 +410,8 @@ static void checkpointed(const struct err *err, void *arg)
 	struct txn *txn = arg;
 
 	if (err) /* the change is in force; a restart would not know of it */
-		log_error("txn", "%s: a restart of the daemon would lose this change", err_text(err));
+		log_error(
+			"txn", "%s: a restart of the daemon would lose this change", err_text(err));
 	commit(txn);
 }
 
@@ -421,8 +424,9 @@ static int phase_commit(struct txn *txn)
 		finish(txn, NULL);
 		return PHASE_WAITING;
 	}
-	r = txn->opts.source == TXN_BOOT ? 1 :
-					   (txn->edit.count ? journal_append(&txn->edit, &txn->err) : 0);
+	r = txn->opts.source == TXN_BOOT
+		? 1
+		: (txn->edit.count ? journal_append(&txn->edit, &txn->err) : 0);
 	if (r < 0)
 		return r;
 	if (r == 1)

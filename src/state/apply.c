@@ -70,7 +70,8 @@ static void undo_steps(struct plan *plan)
 		step = &inverse->step;
 		if (step->op != STEP_CHANGE ||
 			step->want->kind->compare(step->want, step->was, step->have) != OBJECT_SAME)
-			(void)(step->want ? step->want : step->have)->kind->target->apply(&step, 1, false);
+			(void)(step->want ? step->want : step->have)
+				->kind->target->apply(&step, 1, false);
 		if (step->error) {
 			describe_step(step, text, sizeof(text));
 			log_error("apply", "undoing %s: %s", text, err_text(&step->err));
@@ -137,7 +138,8 @@ static bool settle_step(struct run *run, struct plan_step *step)
 	describe_step(&step->step, text, sizeof(text));
 	if (step->wanted) {
 		if (!str_equal(step->wanted->reason, err_text(&step->step.err)))
-			log_warning("apply", "%s: %s; it stays wanted", text, err_text(&step->step.err));
+			log_warning("apply", "%s: %s; it stays wanted", text,
+				err_text(&step->step.err));
 		want_set_pending(step->wanted, err_text(&step->step.err));
 	} else {
 		log_warning("apply", "removing %s: %s", text, err_text(&step->step.err));

@@ -20,8 +20,8 @@ struct have *have_all(void)
 	return &all;
 }
 
-void have_on_change(void (*callback)(const struct object *was, const struct object *now, void *arg),
-	void *arg)
+void have_on_change(
+	void (*callback)(const struct object *was, const struct object *now, void *arg), void *arg)
 {
 	all.on_change = callback;
 	all.arg = arg;

@@ -6,8 +6,8 @@
 
 struct plan_step {
 	struct step step;
-	unsigned rank, depth; /* place in the order */
-	unsigned sequence;    /* of making: keeps equal ones in order */
+	unsigned rank, depth;  /* place in the order */
+	unsigned sequence;     /* of making: keeps equal ones in order */
 	struct object *wanted; /* the wanted object of ADD and CHANGE */
 };
 

@@ -148,7 +148,8 @@ void *want_find(const struct want *want, const struct object_kind *kind, const c
 	return NULL;
 }
 
-void *want_object(struct want *want, const struct object_kind *kind, const char *key, const char *path)
+void *want_object(
+	struct want *want, const struct object_kind *kind, const char *key, const char *path)
 {
 	struct object *object = want_find(want, kind, key);
 
@@ -176,7 +177,8 @@ void want_needs(void *wanted, const struct object_kind *kind, const char *key)
 		if (object->needs[i].kind == kind && str_equal(object->needs[i].key, key))
 			return;
 	}
-	object->needs = xreallocarray(object->needs, object->needs_count + 1, sizeof(*object->needs));
+	object->needs =
+		xreallocarray(object->needs, object->needs_count + 1, sizeof(*object->needs));
 	object->needs[object->needs_count++] = (struct object_ref){ kind, xstrdup(key) };
 }
 
@@ -250,8 +252,8 @@ static void withdraw(struct want *want)
 
 		map_del_str(&tables_of(object->kind)->wanted, object->key);
 		for (size_t k = 0; k < object->needs_count; k++)
-			members_remove(&tables_of(object->needs[k].kind)->needed, object->needs[k].key,
-				object);
+			members_remove(&tables_of(object->needs[k].kind)->needed,
+				object->needs[k].key, object);
 		list_remove(&object->dirty);
 		if (object->is_pending) {
 			list_remove(&object->pending);

@@ -27,9 +27,9 @@ int build_leaf(struct lyd_node *parent, const char *name, const char *value, str
 	LY_ERR rc;
 
 	if (!node)
-		return lyd_new_term(parent, module, name, value, 0, NULL) == LY_SUCCESS ?
-			0 :
-			yang_err(err, -EINVAL);
+		return lyd_new_term(parent, module, name, value, 0, NULL) == LY_SUCCESS
+			? 0
+			: yang_err(err, -EINVAL);
 	rc = lyd_change_term(node, value);
 	if (rc != LY_SUCCESS && rc != LY_EEXIST && rc != LY_ENOT)
 		return yang_err(err, -EINVAL);
@@ -70,8 +70,8 @@ int build_item(struct lyd_node *parent, const char *name, const char *value, str
 	return 0;
 }
 
-int build_container(struct lyd_node *parent, const char *name, struct lyd_node **ret_node,
-	struct err *err)
+int build_container(
+	struct lyd_node *parent, const char *name, struct lyd_node **ret_node, struct err *err)
 {
 	struct lyd_node *node = (struct lyd_node *)node_child(parent, name);
 	const struct lys_module *module = module_of(parent, &name);
@@ -82,8 +82,8 @@ int build_container(struct lyd_node *parent, const char *name, struct lyd_node *
 	return 0;
 }
 
-int build_entry(struct lyd_node *parent, const char *name, const char *key, struct lyd_node **ret_node,
-	struct err *err)
+int build_entry(struct lyd_node *parent, const char *name, const char *key,
+	struct lyd_node **ret_node, struct err *err)
 {
 	struct lyd_node *node = key ? (struct lyd_node *)node_entry(parent, name, key) : NULL;
 	const struct lys_module *module = module_of(parent, &name);

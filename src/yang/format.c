@@ -57,13 +57,13 @@ static const struct lysc_node *opaq_schema(const struct lyd_node_opaq *opaq)
 	if (parent && !parent->schema)
 		return NULL;
 	if (opaq->format == LY_VALUE_XML)
-		module = opaq->name.module_ns ? ly_ctx_get_module_implemented_ns(yang_ctx(),
-							opaq->name.module_ns) :
-						NULL;
+		module = opaq->name.module_ns
+			? ly_ctx_get_module_implemented_ns(yang_ctx(), opaq->name.module_ns)
+			: NULL;
 	else
-		module = opaq->name.module_name ? ly_ctx_get_module_implemented(yang_ctx(),
-							  opaq->name.module_name) :
-						  (parent ? parent->schema->module : NULL);
+		module = opaq->name.module_name
+			? ly_ctx_get_module_implemented(yang_ctx(), opaq->name.module_name)
+			: (parent ? parent->schema->module : NULL);
 	if (!module)
 		return NULL;
 	return lys_find_child(parent ? parent->schema : NULL, module, opaq->name.name, 0, 0, 0);
@@ -90,8 +90,8 @@ static int check_opaque(const struct lyd_node *node, bool edit, struct err *err)
 		opaq = (const struct lyd_node_opaq *)node;
 		schema = opaq_schema(opaq);
 		if (edit ? schema && is_deletion(opaq) &&
-					(schema->nodetype & (LYS_LEAF | LYS_ANYDATA)) :
-			   !schema)
+					(schema->nodetype & (LYS_LEAF | LYS_ANYDATA))
+			 : !schema)
 			continue;
 		parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
 		if (!schema) {
@@ -114,15 +114,17 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	int r;
 
 	if (memchr(text, '\0', size))
-		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, parent, ret_tree,
-		&first);
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, parent,
+		ret_tree, &first);
 	if (r == 0)
 		return 0;
 	if (err_effective_tag(&first) == ERR_TAG_MALFORMED_MESSAGE)
 		return err_move(err, &first);
 	/* An unknown attribute or a bad operation stays an error with opaque nodes too. */
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent, &tree, NULL);
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent, &tree,
+		NULL);
 	if (r < 0)
 		return err_move(err, &first);
 	r = check_opaque(tree, true, NULL);
@@ -138,24 +140,27 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	return 0;
 }
 
-int format_parse_config(const char *text, size_t size, enum format format, struct lyd_node **ret_tree,
-	struct err *err)
+int format_parse_config(const char *text, size_t size, enum format format,
+	struct lyd_node **ret_tree, struct err *err)
 {
 	if (memchr(text, '\0', size))
-		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, NULL, ret_tree,
-		err);
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, NULL,
+		ret_tree, err);
 }
 
-int format_parse_lenient(const char *text, size_t size, enum format format, struct lyd_node **ret_tree,
-	struct err *err)
+int format_parse_lenient(const char *text, size_t size, enum format format,
+	struct lyd_node **ret_tree, struct err *err)
 {
 	struct lyd_node *tree = NULL;
 	int r;
 
 	if (memchr(text, '\0', size))
-		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL, &tree, err);
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL, &tree,
+		err);
 	if (r < 0)
 		return r;
 	r = check_opaque(tree, false, err);
@@ -175,7 +180,8 @@ int format_parse_rpc(const char *text, size_t size, enum format format, struct l
 	LY_ERR rc;
 
 	if (memchr(text, '\0', size))
-		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
 	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
 		return err_set(err, -ENOMEM, NULL, "libyang takes no input");
 	rc = lyd_parse_op(yang_ctx(), parent, in, ly_format(format), LYD_TYPE_RPC_YANG, &tree, &op);
@@ -220,11 +226,11 @@ int format_print(struct buf *out, const struct lyd_node *node, enum format forma
 	if (ly_out_new_clb(append, out, &sink) != LY_SUCCESS)
 		return err_set(err, -ENOMEM, NULL, "libyang takes no output");
 	if (siblings)
-		rc = lyd_print_all(sink, node, ly_format(format),
-			print_options(defaults, false, pretty));
+		rc = lyd_print_all(
+			sink, node, ly_format(format), print_options(defaults, false, pretty));
 	else
-		rc = lyd_print_tree(sink, node, ly_format(format),
-			print_options(defaults, false, pretty));
+		rc = lyd_print_tree(
+			sink, node, ly_format(format), print_options(defaults, false, pretty));
 	ly_out_free(sink, NULL, 0);
 	return rc == LY_SUCCESS ? 0 : yang_err(err, -EIO);
 }

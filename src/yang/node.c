@@ -6,8 +6,8 @@
 #include "ashlar/yang.h"
 
 /* Does @node bear @name ("leaf", in the module of @parent, or "module:leaf")? */
-static bool is_named(const struct lyd_node *node, const struct lyd_node *parent, const char *name,
-	size_t length)
+static bool is_named(
+	const struct lyd_node *node, const struct lyd_node *parent, const char *name, size_t length)
 {
 	const char *colon = memchr(name, ':', length);
 	const char *bare = colon ? colon + 1 : name;
@@ -22,7 +22,8 @@ static bool is_named(const struct lyd_node *node, const struct lyd_node *parent,
 	return node->schema->module == parent->schema->module;
 }
 
-static const struct lyd_node *child_of(const struct lyd_node *parent, const char *name, size_t length)
+static const struct lyd_node *child_of(
+	const struct lyd_node *parent, const char *name, size_t length)
 {
 	const struct lyd_node *child;
 
@@ -62,7 +63,8 @@ const struct lyd_node *node_entry(const struct lyd_node *parent, const char *lis
 		return NULL;
 	if (strchr(key, '\'') && strchr(key, '"'))
 		return NULL;
-	predicate = xasprintf("[%s=%c%s%c]", lysc_node_child(first->schema)->name, quote, key, quote);
+	predicate =
+		xasprintf("[%s=%c%s%c]", lysc_node_child(first->schema)->name, quote, key, quote);
 	if (lyd_find_sibling_val(first, first->schema, predicate, strlen(predicate), &match) !=
 		LY_SUCCESS)
 		return NULL;

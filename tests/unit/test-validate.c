@@ -19,8 +19,8 @@
 #include "../../src/datastore/units.h"
 
 static const char *const if_features[] = { "vlan-filtering", "containers", NULL };
-static const char *const keystore[] = { "central-keystore-supported", "symmetric-keys", "asymmetric-keys",
-	NULL };
+static const char *const keystore[] = { "central-keystore-supported", "symmetric-keys",
+	"asymmetric-keys", NULL };
 static const char *const truststore[] = { "central-truststore-supported", "public-keys", NULL };
 static const struct yang_module modules[] = {
 	{ "ietf-netconf", NULL },
@@ -82,9 +82,10 @@ static int teardown(void **state)
 
 /* --- random edits ----------------------------------------------------------------------------- */
 
-static const char *const names[] = { "br0", "br1", "p1", "p2", "p3", "v10", "v20", "va", "vb", "lag0" };
-static const char *const types[] = { "bridge", "bridge", "ethernet", "ethernet", "veth", "vlan", "vlan",
-	"veth", "veth", "lag" };
+static const char *const names[] = { "br0", "br1", "p1", "p2", "p3", "v10", "v20", "va", "vb",
+	"lag0" };
+static const char *const types[] = { "bridge", "bridge", "ethernet", "ethernet", "veth", "vlan",
+	"vlan", "veth", "veth", "lag" };
 
 static size_t interface_json(char *text, size_t size, unsigned i, const char *op)
 {
@@ -100,17 +101,19 @@ static size_t interface_json(char *text, size_t size, unsigned i, const char *op
 	if (rnd(3) == 0)
 		n += (size_t)snprintf(text + n, size - n, ",\"description\":\"d%u\"", rnd(3));
 	if (rnd(3) == 0)
-		n += (size_t)snprintf(text + n, size - n, ",\"enabled\":%s", rnd(2) ? "true" : "false");
+		n += (size_t)snprintf(
+			text + n, size - n, ",\"enabled\":%s", rnd(2) ? "true" : "false");
 	if (rnd(4) == 0)
 		n += (size_t)snprintf(text + n, size - n,
 			",\"ietf-ip:ipv4\":{\"address\":[{\"ip\":\"10.0.%u.1\",\"prefix-length\":%u}]}",
 			rnd(4), 8 + rnd(20));
 	if (rnd(3) == 0)
-		n += (size_t)snprintf(text + n, size - n, ",\"infix-interfaces:bridge-port\":{\"bridge\":\"%s\"%s}",
+		n += (size_t)snprintf(text + n, size - n,
+			",\"infix-interfaces:bridge-port\":{\"bridge\":\"%s\"%s}",
 			rnd(2) ? names[rnd(2)] : other, rnd(2) ? ",\"pvid\":10" : "");
 	if (rnd(4) == 0)
-		n += (size_t)snprintf(text + n, size - n, ",\"infix-interfaces:lag-port\":{\"lag\":\"%s\"}",
-			rnd(2) ? "lag0" : other);
+		n += (size_t)snprintf(text + n, size - n,
+			",\"infix-interfaces:lag-port\":{\"lag\":\"%s\"}", rnd(2) ? "lag0" : other);
 	if (strstr(names[i], "br") ? rnd(2) : rnd(12) == 0)
 		n += (size_t)snprintf(text + n, size - n,
 			",\"infix-interfaces:bridge\":{\"vlans\":{\"vlan\":[{\"vid\":%u,\"tagged\":[\"%s\"],"
@@ -118,11 +121,14 @@ static size_t interface_json(char *text, size_t size, unsigned i, const char *op
 			10 * (1 + rnd(3)), names[rnd(5)], names[2 + rnd(3)]);
 	if (names[i][0] == 'v' && names[i][1] != 'a' && names[i][1] != 'b' ? rnd(3) : rnd(12) == 0)
 		n += (size_t)snprintf(text + n, size - n,
-			",\"infix-interfaces:vlan\":{\"id\":%u,\"lower-layer-if\":\"%s\"}", 1 + rnd(4094),
-			other);
+			",\"infix-interfaces:vlan\":{\"id\":%u,\"lower-layer-if\":\"%s\"}",
+			1 + rnd(4094), other);
 	if (str_equal(names[i], "va") || str_equal(names[i], "vb") ? rnd(4) : rnd(12) == 0)
-		n += (size_t)snprintf(text + n, size - n, ",\"infix-interfaces:veth\":{\"peer\":\"%s\"}",
-			str_equal(names[i], "va") ? "vb" : str_equal(names[i], "vb") ? "va" : other);
+		n += (size_t)snprintf(text + n, size - n,
+			",\"infix-interfaces:veth\":{\"peer\":\"%s\"}",
+			str_equal(names[i], "va")	    ? "vb"
+				: str_equal(names[i], "vb") ? "va"
+							    : other);
 	return n + (size_t)snprintf(text + n, size - n, "}");
 }
 
@@ -133,7 +139,8 @@ static void random_edit(char *text, size_t size)
 	size_t n = (size_t)snprintf(text, size, "{\"ietf-interfaces:interfaces\":{\"interface\":[");
 
 	for (unsigned k = 0; k < count; k++) {
-		static const char *const ops[] = { "merge", "replace", "remove", "delete", "create" };
+		static const char *const ops[] = { "merge", "replace", "remove", "delete",
+			"create" };
 		const char *op = ops[rnd(8) < 4 ? 0 : rnd(ARRAY_SIZE(ops))];
 		unsigned i = (rnd(ARRAY_SIZE(names)) / count) + k * (ARRAY_SIZE(names) / count);
 
@@ -160,7 +167,8 @@ static struct lyd_node *copy_of(const struct lyd_node *tree)
 	struct lyd_node *copy = NULL;
 
 	if (tree)
-		assert_int_equal(lyd_dup_siblings(tree, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS, &copy),
+		assert_int_equal(
+			lyd_dup_siblings(tree, NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS, &copy),
 			LY_SUCCESS);
 	return copy;
 }
@@ -180,9 +188,9 @@ static char full_reason[512];
 /* Full validation is not idempotent: twice gives the settled tree. */
 static bool full_valid(struct lyd_node **tree)
 {
-	bool ok = !*tree || (lyd_validate_all(tree, NULL, LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS &&
-				    lyd_validate_all(tree, NULL, LYD_VALIDATE_NO_STATE, NULL) ==
-					    LY_SUCCESS);
+	bool ok = !*tree ||
+		(lyd_validate_all(tree, NULL, LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS &&
+			lyd_validate_all(tree, NULL, LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS);
 
 	snprintf(full_reason, sizeof(full_reason), "%s",
 		ok || !ly_errmsg(yang_ctx()) ? "" : ly_errmsg(yang_ctx()));
@@ -195,8 +203,8 @@ static void same_trees(const struct lyd_node *mine, const struct lyd_node *full,
 	if (!mine && !full)
 		return;
 	if (mine && full &&
-		lyd_compare_siblings(mine, full, LYD_COMPARE_FULL_RECURSION | LYD_COMPARE_DEFAULTS) ==
-			LY_SUCCESS)
+		lyd_compare_siblings(mine, full,
+			LYD_COMPARE_FULL_RECURSION | LYD_COMPARE_DEFAULTS) == LY_SUCCESS)
 		return;
 	_cleanup_free_ char *a = text_of(mine), *b = text_of(full);
 	size_t same = 0;
@@ -204,8 +212,8 @@ static void same_trees(const struct lyd_node *mine, const struct lyd_node *full,
 	while (a[same] && a[same] == b[same])
 		same++;
 	same -= same > 200 ? 200 : same;
-	fprintf(stderr, "trees differ after %s\n--- mine: %.600s\n--- other: %.600s\n", edit, a + same,
-		b + same);
+	fprintf(stderr, "trees differ after %s\n--- mine: %.600s\n--- other: %.600s\n", edit,
+		a + same, b + same);
 	fail();
 }
 
