@@ -1,0 +1,477 @@
+/*
+ * A connection's states: waiting for a request's head, asking who it is, reading the body, working,
+ * sending a large reply as the peer drains it. What follows in the input meanwhile waits there.
+ *
+ * All deadlines are absolute: a peer that sends a byte now and then gets no more time than one that
+ * sends nothing. A stranger gets little: its body is not read before it has said who it is, and after
+ * three wrong answers the connection ends.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/list.h"
+#include "ashlar/loop.h"
+#include "ashlar/str.h"
+
+#include "auth.h"
+#include "listen.h"
+#include "rc-conn.h"
+#include "rc-reply.h"
+#include "rc-request.h"
+#include "tls.h"
+
+#define FIRST_MS    20000 /* from accept to the first head, handshake included */
+#define HEAD_MS	    10000 /* from its first byte to its last */
+#define BODY_MS	    60000
+#define IDLE_MS	    60000
+#define STRANGER_MS 10000 /* idleness of a stranger */
+#define SEND_MS	    60000 /* for the peer to drain a piece of a large reply */
+#define DENIALS_MAX 3
+#define PIECE_MAX   ((size_t)65536) /* of a reply that is not sent in one go */
+
+#define HOST_META "/.well-known/host-meta"
+
+enum state {
+	STATE_WAITING,
+	STATE_ASKING,
+	STATE_READING,
+	STATE_WORKING,
+	STATE_SENDING,
+};
+
+struct rc_conn {
+	struct list node;
+	struct conn *conn;
+	enum state state;
+	struct loop_timer *timer;
+	struct loop_task
+		*task;	 /* goes on after a reply that was not made in the connection's turn */
+	bool is_running; /* go_on() is on the stack */
+	bool has_begun;	 /* the beginning of a head is there */
+	bool is_known;	 /* has proved who it is at least once */
+	bool closes;	 /* ends when the reply is sent */
+	unsigned denials;
+	size_t scanned;	 /* of the head that is not whole yet */
+	struct buf head; /* the request's head, a copy of its own */
+	uint64_t left;	 /* bytes of the body to come */
+	struct http_chunks chunks;
+	struct auth_request *auth;
+	struct buf scratch;
+	struct buf rest;   /* of the reply that is being sent */
+	const char *after; /* what ends it */
+	struct rc_request request;
+};
+
+static struct list conns = LIST_INIT(conns);
+
+/* --- sending ---------------------------------------------------------------------------------- */
+
+struct buf *rc_conn_scratch(struct rc_conn *rc)
+{
+	buf_clear(&rc->scratch);
+	return &rc->scratch;
+}
+
+static void write_out(struct rc_conn *rc, const char *data, size_t size)
+{
+	if (size && !rc->conn->finishing && conn_write(rc->conn, data, size) < 0)
+		conn_abort(rc->conn);
+}
+
+/* The reply is all with the transport. */
+static void sent(struct rc_conn *rc)
+{
+	if (rc->conn->finishing)
+		return;
+	rc->state = STATE_WAITING;
+	if (rc->closes) {
+		conn_finish(rc->conn);
+		return;
+	}
+	loop_timer_start(rc->timer, rc->is_known ? IDLE_MS : STRANGER_MS);
+	if (!rc->is_running && (rc->conn->in.length || rc->conn->eof))
+		loop_task_schedule(rc->task);
+}
+
+static void send_rest(struct rc_conn *rc)
+{
+	loop_timer_start(rc->timer, SEND_MS);
+	while (rc->rest.length && rc->conn->out.length < CONN_OUT_LOW && !rc->conn->finishing) {
+		size_t size = rc->rest.length < PIECE_MAX ? rc->rest.length : PIECE_MAX;
+
+		write_out(rc, buf_bytes(&rc->rest), size);
+		buf_consume(&rc->rest, size);
+	}
+	if (rc->rest.length || rc->conn->finishing)
+		return;
+	write_out(rc, rc->after, strlen(rc->after));
+	sent(rc);
+}
+
+void rc_conn_send(
+	struct rc_conn *rc, const char *before, struct buf *body, const char *after, bool closes)
+{
+	bool is_large = body && body->length > PIECE_MAX;
+
+	rc->closes = closes;
+	write_out(rc, buf_bytes(&rc->scratch), rc->scratch.length);
+	if (before)
+		write_out(rc, before, strlen(before));
+	if (is_large) {
+		rc->rest = *body;
+		buf_init(body, body->max);
+		rc->after = after ? after : "";
+		rc->state = STATE_SENDING;
+	} else {
+		if (body)
+			write_out(rc, buf_bytes(body), body->length);
+		if (after)
+			write_out(rc, after, strlen(after));
+	}
+	rc_request_reset(&rc->request);
+	if (is_large)
+		send_rest(rc);
+	else
+		sent(rc);
+}
+
+/* --- the body --------------------------------------------------------------------------------- */
+
+static void work(struct rc_conn *rc)
+{
+	rc->state = STATE_WORKING;
+	rc_request_run(&rc->request);
+}
+
+/* Takes what is there of the body; true when that was something to go on with. */
+static bool read_body(struct rc_conn *rc)
+{
+	struct conn *conn = rc->conn;
+	struct buf *body = &rc->request.body;
+	ssize_t taken;
+
+	if (rc->request.head.is_chunked) {
+		taken = http_chunks_take(&rc->chunks, buf_bytes(&conn->in), conn->in.length, body);
+	} else {
+		taken = (ssize_t)(conn->in.length < rc->left ? conn->in.length : rc->left);
+		(void)!buf_append(
+			body, buf_bytes(&conn->in), (size_t)taken); /* checked by the head */
+		rc->left -= (uint64_t)taken;
+	}
+	if (taken < 0) {
+		rc_reply_hang_up(&rc->request, taken == -EMSGSIZE ? 413 : 400,
+			taken == -EMSGSIZE ? "the body is too long" : "the chunks cannot be read");
+		return false;
+	}
+	conn_consume(conn, (size_t)taken);
+	if (rc->request.head.is_chunked ? rc->chunks.is_complete : !rc->left) {
+		work(rc);
+		return true;
+	}
+	if (conn->eof)
+		conn_finish(conn);
+	return false;
+}
+
+/* The client may ask; now for what. */
+static void admit(struct rc_conn *rc)
+{
+	const struct http_head *head = &rc->request.head;
+
+	if (!head->is_chunked && !head->content_length) {
+		work(rc);
+		return;
+	}
+	rc->state = STATE_READING;
+	rc->left = head->content_length;
+	memset(&rc->chunks, 0, sizeof(rc->chunks));
+	loop_timer_start(rc->timer, BODY_MS);
+	if (head->expects_continue && !rc->conn->in.length)
+		write_out(rc, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+}
+
+/* --- who it is -------------------------------------------------------------------------------- */
+
+/* A body that is not read cannot be told from the next request. */
+static bool has_body(const struct http_head *head)
+{
+	return head->is_chunked || head->content_length;
+}
+
+static void deny(struct rc_conn *rc)
+{
+	if (has_body(&rc->request.head) || ++rc->denials >= DENIALS_MAX)
+		rc_reply_hang_up(&rc->request, 401, "user name and password are needed");
+	else
+		rc_reply_refuse(&rc->request, 401, ERR_TAG_ACCESS_DENIED,
+			"user name and password are needed");
+}
+
+static void turn_away(struct rc_conn *rc)
+{
+	if (has_body(&rc->request.head))
+		rc->request.head.keeps_alive = false;
+	rc_reply_refuse(&rc->request, 503, ERR_TAG_RESOURCE_DENIED,
+		"too many are logging in, or this address failed to too often: try later");
+}
+
+static void judge(struct rc_conn *rc, enum auth_result result)
+{
+	switch (result) {
+	case AUTH_OK:
+		rc->denials = 0;
+		rc->is_known = true;
+		listen_known(rc->conn->place);
+		admit(rc);
+		return;
+	case AUTH_DENIED:
+		deny(rc);
+		return;
+	case AUTH_BUSY:
+		turn_away(rc);
+		return;
+	}
+}
+
+static void on_auth(enum auth_result result, void *arg)
+{
+	struct rc_conn *rc = arg;
+
+	rc->auth = NULL;
+	conn_pause(rc->conn, false);
+	judge(rc, result);
+	loop_task_schedule(rc->task);
+}
+
+static void ask(struct rc_conn *rc)
+{
+	struct http_text credentials = rc->request.head.authorization;
+	char password[AUTH_PASSWORD_MAX + 1];
+	enum auth_result result = AUTH_DENIED;
+
+	if (http_basic(credentials, rc->conn->username, sizeof(rc->conn->username), password,
+		    sizeof(password)) < 0) {
+		deny(rc);
+		return;
+	}
+	explicit_bzero((char *)credentials.at, credentials.size);
+	rc->state = STATE_ASKING;
+	rc->auth =
+		auth_password(rc->conn->username, password, rc->conn->source, on_auth, rc, &result);
+	explicit_bzero(password, sizeof(password));
+	if (rc->auth)
+		conn_pause(rc->conn, true);
+	else
+		judge(rc, result);
+}
+
+/* --- the head --------------------------------------------------------------------------------- */
+
+/* Discovery alone is for everybody (RFC 8040 section 3.1). */
+static bool is_public(const struct rc_request *req)
+{
+	return req->path && strcmp(req->path, HOST_META) == 0 && !has_body(&req->head) &&
+		(req->head.method == HTTP_GET || req->head.method == HTTP_HEAD);
+}
+
+/* The texts get their NUL where a blank or "?" was. */
+static char *end_text(struct http_text text)
+{
+	char *at = (char *)text.at;
+
+	if (at)
+		at[text.size] = '\0';
+	return at;
+}
+
+static void begin_request(struct rc_conn *rc, size_t size)
+{
+	struct rc_request *req = &rc->request;
+	const char *reason = NULL;
+	unsigned status;
+
+	buf_clear(&rc->head);
+	(void)!buf_append(&rc->head, buf_bytes(&rc->conn->in), size); /* no ceiling */
+	conn_consume(rc->conn, size);
+	rc->has_begun = false;
+	rc->scanned = 0;
+	status = http_head_parse(buf_bytes(&rc->head), size, &req->head, &reason);
+	if (status) {
+		rc_reply_hang_up(req, status, reason);
+		return;
+	}
+	req->path = end_text(req->head.path);
+	req->query = end_text(req->head.query);
+	rc_request_negotiate(req);
+	if (is_public(req))
+		admit(rc);
+	else
+		ask(rc);
+}
+
+/* Before a request it is forgiven (RFC 9112 section 2.2). */
+static void skip_empty_line(struct rc_conn *rc)
+{
+	const char *text = buf_bytes(&rc->conn->in);
+
+	if (rc->conn->in.length >= 2 && text[0] == '\r' && text[1] == '\n') {
+		conn_consume(rc->conn, 2);
+		rc->scanned = 0;
+	}
+}
+
+static bool read_head(struct rc_conn *rc)
+{
+	struct conn *conn = rc->conn;
+	ssize_t size;
+
+	/* A peer that asks but does not read gets no more until it does. */
+	if (conn->out.length >= CONN_OUT_LOW)
+		return false;
+	skip_empty_line(rc);
+	size = http_head_end(buf_bytes(&conn->in), conn->in.length, &rc->scanned);
+	if (size > 0) {
+		begin_request(rc, (size_t)size);
+		return true;
+	}
+	if (size < 0)
+		rc_reply_hang_up(&rc->request, size == -EMSGSIZE ? 431 : 400,
+			size == -EMSGSIZE ? "the head is too long"
+					  : "a line does not end with CR and LF");
+	else if (conn->eof)
+		conn_finish(conn);
+	else if (conn->in.length && !rc->has_begun) {
+		rc->has_begun = true;
+		loop_timer_start(rc->timer, HEAD_MS);
+	}
+	return false;
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static bool advance(struct rc_conn *rc)
+{
+	switch (rc->state) {
+	case STATE_WAITING:
+		return read_head(rc);
+	case STATE_READING:
+		return read_body(rc);
+	case STATE_ASKING:
+	case STATE_WORKING:
+	case STATE_SENDING:
+		return false;
+	}
+	return false;
+}
+
+static void go_on(void *arg)
+{
+	struct rc_conn *rc = arg;
+
+	rc->is_running = true;
+	while (!rc->conn->finishing && advance(rc)) {
+		if (!loop_should_yield())
+			continue;
+		loop_task_schedule(rc->task);
+		break;
+	}
+	rc->is_running = false;
+}
+
+static void on_timeout(void *arg)
+{
+	struct rc_conn *rc = arg;
+
+	if (rc->conn->finishing)
+		return;
+	switch (rc->state) {
+	case STATE_WAITING:
+		if (!rc->has_begun) {
+			conn_finish(rc->conn);
+			return;
+		}
+		rc_reply_hang_up(&rc->request, 408, "the request did not come to its end in time");
+		return;
+	case STATE_READING:
+		rc_reply_hang_up(&rc->request, 408, "the body did not come to its end in time");
+		return;
+	case STATE_SENDING:
+		conn_abort(rc->conn);
+		return;
+	case STATE_ASKING:
+	case STATE_WORKING:
+		return; /* it is we who take the time */
+	}
+}
+
+static void on_readable(struct conn *conn, void *arg)
+{
+	go_on(arg);
+}
+
+static void on_drained(struct conn *conn, void *arg)
+{
+	struct rc_conn *rc = arg;
+
+	if (rc->state == STATE_SENDING)
+		send_rest(rc);
+	else if (rc->state == STATE_WAITING && conn->in.length)
+		loop_task_schedule(rc->task);
+}
+
+static void on_closed(struct conn *conn, void *arg)
+{
+	struct rc_conn *rc = arg;
+
+	list_remove(&rc->node);
+	auth_cancel(rc->auth);
+	rc_request_cancel(&rc->request);
+	loop_timer_free(rc->timer);
+	loop_task_free(rc->task);
+	buf_done(&rc->head);
+	buf_done(&rc->scratch);
+	buf_done(&rc->rest);
+	buf_done(&rc->request.body);
+	free(rc);
+}
+
+const struct conn_user rc_conn_user = {
+	.readable = on_readable,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+void rc_conn_new(struct conn *conn)
+{
+	struct rc_conn *rc = XNEW(struct rc_conn);
+
+	rc->conn = conn;
+	conn->arg = rc;
+	rc->request.rc = rc;
+	rc->request.user = conn->username;
+	buf_init(&rc->request.body, HTTP_BODY_MAX);
+	rc_request_reset(&rc->request);
+	rc->timer = loop_timer_new("restconf-deadline", on_timeout, rc);
+	rc->task = loop_task_new("restconf", go_on, rc);
+	loop_timer_start(rc->timer, FIRST_MS);
+	list_append(&conns, &rc->node);
+}
+
+unsigned rc_conn_count(const char *source)
+{
+	struct rc_conn *rc;
+	unsigned count = 0;
+
+	LIST_FOREACH (rc, &conns, node)
+		if (!source || str_equal(rc->conn->source, source))
+			count++;
+	return count;
+}
+
+void rc_conn_destroy_all(void)
+{
+	struct rc_conn *rc, *next;
+
+	LIST_FOREACH_SAFE (rc, next, &conns, node)
+		tls_destroy(rc->conn);
+}
