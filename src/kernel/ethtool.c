@@ -3,7 +3,9 @@
 #include <linux/ethtool.h>
 #include <linux/ethtool_netlink.h>
 #include <linux/genetlink.h>
+#include <string.h>
 
+#include "ashlar/log.h"
 #include "ashlar/state.h"
 
 #include "link.h"
@@ -60,6 +62,7 @@ void ethtool_refresh(uint32_t ifindex)
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct genlmsghdr *genl;
 	struct nlattr *header;
+	int r;
 
 	if (!family)
 		family = nl_genl_family("ethtool");
@@ -75,5 +78,7 @@ void ethtool_refresh(uint32_t ifindex)
 		mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
 	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_FLAGS, ETHTOOL_FLAG_COMPACT_BITSETS);
 	mnl_attr_nest_end(nlh, header);
-	(void)nl_genl_request(nlh, take_modes, NULL); /* links without speed refuse to tell */
+	r = nl_genl_request(nlh, take_modes, NULL);
+	if (r < 0 && r != -EOPNOTSUPP) /* what has no speed refuses to tell */
+		log_debug("ethtool", "link modes: %s", strerror(-r));
 }
