@@ -123,8 +123,9 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	if (err_effective_tag(&first) == ERR_TAG_MALFORMED_MESSAGE)
 		return err_move(err, &first);
 	/* An unknown attribute or a bad operation stays an error with opaque nodes too. */
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent, &tree,
-		NULL);
+	r = parse(text, format,
+		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent,
+		&tree, NULL);
 	if (r < 0)
 		return err_move(err, &first);
 	r = check_opaque(tree, true, NULL);

@@ -10,29 +10,54 @@
 
 #include "compat.h"
 
-/* Text of a libyang message → tag, where the class does not tell. First match counts. */
-static const struct {
+/*
+ * Text of a libyang message → tag, where the class does not tell, and the error-info element that holds
+ * what the message quotes first. First match counts.
+ */
+static const struct message {
 	const char *text;
 	enum err_tag tag;
-} message_tags[] = {
-	{ "No module with namespace", ERR_TAG_UNKNOWN_NAMESPACE },
-	{ "No module named", ERR_TAG_UNKNOWN_NAMESPACE },
-	{ "Unknown XML prefix", ERR_TAG_UNKNOWN_NAMESPACE },
-	{ "missing its key", ERR_TAG_MISSING_ELEMENT },
-	{ "not found as a child", ERR_TAG_UNKNOWN_ELEMENT },
-	{ "not found in the", ERR_TAG_UNKNOWN_ELEMENT },
-	{ "Unexpected data", ERR_TAG_UNKNOWN_ELEMENT },
-	{ "Mandatory node", ERR_TAG_MISSING_ELEMENT },
-	{ "Unknown (or not implemented) YANG module", ERR_TAG_UNKNOWN_NAMESPACE },
-	{ "annotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE },
+	const char *info; /* may be NULL */
+} messages[] = {
+	{ "No module with namespace", ERR_TAG_UNKNOWN_NAMESPACE, "bad-namespace" },
+	{ "No module named", ERR_TAG_UNKNOWN_NAMESPACE, "bad-namespace" },
+	{ "Unknown XML prefix", ERR_TAG_UNKNOWN_NAMESPACE, NULL },
+	{ "missing its key", ERR_TAG_MISSING_ELEMENT, "bad-element" },
+	{ "not found as a child", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
+	{ "not found in the", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
+	{ "Unexpected data", ERR_TAG_UNKNOWN_ELEMENT, NULL },
+	{ "Mandatory node", ERR_TAG_MISSING_ELEMENT, "bad-element" },
+	{ "Unknown (or not implemented) YANG module", ERR_TAG_UNKNOWN_NAMESPACE, NULL },
+	{ "annotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE, NULL },
+	{ "Missing mandatory prefix for XML metadata", ERR_TAG_UNKNOWN_ATTRIBUTE, "bad-attribute" },
 };
+
+static const struct message *find_message(const char *text)
+{
+	for (size_t i = 0; text && i < ARRAY_SIZE(messages); i++) {
+		if (strstr(text, messages[i].text))
+			return &messages[i];
+	}
+	return NULL;
+}
+
+/* Adds what the text quotes first. */
+static void add_quoted(struct err *err, const char *info, const char *text)
+{
+	const char *start = strchr(text, '"');
+	const char *end = start ? strchr(start + 1, '"') : NULL;
+	_cleanup_free_ char *value = end ? xstrndup(start + 1, (size_t)(end - start - 1)) : NULL;
+
+	if (value)
+		err_add_info(err, info, value);
+}
 
 static enum err_tag tag_of(const struct ly_err_item *item)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(message_tags); i++) {
-		if (item->msg && strstr(item->msg, message_tags[i].text))
-			return message_tags[i].tag;
-	}
+	const struct message *message = find_message(item->msg);
+
+	if (message)
+		return message->tag;
 	switch (item->vecode) {
 	case LYVE_SYNTAX_XML:
 	case LYVE_SYNTAX_JSON:
@@ -64,6 +89,7 @@ static char *bare_path(const char *text)
 int yang_err(struct err *err, int code)
 {
 	const struct ly_err_item *item = compat_last_error(yang_ctx());
+	const struct message *message;
 	_cleanup_free_ char *path = NULL;
 
 	if (!item)
@@ -72,6 +98,9 @@ int yang_err(struct err *err, int code)
 	err_tagged(err, tag_of(item), path, "%s", item->msg ? item->msg : "unknown error");
 	if (item->apptag && *item->apptag)
 		err_app_tag(err, item->apptag);
+	message = find_message(item->msg);
+	if (message && message->info)
+		add_quoted(err, message->info, item->msg);
 	if (err)
 		err->code = code;
 	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
