@@ -178,7 +178,7 @@ static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t fl
 
 	bridge_vlan_key(key, name, vid);
 	vlan = object_new(&object_kind_bridge_vlan, key);
-	(void)str_copy(vlan->link, sizeof(vlan->link), name); /* fits: it is a link's name */
+	snprintf(vlan->link, sizeof(vlan->link), "%s", name);
 	vlan->vid = vid;
 	vlan->is_untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED;
 	vlan->is_pvid = flags & BRIDGE_VLAN_INFO_PVID;

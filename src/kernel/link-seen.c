@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "ashlar/clock.h"
+#include "ashlar/log.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -416,7 +417,8 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	if (is_renamed && is_event) { /* what is on it is known by the old name */
 		_cleanup_err_ struct err err = { 0 };
 
-		(void)watch_dump(nl, &err); /* a later event or dump makes good for it */
+		if (watch_dump(nl, &err) < 0) /* a later event or dump makes good for it */
+			log_debug("link", "%s", err_text(&err));
 	}
 }
 

@@ -308,8 +308,7 @@ static void route_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	take_attributes(&parsed, nlh, &ifindex);
 	name = ifindex ? nl_name_of(nl, ifindex) : NULL;
 	if (name)
-		(void)str_copy(
-			parsed.link, sizeof(parsed.link), name); /* fits: it is a link's name */
+		snprintf(parsed.link, sizeof(parsed.link), "%s", name);
 	if (!is_shown(rtm, &parsed))
 		return;
 	observed_key(key, sizeof(key), &parsed);

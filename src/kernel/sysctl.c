@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "ashlar/file.h"
+#include "ashlar/log.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -116,7 +117,7 @@ static void put(const char *link, enum sysctl_knob knob, uint32_t value)
 	if (same && same->value == value)
 		return;
 	sysctl = object_new(&object_kind_sysctl, key);
-	(void)str_copy(sysctl->link, sizeof(sysctl->link), link); /* fits: it is a link's name */
+	snprintf(sysctl->link, sizeof(sysctl->link), "%s", link);
 	sysctl->knob = knob;
 	sysctl->value = value;
 	have_put(&sysctl->object);
@@ -234,8 +235,8 @@ int sysctl_init(struct err *err)
 		if (file_read_virtual(once[i].path, 16, &now, NULL) == 0 &&
 			now[0] != once[i].value[0]) {
 			nl_count_change();
-			(void)file_write_virtual(
-				once[i].path, once[i].value); /* helps, is not needed */
+			if (file_write_virtual(once[i].path, once[i].value) < 0)
+				log_debug("sysctl", "%s stays as it is", once[i].path);
 		}
 	}
 	return 0;
