@@ -2,15 +2,7 @@
 #ifndef ASHLAR_KERNEL_PRIVATE_H
 #define ASHLAR_KERNEL_PRIVATE_H
 
-#include <stdio.h>
-
 #include "nl.h"
-
-/* The name of a link that exists: it fits. */
-static inline void copy_link_name(char to[KERNEL_NAME_MAX], const char *name)
-{
-	snprintf(to, KERNEL_NAME_MAX, "%s", name);
-}
 
 extern const struct target kernel_target;
 bool kernel_is_recording(void);
