@@ -4,9 +4,15 @@
 
 #include "ashlar/datastore.h"
 
-/* Reads; @done gets the text once. Called by the queue, never while a transaction runs. */
-void oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+/*
+ * Reads; @done gets the text once, possibly before this returns. @read is borrowed until then. Called
+ * by the queue, never while a transaction runs. True: it goes on without looking at the trees any more,
+ * so that others may change them meanwhile.
+ */
+bool oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
 /* Drops the read of this arg, if it runs; done is not called any more. */
 void oper_cancel(void *arg);
+/* Drops all. */
+void oper_done(void);
 
 #endif

@@ -1,4 +1,5 @@
 /* Operations wait here for their turn; a queue that is too long refuses more. */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -10,6 +11,7 @@
 
 static struct {
 	struct list waiting;
+	struct list detached;
 	size_t count;
 	struct job *running;
 	struct loop_task *task;
@@ -73,6 +75,7 @@ void job_submit(struct job *job)
 	if (!queue.task) {
 		queue.task = loop_task_new("datastore-queue", next_turn, NULL);
 		list_init(&queue.waiting);
+		list_init(&queue.detached);
 	}
 	if (queue.count == QUEUE_MAX) {
 		_cleanup_err_ struct err err = { 0 };
@@ -87,14 +90,33 @@ void job_submit(struct job *job)
 	start_next();
 }
 
+void job_detach(struct job *job)
+{
+	assert(queue.running == job);
+	queue.running = NULL;
+	list_append(&queue.detached, &job->link);
+	if (!queue.is_starting && queue.count)
+		loop_task_schedule(queue.task);
+}
+
 void job_end(struct job *job, const struct err *err)
 {
-	queue.running = NULL;
+	list_remove(&job->link);
+	if (queue.running == job)
+		queue.running = NULL;
 	report_and_free(job, err);
-	if (queue.is_starting)
+	if (queue.is_starting || queue.running)
 		return;
 	if (queue.count)
 		loop_task_schedule(queue.task);
+}
+
+/* Its result is of no use to anyone. */
+static void give_up(struct job *job)
+{
+	job->is_forgotten = true;
+	if (job->kind->cancel)
+		job->kind->cancel(job);
 }
 
 void ds_forget(void *arg)
@@ -103,10 +125,11 @@ void ds_forget(void *arg)
 
 	if (!queue.task)
 		return;
-	if (queue.running && queue.running->arg == arg) {
-		queue.running->is_forgotten = true;
-		if (queue.running->kind->cancel)
-			queue.running->kind->cancel(queue.running);
+	if (queue.running && queue.running->arg == arg)
+		give_up(queue.running);
+	LIST_FOREACH_SAFE (job, next, &queue.detached, link) {
+		if (job->arg == arg)
+			give_up(job);
 	}
 	LIST_FOREACH_SAFE (job, next, &queue.waiting, link) {
 		if (job->arg != arg)
@@ -127,9 +150,10 @@ void queue_done(void)
 		list_remove(&job->link);
 		job_free(job);
 	}
+	LIST_FOREACH_SAFE (job, next, &queue.detached, link)
+		give_up(job);
 	if (queue.running) {
-		if (queue.running->kind->cancel)
-			queue.running->kind->cancel(queue.running);
+		give_up(queue.running);
 		if (queue.running)
 			job_free(queue.running);
 	}

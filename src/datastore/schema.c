@@ -57,8 +57,7 @@ static bool add_once(const void ***array, size_t *count, const void *item)
 	return true;
 }
 
-/* The schema node whose instances are the units of a root. */
-static const struct lysc_node *unit_of_root(const struct lysc_node *root)
+const struct lysc_node *schema_unit(const struct lysc_node *root)
 {
 	const struct lysc_node *node;
 
@@ -112,7 +111,7 @@ static int mark_root(const struct feature *feature, const char *path, bool owned
 
 	if (!root)
 		return err_set(err, -EINVAL, path, "feature %s: no such schema path", feature->name);
-	mark.unit = unit_of_root(root);
+	mark.unit = schema_unit(root);
 	unit = schema_of(mark.unit);
 	add_once((const void ***)&unit->features, &unit->feature_count, feature);
 	lysc_tree_dfs_full(root, mark_node, &mark);

@@ -56,6 +56,8 @@ static inline struct snode *schema_of_node(const struct lyd_node *node)
 
 /* Nearest data-tree parent in the schema (choices and cases skipped); NULL at top level. */
 const struct lysc_node *schema_data_parent(const struct lysc_node *schema);
+/* The schema node whose instances are the units of a feature's root: the last list, or container, on it. */
+const struct lysc_node *schema_unit(const struct lysc_node *root);
 /* Feature action by schema node; NULL: nobody has it. */
 const struct feature_action *schema_action(const struct lysc_node *schema);
 

@@ -395,7 +395,7 @@ static int phase_apply(struct txn *txn)
 				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
 	}
 	txn->plan = plan_make(txn->plan_units, count,
-		txn->opts.source == TXN_BOOT ? PLAN_BEST_EFFORT : PLAN_STRICT);
+		txn->opts.source == TXN_BOOT ? PLAN_WHOLE : PLAN_STRICT);
 	txn->steps = plan_count(txn->plan);
 	if (!txn->steps)
 		return 0;

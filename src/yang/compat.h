@@ -81,4 +81,15 @@ static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *
 #endif
 }
 
+/* Evaluates an expression with JSON names; the context is the root of @tree. */
+static inline LY_ERR compat_find_xpath(
+	const struct lyd_node *tree, const char *xpath, struct ly_set **set)
+{
+#if COMPAT_LY3
+	return lyd_find_xpath3(NULL, tree, xpath, LY_VALUE_JSON, NULL, NULL, set);
+#else
+	return lyd_find_xpath3(NULL, tree, xpath, NULL, set);
+#endif
+}
+
 #endif

@@ -1,0 +1,455 @@
+/*
+ * Reads. Most are one walk over the tree (walk.c), in slices: as much as a turn of the loop allows, then
+ * the rest in further turns, while transactions wait.
+ *
+ * Some cannot be cut into slices: an XPath expression that is not of the simple kind (libyang evaluates
+ * it, in a time that nobody can foretell), and a large startup file, which has to be parsed. Those run in
+ * a forked child, which has a copy of everything and whose output is the text; nothing waits for it.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ashlar/child.h"
+#include "ashlar/file.h"
+#include "ashlar/list.h"
+#include "ashlar/loop.h"
+#include "ashlar/str.h"
+
+#include "../yang/compat.h"
+#include "access.h"
+#include "fields.h"
+#include "oper.h"
+#include "persist.h"
+#include "store.h"
+#include "walk.h"
+#include "xpath.h"
+
+#define STARTUP_BYTES_MAX 32768 /* of a startup file that is parsed within a turn */
+#define CHILD_DEADLINE_MS 10000
+#define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
+#define CHILDREN_MAX	  2 /* whose end nobody waits for */
+#define STATUS_ERROR	  2 /* of a child: its output is the error */
+
+struct read {
+	struct list link;
+	const struct ds_read *request;
+	ds_read_fn done;
+	void *arg;
+	struct access *access;
+	struct ds_filter *filter; /* NULL: everything */
+	bool is_own_filter;
+	bool is_path;	 /* the filter has a target */
+	bool is_general; /* the expression is libyang's to evaluate */
+	struct lyd_node *tree; /* startup's */
+	struct walk walk;
+	struct buf out;
+	struct loop_task *task;
+	struct child *child;
+};
+
+static struct list reads = LIST_INIT(reads);
+
+static void read_free(struct read *read)
+{
+	list_remove(&read->link);
+	walk_end(&read->walk);
+	child_cancel(read->child);
+	loop_task_free(read->task);
+	lyd_free_all(read->tree);
+	if (read->is_own_filter)
+		ds_filter_free(read->filter);
+	access_unref(read->access);
+	buf_done(&read->out);
+	free(read);
+}
+
+/* Answers. What it held is gone by then: the callback may start the next one. */
+static void finish(struct read *read, const struct err *err)
+{
+	_cleanup_(buf_done) struct buf out = read->out;
+	ds_read_fn done = read->done;
+	void *arg = read->arg;
+
+	buf_init(&read->out, 0);
+	read_free(read);
+	done(err ? NULL : &out, err, arg);
+}
+
+/* --- what is asked ---------------------------------------------------------------------------- */
+
+static int take_path(struct read *read, struct err *err)
+{
+	const char *path = read->request->path ? read->request->path : "/";
+	const struct lysc_node *schema;
+	struct filter *target;
+	int r = xpath_path(path, &read->filter, &target, &schema, err);
+
+	if (r < 0)
+		return r;
+	read->is_own_filter = true;
+	read->is_path = target != NULL;
+	if (read->request->fields)
+		return fields_parse(read->request->fields, read->filter,
+			target ? target : read->filter->root, schema, err);
+	if (!target)
+		ds_filter_free(TAKE(read->filter));
+	return 0;
+}
+
+static int take_xpath(struct read *read, struct err *err)
+{
+	const char *xpath = read->request->xpath + strspn(read->request->xpath, " \t\r\n");
+	int r;
+
+	if (strlen(xpath) > XPATH_SIZE_MAX)
+		return err_tagged(err, ERR_TAG_TOO_BIG, NULL, "an expression has at most %u characters",
+			XPATH_SIZE_MAX);
+	if (*xpath == '/' && !xpath[1 + strspn(xpath + 1, " \t\r\n")])
+		return 0; /* the root: everything */
+	r = xpath_filter(xpath, &read->filter, err);
+	read->is_own_filter = r > 0;
+	read->is_general = r == 0;
+	return r < 0 ? r : 0;
+}
+
+static int take_request(struct read *read, struct err *err)
+{
+	const struct ds_read *request = read->request;
+
+	if (request->path || (request->fields && !request->xpath && !request->subtree))
+		return take_path(read, err);
+	if (request->fields)
+		return err_set(err, -EINVAL, NULL, "a filter and fields exclude each other");
+	if (request->xpath)
+		return take_xpath(read, err);
+	read->filter = request->subtree;
+	return 0;
+}
+
+/* --- the walk --------------------------------------------------------------------------------- */
+
+static bool shows_defaults(enum with_defaults defaults)
+{
+	return defaults == WITH_DEFAULTS_ALL || defaults == WITH_DEFAULTS_ALL_TAGGED;
+}
+
+/* Startup is parsed, not validated: it has no defaults yet. */
+static int load_startup(struct read *read, struct err *err)
+{
+	int r = persist_startup_tree(&read->tree, err);
+
+	if (r < 0 || !shows_defaults(read->request->defaults))
+		return r;
+	if (lyd_new_implicit_all(&read->tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL) != LY_SUCCESS)
+		return yang_err(err, -EIO);
+	return 0;
+}
+
+static void start_walk(struct read *read)
+{
+	const struct ds_read *request = read->request;
+
+	read->walk = (struct walk){
+		.tree = request->ds == DS_STARTUP ? read->tree : *store_running(),
+		.filter = read->filter,
+		.access = read->access,
+		.content = request->content,
+		.depth = request->depth,
+		.is_operational = request->ds == DS_OPERATIONAL,
+		.can_refresh = true,
+		.is_path = read->is_path,
+	};
+	print_init(&read->walk.print, &read->out, request->format, request->defaults);
+	walk_start(&read->walk);
+}
+
+static int check_found(struct read *read, struct err *err)
+{
+	if (!read->is_path || read->walk.has_found)
+		return 0;
+	err_tagged(err, ERR_TAG_INVALID_VALUE, read->request->path, "%s does not exist",
+		read->request->path);
+	if (err)
+		err->code = -ENOENT;
+	return -ENOENT;
+}
+
+/* One slice. */
+static void go_on(void *arg)
+{
+	struct read *read = arg;
+	_cleanup_err_ struct err err = { 0 };
+	int r = walk_run(&read->walk, loop_should_yield, &err);
+
+	if (r > 0) {
+		if (!read->task)
+			read->task = loop_task_new("read", go_on, read);
+		loop_task_schedule(read->task);
+		return;
+	}
+	if (r == 0) {
+		/* Before the walk's end: what closes the text is written by it. */
+		r = check_found(read, &err);
+		walk_end(&read->walk);
+	}
+	finish(read, r < 0 ? &err : NULL);
+}
+
+/* --- the child's side ------------------------------------------------------------------------- */
+
+static int walk_all(struct walk *walk, struct buf *out, enum format format, enum with_defaults defaults,
+	struct err *err)
+{
+	int r;
+
+	print_init(&walk->print, out, format, defaults);
+	walk_start(walk);
+	r = walk_run(walk, NULL, err);
+	walk_end(walk);
+	return r;
+}
+
+/*
+ * What the client may read, as a tree of its own: expressions must not see the rest. Printing and parsing
+ * carries default flags along.
+ */
+static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *err)
+{
+	const struct ds_read *request = read->request;
+	bool can_tag = ly_ctx_get_module_implemented(yang_ctx(), "ietf-netconf-with-defaults");
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct walk walk = {
+		.tree = request->ds == DS_STARTUP ? read->tree : *store_running(),
+		.access = read->access,
+		.content = request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
+		.is_operational = request->ds == DS_OPERATIONAL,
+	};
+	int r = buf_append_str(&text, "{");
+
+	if (r == 0)
+		r = walk_all(&walk, &text, FORMAT_JSON,
+			can_tag ? WITH_DEFAULTS_ALL_TAGGED : WITH_DEFAULTS_ALL, err);
+	if (r == 0)
+		r = buf_append_str(&text, "}");
+	if (r == 0 && lyd_parse_data_mem(yang_ctx(), buf_bytes(&text), LYD_JSON, LYD_PARSE_ONLY, 0,
+			      ret_tree) != LY_SUCCESS)
+		r = yang_err(err, -EIO);
+	return r;
+}
+
+/* Marks in lyd_node.priv, which is ours in a tree of our own. */
+static char mark_way, mark_all;
+
+static void mark_results(const struct ly_set *set)
+{
+	for (uint32_t i = 0; i < set->count; i++) {
+		struct lyd_node *node = set->dnodes[i];
+
+		node->priv = &mark_all;
+		for (node = lyd_parent(node); node && !node->priv; node = lyd_parent(node))
+			node->priv = &mark_way;
+	}
+}
+
+/* Leaves marked nodes, with the keys of list entries. */
+static void prune(struct lyd_node **first)
+{
+	struct lyd_node *node, *next;
+
+	for (node = *first; node; node = next) {
+		struct lyd_node *child = (struct lyd_node *)lyd_child(node);
+
+		next = node->next;
+		if (node->priv == &mark_all || lysc_is_key(node->schema))
+			continue;
+		if (node->priv == &mark_way) {
+			prune(&child);
+			continue;
+		}
+		if (*first == node)
+			*first = next;
+		lyd_free_tree(node);
+	}
+}
+
+static int evaluate(struct read *read, struct err *err)
+{
+	const struct ds_read *request = read->request;
+	struct lyd_node *view = NULL;
+	struct ly_set *set = NULL;
+	struct walk walk = { .content = request->content, .depth = request->depth };
+	int r = make_view(read, &view, err);
+
+	if (r < 0 || !view)
+		return r;
+	if (compat_find_xpath(view, request->xpath, &set) != LY_SUCCESS) {
+		yang_err(err, -EINVAL);
+		err->tag = ERR_TAG_INVALID_VALUE;
+		return err_wrap(err, "%s", request->xpath);
+	}
+	mark_results(set);
+	prune(&view);
+	walk.tree = view;
+	return walk_all(&walk, &read->out, request->format, request->defaults, err);
+}
+
+static int read_in_child(struct read *read, struct err *err)
+{
+	int r = read->request->ds == DS_STARTUP ? load_startup(read, err) : 0;
+
+	if (r < 0)
+		return r;
+	if (read->is_general)
+		return evaluate(read, err);
+	start_walk(read);
+	r = walk_run(&read->walk, NULL, err);
+	if (r == 0)
+		r = check_found(read, err);
+	walk_end(&read->walk);
+	return r;
+}
+
+/* Its output is the text, or "tag code\nmessage". */
+static int child_main(void *arg)
+{
+	struct read *read = arg;
+	struct err err = { 0 };
+	int r = read_in_child(read, &err);
+
+	if (r < 0) {
+		buf_clear(&read->out);
+		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)), err.code,
+			err_text(&err));
+	}
+	if (file_write_all(STDOUT_FILENO, buf_bytes(&read->out), read->out.length) < 0)
+		return 1;
+	return err.code ? STATUS_ERROR : 0;
+}
+
+/* --- the child -------------------------------------------------------------------------------- */
+
+static size_t child_count(void)
+{
+	struct read *read;
+	size_t count = 0;
+
+	LIST_FOREACH (read, &reads, link)
+		count += read->child != NULL;
+	return count;
+}
+
+static void parse_error(const char *output, struct err *err)
+{
+	const char *line = strchr(output, '\n');
+	_cleanup_free_ char *tag = xstrndup(output, strcspn(output, " \n"));
+	const char *code = strchr(output, ' ');
+
+	err_tagged(err, err_tag_by_name(tag), NULL, "%s", line ? line + 1 : output);
+	if (code && atoi(code) < 0)
+		err->code = atoi(code);
+}
+
+static void on_child_done(const struct child_result *result, void *arg)
+{
+	struct read *read = arg;
+	_cleanup_err_ struct err err = { 0 };
+
+	read->child = NULL;
+	if (result->timed_out)
+		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
+			"the answer takes more than %u seconds to find", CHILD_DEADLINE_MS / 1000);
+	else if (result->truncated)
+		err_tagged(&err, ERR_TAG_TOO_BIG, NULL, "the answer has more than %u bytes",
+			CHILD_OUTPUT_MAX);
+	else if (result->status == STATUS_ERROR)
+		parse_error(result->output, &err);
+	else if (result->status || buf_append(&read->out, result->output, result->output_size) < 0)
+		err_tagged(&err, ERR_TAG_OPERATION_FAILED, NULL, "reading ended with status %d",
+			result->status);
+	finish(read, err.code ? &err : NULL);
+}
+
+static int start_child(struct read *read, struct err *err)
+{
+	struct child_opts opts = {
+		.run = child_main,
+		.run_arg = read,
+		.output_max = CHILD_OUTPUT_MAX,
+		.deadline_ms = CHILD_DEADLINE_MS,
+		.done = on_child_done,
+		.arg = read,
+	};
+
+	if (read->request->ds == DS_OPERATIONAL) {
+		struct show show;
+
+		show_start(&show, NULL, true);
+		show_refresh_all(&show);
+		show_end(&show);
+	}
+	return child_start(&opts, &read->child, err);
+}
+
+/* --- the way in ------------------------------------------------------------------------------- */
+
+static bool needs_child(const struct read *read)
+{
+	_cleanup_free_ char *path = NULL;
+	struct stat stat_buf;
+
+	if (read->is_general || read->request->ds != DS_STARTUP)
+		return read->is_general;
+	path = persist_path(false);
+	return stat(path, &stat_buf) == 0 &&
+		(stat_buf.st_size > STARTUP_BYTES_MAX || shows_defaults(read->request->defaults));
+}
+
+bool oper_read(const struct ds_client *client, struct ds_read *request, ds_read_fn done, void *arg)
+{
+	struct read *read = XNEW(struct read);
+	_cleanup_err_ struct err err = { 0 };
+	int r;
+
+	read->request = request;
+	read->done = done;
+	read->arg = arg;
+	read->access = access_ref(access_of(client));
+	list_append(&reads, &read->link);
+	r = take_request(read, &err);
+	if (r == 0 && needs_child(read)) {
+		bool is_free = child_count() < CHILDREN_MAX;
+
+		r = start_child(read, &err);
+		if (r == 0)
+			return is_free;
+	} else if (r == 0) {
+		r = request->ds == DS_STARTUP ? load_startup(read, &err) : 0;
+		if (r == 0) {
+			start_walk(read);
+			go_on(read);
+			return false;
+		}
+	}
+	finish(read, &err);
+	return false;
+}
+
+void oper_cancel(void *arg)
+{
+	struct read *read, *next;
+
+	LIST_FOREACH_SAFE (read, next, &reads, link) {
+		if (read->arg == arg)
+			read_free(read);
+	}
+}
+
+void oper_done(void)
+{
+	struct read *read, *next;
+
+	LIST_FOREACH_SAFE (read, next, &reads, link)
+		read_free(read);
+	show_done();
+}

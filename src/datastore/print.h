@@ -1,0 +1,42 @@
+/*
+ * Data as XML or JSON text, node by node: whoever walks a tree says what begins, what a leaf is, what
+ * ends. A container or entry comes into the text with the first thing in it, so that nothing is left of
+ * what selection, access control or default handling emptied.
+ *
+ * The text is what libyang prints without blanks, but for the order of attributes.
+ */
+#ifndef ASHLAR_DATASTORE_PRINT_H
+#define ASHLAR_DATASTORE_PRINT_H
+
+#include "ashlar/yang.h"
+
+struct print_level;
+
+struct print {
+	struct buf *out;
+	enum format format;
+	enum with_defaults defaults;
+	struct print_level *levels;  /* [0]: the top level */
+	size_t depth, room;
+	struct ly_set modules; /* whose prefixes the element at hand uses */
+	struct buf scratch;
+};
+
+/* Appends to @out, which must not have a ceiling. */
+void print_init(
+	struct print *print, struct buf *out, enum format format, enum with_defaults defaults);
+/* Every begun node must have ended, unless the text is thrown away. */
+void print_done(struct print *print);
+
+/* A container or list entry, until print_end(). The node must live until then. */
+void print_begin(struct print *print, const struct lyd_node *node);
+/* It is in the text even if nothing is in it. */
+void print_touch(struct print *print);
+void print_end(struct print *print);
+/*
+ * A leaf, leaf-list item or anydata, if the mode of default handling lets it (always with @always). Keys
+ * come by themselves: for them it is print_touch().
+ */
+void print_leaf(struct print *print, const struct lyd_node *node, bool always);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * One pass over what a read selects, printing it. The pass can stop after any node and go on later; it
+ * keeps no more than the way from the root to where it is, and of operational data the unit at hand.
+ */
+#ifndef ASHLAR_DATASTORE_WALK_H
+#define ASHLAR_DATASTORE_WALK_H
+
+#include "filter.h"
+#include "print.h"
+#include "show.h"
+
+struct walk_frame;
+
+struct walk {
+	/* Set by the caller, before walk_start(). */
+	const struct lyd_node *tree;  /* first top-level node; may be NULL; stays as it is */
+	struct ds_filter *filter;     /* NULL: everything */
+	const struct access *access;  /* NULL: no limits */
+	enum ds_content content;
+	unsigned depth;		      /* 0: unbounded */
+	bool is_operational;	      /* units are shown */
+	bool can_refresh;
+	bool is_path;		      /* only the filter's target is printed, without what is around it */
+	struct print print;
+
+	bool has_found; /* the target of a path */
+	struct show show;
+	struct walk_frame *frames;
+	size_t frame_count, room; /* frames in use; those above keep their memory */
+	struct err *err;
+};
+
+void walk_start(struct walk *walk);
+/* Goes on for a while: 1 when there is more, 0 at the end, or an error. */
+int walk_run(struct walk *walk, bool (*should_stop)(void), struct err *err) WARN_UNUSED;
+void walk_end(struct walk *walk);
+
+#endif
