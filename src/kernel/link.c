@@ -620,6 +620,13 @@ static uint32_t changed_attrs(const struct step *step)
 	return delta.attrs;
 }
 
+/* A kernel that was built without it says no more than "not supported". */
+static bool lacks_vlan_filtering(const struct link *want)
+{
+	return want && want->kind == &link_kind_bridge && want->bridge.vlan_filtering &&
+		!kernel_can(KERNEL_CAN_VLAN_FILTERING);
+}
+
 static const char *link_explain(const struct step *step, int error)
 {
 	const struct link *want = (const struct link *)step->want;
@@ -631,6 +638,8 @@ static const char *link_explain(const struct step *step, int error)
 	case ENODEV:
 		return "the interface, or what it stands on, does not exist";
 	case EOPNOTSUPP:
+		if (lacks_vlan_filtering(want))
+			return "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)";
 		return want && want->kind && step->op == STEP_ADD ? want->kind->lacking
 								  : "the interface cannot do this";
 	case ERANGE:
@@ -673,6 +682,10 @@ static enum link_attr attr_of(const struct step *step, uint16_t attribute)
 		return step->op == STEP_ADD || !(attrs & (1U << LINK_PORT)) ? LINK_KIND : LINK_PORT;
 	}
 	switch (-step->error) {
+	case EOPNOTSUPP:
+		if (lacks_vlan_filtering((const struct link *)step->want))
+			return LINK_KIND;
+		break;
 	case EADDRNOTAVAIL:
 		return LINK_MAC;
 	case ERANGE:
