@@ -26,34 +26,30 @@ struct thing {
 static char history[2048];
 static const char *refused; /* "add b": the act that the device refuses; NULL: none */
 
-static void note(const char *format, const char *key)
+static void note(char verb, const char *key)
 {
 	size_t length = strlen(history);
 
-	snprintf(history + length, sizeof(history) - length, format, key);
+	snprintf(history + length, sizeof(history) - length, "%c%s ", verb, key);
 }
 
 static size_t device_apply(struct step *const *steps, size_t count, bool stop_on_error)
 {
-	static const char *const verbs[] = { "+%s ", "~%s ", "-%s " };
+	static const char *const verbs[] = { "add", "change", "remove" };
 
 	for (size_t i = 0; i < count; i++) {
 		struct step *step = steps[i];
 		const struct object *object = step->want ? step->want : step->have;
 		char act[64];
 
-		snprintf(act, sizeof(act),
-			step->op == STEP_ADD		  ? "add %s"
-				: step->op == STEP_CHANGE ? "change %s"
-							  : "remove %s",
-			object->key);
+		snprintf(act, sizeof(act), "%s %s", verbs[step->op], object->key);
 		if (str_equal(act, refused)) {
 			step->error = err_set(&step->err, -EBUSY, NULL, "no");
 			if (stop_on_error)
 				return i + 1;
 			continue;
 		}
-		note(verbs[step->op], object->key);
+		note("+~-"[step->op], object -> key);
 		step->is_done = true;
 		if (step->op == STEP_REMOVE)
 			have_remove(step->have->kind, step->have->key);
