@@ -18,10 +18,13 @@ struct object_kind;
 struct target;
 struct want;
 
+#define OBJECT_GROUPS_MAX 4
+
 /* Names an object without owning it. */
 struct object_ref {
 	const struct object_kind *kind;
 	const char *key;
+	uint32_t at; /* place among those that need the same */
 };
 
 /*
@@ -38,12 +41,16 @@ struct object {
 	struct object_ref *needs; /* must exist before this one can; keys are owned */
 	size_t needs_count;
 	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
+	bool is_refused; /* pending because the device refused it */
+	bool is_coming;	 /* while a plan is made: it adds this one */
+	uint8_t tries;	 /* times the device took it and it was not there afterwards */
 	char *reason;	 /* why it is pending; NULL otherwise */
 	struct list dirty;   /* in the state's list of objects to look at again */
 	struct list pending; /* in the state's list of pending ones */
-};
 
-#define OBJECT_GROUPS_MAX 4
+	/* For observed ones: places in their groups. */
+	uint32_t group_at[OBJECT_GROUPS_MAX];
+};
 
 enum object_diff {
 	OBJECT_SAME,	 /* what is wanted is there */
@@ -93,7 +100,8 @@ struct object_kind {
 	const char *absent;
 	/* "address 192.0.2.1/24 on br0"; for plans, logs and errors. */
 	void (*describe)(const struct object *object, char *text, size_t size);
-	/* Who made this observed object. NULL: always OBJECT_OURS. */
+	/* Who made this observed object. What is OBJECT_OURS and wanted by nobody is removed when everything
+	 * is converged (PLAN_WHOLE). NULL: nobody knows, it stays. */
 	enum object_owner (*owner)(const struct object *have);
 	/*
 	 * What else this observed object is found by, beside its key: an address by its link. Up to
@@ -134,14 +142,21 @@ struct step {
 /* What can read and change some kinds of objects. */
 struct target {
 	const char *name;
+	/* What a done step has changed is in have when apply() has dealt with it; if not, it was in vain. */
+	bool is_immediate;
 	/*
 	 * Performs steps[0 … count - 1] in order, at least one, as many as a few milliseconds allow, and
 	 * returns how many it has dealt with; each of those has is_done or error set. With @stop_on_error
 	 * nothing after the first failed step is begun, but what was already in the same batch may have
 	 * been done too: is_done tells. Without it all are tried.
 	 * What it did is already seen in have when it returns, as far as the device reports it at once.
+	 *
+	 * 0: it is at work on the first of them and calls apply_resume() when it has got on; then it is
+	 * asked with the same steps again.
 	 */
 	size_t (*apply)(struct step *const *steps, size_t count, bool stop_on_error);
+	/* The steps at work are about to be freed: forget them. NULL when apply() never returns 0. */
+	void (*cancel)(void);
 };
 
 #endif

@@ -98,9 +98,11 @@ enum plan_mode {
 	/* A client's transaction: a refusal by the device fails it. An object whose needs are absent
 	 * stays pending in both modes. */
 	PLAN_STRICT,
-	/* Boot, restart, surprise: what the device refuses stays pending with its reason, the rest is
-	 * applied. */
+	/* Surprise: what the device refuses stays pending with its reason, the rest is applied. */
 	PLAN_BEST_EFFORT,
+	/* Boot, restart: the same for all units there are; what is observed as ours and wanted by nobody
+	 * goes. */
+	PLAN_WHOLE,
 };
 
 /*
@@ -118,9 +120,12 @@ void plan_describe(const struct plan *plan, size_t index, char *text, size_t siz
 
 /*
  * Runs the steps; yields to the loop when it takes long. Calls @done exactly once, possibly before it
- * returns: @err NULL on success. In strict mode a failure runs the inverses of what was done and then
- * reports the failed step's error with an absolute path. The plan must live until then.
+ * returns: @err NULL on success. In strict mode a failure puts everything observed back to what it was and
+ * then reports the failed step's error with an absolute path. The plan must live until then; freeing it
+ * earlier ends the run, without a call.
  */
 void apply_run(struct plan *plan, void (*done)(const struct err *err, void *arg), void *arg);
+/* A target has got on with the steps for which its apply() returned 0. */
+void apply_resume(void);
 
 #endif

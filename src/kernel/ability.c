@@ -1,7 +1,7 @@
 /*
  * What the running kernel can do, asked once when it first matters: in a network namespace of a child
- * process, so that no trace is left. A kernel without bridge VLAN filtering accepts the attribute and
- * ignores it; only a bridge that is read back tells.
+ * process, so that no trace is left. A kernel without bridge VLAN filtering still shows that attribute of
+ * a bridge; it is the default PVID that is missing then.
  */
 #include <errno.h>
 #include <linux/if_link.h>
@@ -91,7 +91,7 @@ static int probe(void)
 		return 0;
 	if (add_link(socket, "br", "bridge", 0) == 0)
 		found |= HAS_BRIDGE;
-	if ((found & HAS_BRIDGE) && has_bridge_attribute(socket, "br", IFLA_BR_VLAN_FILTERING))
+	if ((found & HAS_BRIDGE) && has_bridge_attribute(socket, "br", IFLA_BR_VLAN_DEFAULT_PVID))
 		found |= HAS_VLAN_FILTERING;
 	if (add_link(socket, "veth", "veth", 0) == 0)
 		found |= HAS_VETH;

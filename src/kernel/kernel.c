@@ -144,7 +144,7 @@ static size_t apply_or_record(struct step *const *steps, size_t count, bool stop
 			    : apply(steps, count, stop_on_error);
 }
 
-const struct target kernel_target = { .name = "kernel", .apply = apply_or_record };
+const struct target kernel_target = { .name = "kernel", .is_immediate = true, .apply = apply_or_record };
 
 /* --- life ------------------------------------------------------------------------------------- */
 

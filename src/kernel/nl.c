@@ -347,7 +347,9 @@ static void fail_step(
 	struct nl_batch *batch, struct message *message, int error, const struct extack *extack)
 {
 	struct step *step = message->step;
-	const char *text = extack && extack->text ? extack->text : nl_explain(step, error);
+	const char *ours = extack && extack->text ? NULL : nl_explain(step, error);
+	_cleanup_free_ char *text = ours ? xasprintf("%s (%s)", ours, strerror(error)) :
+		xstrdup(extack && extack->text ? extack->text : strerror(error));
 	const char *path;
 
 	batch->has_failed = true;
@@ -359,10 +361,9 @@ static void fail_step(
 			? attribute_at(batch->data + message->offset, extack->offset)
 			: 0);
 	if (error == EPERM || error == EACCES) /* the daemon's lack of rights, not the client's */
-		err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, path, "%s",
-			text ? text : strerror(error));
+		err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, path, "%s", text);
 	else
-		err_set(&step->err, -error, path, "%s", text ? text : strerror(error));
+		err_set(&step->err, -error, path, "%s", text);
 	if (step->err.tag == ERR_TAG_NONE)
 		step->err.tag = ERR_TAG_OPERATION_FAILED;
 }

@@ -148,8 +148,12 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 	if (r == -ENOENT &&
 		(step->op == STEP_REMOVE || (sysctl->knob == SYSCTL_IPV6_DISABLE && value)))
 		r = 0; /* went with its link; or IPv6 is off altogether (a kernel without, a small MTU) */
+	if (r == -ENOENT && sysctl->knob == SYSCTL_IPV6_DISABLE)
+		return err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, NULL,
+			"there is no IPv6 on this interface: the kernel has none, or the MTU is "
+			"below 1280 (%s)", strerror(-r));
 	if (r < 0)
-		return err_set(&step->err, r, NULL, "%s",
+		return err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, NULL, "%s",
 			r == -ENOENT ? "this kernel or this interface does not have it"
 				     : strerror(-r));
 	step->is_done = true;

@@ -3,9 +3,11 @@
  * that differ from want now (because a re-created link took its addresses along, say) are planned again,
  * until nothing differs or nothing moves any more.
  *
- * In strict mode a failed step ends it: what was done is inverted, last first, and the step's error is
- * reported with the path of the configuration that asked for it.
+ * In strict mode what changes in have is kept as it was. A failed step ends the run: a plan back to what was
+ * kept is run, and the step's error is reported with the path of the configuration that asked for it. Steps
+ * that try again what was refused before anyway (is_optional) do not fail the run.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,153 +19,249 @@
 #include "plan.h"
 
 #define ROUNDS_MAX 8
+#define TRIES_MAX  2	/* times the device may take a step that has no effect */
+#define GATHER_MAX 4096 /* steps handed to a target at once */
 
 struct run {
-	struct plan *plan; /* the caller's, then those of further rounds */
-	struct plan *first;
-	struct plan *rounds[ROUNDS_MAX]; /* own plans, kept for undo */
+	struct plan *first;		 /* the caller's */
+	struct plan *plan;		 /* at hand */
+	struct plan *rounds[ROUNDS_MAX]; /* own plans */
+	struct plan *undo;		 /* the way back; NULL until it is needed */
 	size_t round;
 	size_t at; /* next step of the plan at hand */
 	enum plan_mode mode;
 	void (*done)(const struct err *err, void *arg);
 	void *arg;
+	struct err err; /* of the failed step */
 	struct loop_task *task;
-	bool moved; /* this round did something */
+	bool moved;	 /* this round did something */
+	bool is_waiting; /* for apply_resume() */
+	struct step **gathered;
+	size_t gathered_count;
+	struct list node;
 };
+
+static struct list runs = LIST_INIT(runs);
+
+static const struct object *object_of(const struct step *step)
+{
+	return step->want ? step->want : step->have;
+}
 
 static void describe_step(const struct step *step, char *text, size_t size)
 {
-	object_describe(step->want ? step->want : step->have, text, size);
+	object_describe(object_of(step), text, size);
 }
+
+/* --- the end ---------------------------------------------------------------------------------- */
 
 static void run_free(struct run *run)
 {
+	list_remove(&run->node);
+	run->first->run = NULL;
 	for (size_t i = 0; i < run->round; i++)
 		plan_free(run->rounds[i]);
+	plan_free(run->undo);
+	if (run->mode == PLAN_STRICT)
+		have_drop_former();
+	err_done(&run->err);
 	loop_task_free(run->task);
+	free(run->gathered);
 	free(run);
 }
 
-static void finish(struct run *run, const struct err *err)
+void apply_cancel(struct run *run)
+{
+	if (run->is_waiting) {
+		const struct target *target = object_of(run->gathered[0])->kind->target;
+
+		if (target->cancel)
+			target->cancel();
+	}
+	run_free(run);
+}
+
+static void finish(struct run *run)
 {
 	void (*done)(const struct err *err, void *arg) = run->done;
+	_cleanup_err_ struct err err = { 0 };
 	void *arg = run->arg;
 
+	if (run->err.code)
+		err_move(&err, &run->err);
 	run_free(run);
-	done(err, arg);
+	done(err.code ? &err : NULL, arg);
 }
 
-/* --- undoing ---------------------------------------------------------------------------------- */
+/* --- failing ---------------------------------------------------------------------------------- */
 
-static void undo_steps(struct plan *plan)
+/* What steps of the run have added is to go; what others have made meanwhile stays. */
+static void note_added(const struct plan *plan)
 {
-	for (size_t i = plan->count; i-- > 0;) {
-		struct plan_step *done = plan->steps[i], *inverse;
-		struct step *step;
-		char text[160];
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *step = &plan->steps[i]->step;
+		struct former *former = step->op == STEP_ADD && step->error != -EEXIST
+			? have_former(step->want->kind, step->want->key)
+			: NULL;
 
-		if (!done->step.is_done)
-			continue;
-		inverse = plan_inverse(done);
-		if (!inverse)
-			continue;
-		step = &inverse->step;
-		if (step->op != STEP_CHANGE ||
-			step->want->kind->compare(step->want, step->was, step->have) != OBJECT_SAME)
-			(void)(step->want ? step->want : step->have)
-				->kind->target->apply(&step, 1, false);
-		if (step->error) {
-			describe_step(step, text, sizeof(text));
-			log_error("apply", "undoing %s: %s", text, err_text(&step->err));
-		}
-		plan_step_free(inverse);
+		if (former)
+			former->is_added = true;
 	}
 }
 
-static void fail(struct run *run, const struct plan_step *failed)
+static void fail(struct run *run, struct plan_step *failed)
 {
-	const struct object *object = failed->step.want ? failed->step.want : failed->step.have;
-	_cleanup_err_ struct err err = { 0 };
+	const struct object *object = failed->wanted ? failed->wanted : failed->origin;
 	char text[160];
 
-	err_copy(&err, &failed->step.err);
-	if (!err.code)
-		err_set(&err, failed->step.error, NULL, "%s", strerror(-failed->step.error));
+	err_copy(&run->err, &failed->step.err);
+	if (!run->err.code)
+		err_set(&run->err, failed->step.error, NULL, "%s", strerror(-failed->step.error));
 	describe_step(&failed->step, text, sizeof(text));
-	err_wrap(&err, "%s", text);
-	if (!err.path && object->path && *object->path) {
-		err.path = xstrdup(object->path);
-	}
-	if (failed->wanted)
-		err_prefix(&err, want_unit_path(failed->wanted->want));
-	for (size_t i = run->round; i-- > 0;)
-		undo_steps(run->rounds[i]);
-	undo_steps(run->first);
-	finish(run, &err);
+	err_wrap(&run->err, "%s", text);
+	if (!run->err.path && object && object->path && *object->path)
+		run->err.path = xstrdup(object->path);
+	if (object)
+		err_prefix(&run->err, want_unit_path(object->want));
+	log_debug("apply", "%s; undoing", err_text(&run->err));
+	have_stop_former();
+	note_added(run->first);
+	for (size_t i = 0; i < run->round; i++)
+		note_added(run->rounds[i]);
+	run->plan = run->undo = plan_undo();
+	run->at = 0;
 }
 
 /* --- doing ------------------------------------------------------------------------------------ */
 
 /* Steps from the one at hand that go to the same target. */
-static size_t gather(const struct run *run, struct step **steps, size_t max)
+static void gather(struct run *run)
 {
 	const struct target *target = NULL;
 	size_t count = 0;
 
-	for (size_t i = run->at; i < run->plan->count && count < max; i++) {
+	if (!run->gathered)
+		run->gathered = xcalloc(GATHER_MAX, sizeof(*run->gathered));
+	for (size_t i = run->at; i < run->plan->count && count < GATHER_MAX; i++) {
 		struct step *step = &run->plan->steps[i]->step;
-		const struct object_kind *kind = (step->want ? step->want : step->have)->kind;
+		const struct object_kind *kind = object_of(step)->kind;
 
 		if (target && kind->target != target)
 			break;
+		if (run->plan->steps[i]->wanted && run->plan->steps[i]->wanted->tries >= TRIES_MAX)
+			break;
 		target = kind->target;
-		steps[count++] = step;
+		run->gathered[count++] = step;
 	}
-	return count;
+	run->gathered_count = count;
+}
+
+static bool is_as_wanted(const struct object *wanted)
+{
+	const struct object *have = have_get(have_all(), wanted->kind, wanted->key);
+
+	return have && wanted->kind->compare(wanted, NULL, have) == OBJECT_SAME;
+}
+
+/* The device took it. Whether it did it shows in have. */
+static void settle_done(const struct plan_step *step)
+{
+	struct object *wanted = step->wanted;
+	uint8_t tries;
+
+	if (!wanted)
+		return;
+	tries = wanted->tries;
+	want_set_state(wanted, WANT_SETTLED, NULL);
+	if (!wanted->kind->target->is_immediate || is_as_wanted(wanted))
+		return;
+	wanted->tries = (uint8_t)(tries + 1);
+	want_mark_dirty(wanted);
+}
+
+static void settle_refused(const struct plan_step *step, bool is_undo)
+{
+	struct object *wanted = step->wanted;
+	const struct object_ref *need = wanted ? want_missing_need(wanted) : NULL;
+	const char *reason = err_text(&step->step.err);
+	char text[160], missing[128];
+
+	describe_step(&step->step, text, sizeof(text));
+	if (need) {
+		want_missing_text(missing, sizeof(missing), need);
+		want_set_state(wanted, WANT_WAITING, missing);
+	} else if (wanted) {
+		if (!str_equal(wanted->reason, reason))
+			log_warning("apply", "%s: %s; it stays wanted", text, reason);
+		want_set_state(wanted, WANT_REFUSED, reason);
+	} else if (is_undo) {
+		log_error("apply", "undoing %s: %s", text, reason);
+	} else {
+		log_warning("apply", "removing %s: %s", text, reason);
+	}
 }
 
 /* What became of one step; false: the run has failed. */
-static bool settle_step(struct run *run, struct plan_step *step)
+static bool settle(struct run *run, struct plan_step *step)
 {
-	char text[160];
-
 	run->moved |= step->step.is_done;
 	if (!step->step.error) {
-		if (step->wanted)
-			want_set_pending(step->wanted, NULL);
+		settle_done(step);
 		return true;
 	}
-	if (run->mode == PLAN_STRICT)
+	if (run->mode == PLAN_STRICT && !run->undo && !step->is_optional) {
+		fail(run, step);
 		return false;
-	describe_step(&step->step, text, sizeof(text));
-	if (step->wanted) {
-		if (!str_equal(step->wanted->reason, err_text(&step->step.err)))
-			log_warning("apply", "%s: %s; it stays wanted", text,
-				err_text(&step->step.err));
-		want_set_pending(step->wanted, err_text(&step->step.err));
-	} else {
-		log_warning("apply", "removing %s: %s", text, err_text(&step->step.err));
 	}
+	settle_refused(step, run->undo != NULL);
 	return true;
 }
 
-#define GATHER_MAX 512
+/* The device has taken it often enough without doing it. */
+static void refuse_vain(struct run *run, struct plan_step *step)
+{
+	step->step.error = err_tagged(&step->step.err, ERR_TAG_OPERATION_FAILED, NULL,
+		"the device accepts this, but nothing happens");
+	if (settle(run, step))
+		run->at++;
+}
 
-/* One call of a target; false: the run is over. */
+static void log_steps(const struct run *run, size_t count)
+{
+	char text[192];
+
+	if (!log_enabled(LOG_LEVEL_DEBUG))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		plan_describe(run->plan, run->at + i, text, sizeof(text));
+		log_debug("apply", "%s%s%s%s", run->undo ? "undo: " : "", text,
+			run->gathered[i]->error ? ": " : "",
+			run->gathered[i]->error ? err_text(&run->gathered[i]->err) : "");
+	}
+}
+
+/* One call of a target; false: it is at work. */
 static bool advance(struct run *run)
 {
-	struct step *steps[GATHER_MAX];
-	size_t count = gather(run, steps, GATHER_MAX), dealt;
-	const struct object *first = steps[0]->want ? steps[0]->want : steps[0]->have;
+	const struct target *target;
+	size_t dealt;
+	bool stops = run->mode == PLAN_STRICT && !run->undo;
 
-	dealt = first->kind->target->apply(steps, count, run->mode == PLAN_STRICT);
+	if (!run->is_waiting)
+		gather(run);
+	if (!run->gathered_count) {
+		refuse_vain(run, run->plan->steps[run->at]);
+		return true;
+	}
+	target = object_of(run->gathered[0])->kind->target;
+	dealt = target->apply(run->gathered, run->gathered_count, stops);
+	run->is_waiting = dealt == 0;
+	if (run->is_waiting)
+		return false;
+	log_steps(run, dealt);
 	for (size_t i = 0; i < dealt; i++) {
-		struct plan_step *step = run->plan->steps[run->at + i];
-
-		if (!settle_step(run, step)) {
-			fail(run, step);
-			return false;
-		}
+		if (!settle(run, run->plan->steps[run->at + i]))
+			return true; /* there is another plan at hand now */
 	}
 	run->at += dealt;
 	return true;
@@ -177,13 +275,15 @@ static bool next_round(struct run *run)
 	struct plan *plan;
 	size_t count;
 
-	if (!run->moved || run->round == ROUNDS_MAX)
+	if (!run->moved || run->undo || run->round == ROUNDS_MAX)
 		return false;
 	count = state_take_dirty(&paths);
 	units = xcalloc(count + 1, sizeof(*units));
 	for (size_t i = 0; i < count; i++)
 		units[i].old = units[i].new = state_unit(paths[i]);
-	plan = count ? plan_make(units, count, run->mode) : NULL;
+	plan = count
+		? plan_make(units, count, run->mode == PLAN_STRICT ? PLAN_STRICT : PLAN_BEST_EFFORT)
+		: NULL;
 	free(units);
 	free(paths);
 	if (!plan || !plan->count) {
@@ -211,7 +311,7 @@ static void go_on(void *arg)
 			}
 		}
 		if (!next_round(run)) {
-			finish(run, NULL);
+			finish(run);
 			return;
 		}
 	}
@@ -221,10 +321,25 @@ void apply_run(struct plan *plan, void (*done)(const struct err *err, void *arg)
 {
 	struct run *run = XNEW(struct run);
 
+	assert(!plan->run);
 	run->plan = run->first = plan;
+	plan->run = run;
 	run->mode = plan->mode;
 	run->done = done;
 	run->arg = arg;
 	run->task = loop_task_new("apply", go_on, run);
+	list_append(&runs, &run->node);
+	if (run->mode == PLAN_STRICT)
+		have_keep_former();
 	go_on(run);
+}
+
+void apply_resume(void)
+{
+	struct run *run;
+
+	LIST_FOREACH (run, &runs, node) {
+		if (run->is_waiting)
+			loop_task_schedule(run->task);
+	}
 }

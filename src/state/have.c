@@ -11,6 +11,7 @@
 struct have {
 	void (*on_change)(const struct object *was, const struct object *now, void *arg);
 	void *arg;
+	bool keeps_former;
 };
 
 static struct have all;
@@ -27,13 +28,81 @@ void have_on_change(
 	all.arg = arg;
 }
 
+/* --- as it was, for undoing ------------------------------------------------------------------- */
+
+void have_keep_former(void)
+{
+	have_drop_former();
+	all.keeps_former = true;
+}
+
+void have_stop_former(void)
+{
+	all.keeps_former = false;
+}
+
+void have_drop_former(void)
+{
+	struct kind_table *table;
+
+	all.keeps_former = false;
+	for (size_t i = 0; (table = tables_at(i)); i++) {
+		struct former *former;
+		size_t at = 0;
+
+		if (!table->former.count)
+			continue;
+		while ((former = map_next(&table->former, &at))) {
+			object_free(former->object);
+			free(former->key);
+			free(former);
+		}
+		map_done(&table->former);
+		memset(&table->former, 0, sizeof(table->former));
+	}
+}
+
+struct former *have_former(const struct object_kind *kind, const char *key)
+{
+	return map_get_str(&tables_of(kind)->former, key);
+}
+
+/* Owns @was from here on. */
+static void let_go(struct kind_table *table, const char *key, struct object *was)
+{
+	struct former *former;
+
+	if (!all.keeps_former || map_get_str(&table->former, key)) {
+		object_free(was);
+		return;
+	}
+	former = XNEW(struct former);
+	former->key = xstrdup(key);
+	former->object = was;
+	map_put_str(&table->former, former->key, former);
+}
+
+/* --- change ----------------------------------------------------------------------------------- */
+
 static void join_groups(struct kind_table *table, struct object *object)
 {
 	const char *names[OBJECT_GROUPS_MAX];
 	size_t count = object->kind->groups ? object->kind->groups(object, names) : 0;
 
 	for (size_t i = 0; i < count; i++)
-		members_add(&table->groups, names[i], object);
+		object->group_at[i] = members_add(&table->groups, names[i], object);
+}
+
+/* The object @moved has come to place @at of the group. */
+static void take_place(struct object *moved, const char *group, uint32_t at)
+{
+	const char *names[OBJECT_GROUPS_MAX];
+	size_t count = moved->kind->groups(moved, names);
+
+	for (size_t i = 0; i < count; i++) {
+		if (str_equal(names[i], group))
+			moved->group_at[i] = at;
+	}
 }
 
 static void leave_groups(struct kind_table *table, struct object *object)
@@ -41,22 +110,31 @@ static void leave_groups(struct kind_table *table, struct object *object)
 	const char *names[OBJECT_GROUPS_MAX];
 	size_t count = object->kind->groups ? object->kind->groups(object, names) : 0;
 
-	for (size_t i = 0; i < count; i++)
-		members_remove(&table->groups, names[i], object);
+	for (size_t i = 0; i < count; i++) {
+		struct object *moved =
+			members_remove(&table->groups, names[i], object->group_at[i]);
+
+		if (moved)
+			take_place(moved, names[i], object->group_at[i]);
+	}
 }
 
 /* What was refused may be accepted now; what waited may find it here. */
-static void mark_concerned(struct kind_table *table, const char *key, bool appeared)
+static void tell_concerned(struct kind_table *table, const char *key, bool appeared)
 {
 	struct object *wanted = map_get_str(&table->wanted, key);
-	struct members *members = members_get(&table->needed, key);
+	const struct members *members = appeared ? members_get(&table->needed, key) : NULL;
 
 	if (wanted)
-		want_mark_dirty(wanted);
-	for (size_t i = 0; members && i < members->count; i++)
-		want_mark_dirty(members->items[i]);
+		want_look_at(wanted);
+	for (size_t i = 0; members && i < members->count; i++) {
+		struct object *needs_it = members->items[i];
+
+		if (needs_it->is_pending)
+			want_mark_dirty(needs_it);
+	}
 	if (appeared)
-		want_mark_refused_dirty();
+		want_retry_refused();
 }
 
 void have_put(struct object *observed)
@@ -68,10 +146,10 @@ void have_put(struct object *observed)
 		leave_groups(table, was);
 	map_put_str(&table->have, observed->key, observed);
 	join_groups(table, observed);
-	mark_concerned(table, observed->key, !was);
+	tell_concerned(table, observed->key, !was);
 	if (all.on_change)
 		all.on_change(was, observed, all.arg);
-	object_free(was);
+	let_go(table, observed->key, was);
 }
 
 void have_remove(const struct object_kind *kind, const char *key)
@@ -82,11 +160,13 @@ void have_remove(const struct object_kind *kind, const char *key)
 	if (!was)
 		return;
 	leave_groups(table, was);
-	mark_concerned(table, was->key, false);
+	tell_concerned(table, was->key, false);
 	if (all.on_change)
 		all.on_change(was, NULL, all.arg);
-	object_free(was);
+	let_go(table, was->key, was);
 }
+
+/* --- look-up ---------------------------------------------------------------------------------- */
 
 void *have_get(const struct have *have, const struct object_kind *kind, const char *key)
 {

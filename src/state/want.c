@@ -4,20 +4,25 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "tables.h"
 
-#define KINDS_MAX 32
+#define KINDS_MAX    32
+#define RETRY_MIN_MS 1000 /* between two tries of what the device refuses */
+#define RETRY_MAX_MS 64000
 
 struct want {
 	char *unit_path;
 	struct object **objects;
 	size_t count, room;
 	struct map by_key; /* "kind key" → object; filled when there are many */
+	bool was_claimed;  /* it was in force before and is being put back */
 };
 
 #define SMALL_WANT 8 /* objects searched one by one */
@@ -27,8 +32,10 @@ static struct {
 	size_t table_count;
 	struct map units; /* path → struct want * */
 	struct list dirty, pending;
-	size_t pending_count;
+	size_t pending_count, refused_count;
 	struct loop_task *task;
+	struct loop_timer *retry;
+	uint64_t retried_ms, retry_wait_ms;
 	void (*on_dirty)(void *arg);
 	void *on_dirty_arg;
 } state;
@@ -56,7 +63,7 @@ struct members *members_get(const struct map *map, const char *name)
 	return map_get_str(map, name);
 }
 
-void members_add(struct map *map, const char *name, void *item)
+uint32_t members_add(struct map *map, const char *name, void *item)
 {
 	struct members *members = map_get_str(map, name);
 
@@ -67,6 +74,7 @@ void members_add(struct map *map, const char *name, void *item)
 	}
 	ARRAY_GROW(members->items, members->count, members->room);
 	members->items[members->count++] = item;
+	return (uint32_t)(members->count - 1);
 }
 
 static void members_free(struct members *members)
@@ -76,22 +84,33 @@ static void members_free(struct members *members)
 	free(members);
 }
 
-void members_remove(struct map *map, const char *name, void *item)
+void *members_remove(struct map *map, const char *name, uint32_t at)
 {
 	struct members *members = map_get_str(map, name);
+	void *moved;
 
-	if (!members)
-		return;
-	for (size_t i = members->count; i-- > 0;) { /* what came last goes first, mostly */
-		if (members->items[i] != item)
-			continue;
-		members->items[i] = members->items[--members->count];
-		break;
-	}
+	assert(members && at < members->count);
+	moved = members->items[--members->count];
+	if (at == members->count)
+		moved = NULL;
+	else
+		members->items[at] = moved;
 	if (!members->count) {
 		map_del_str(map, name);
 		members_free(members);
 	}
+	return moved;
+}
+
+void members_done(struct map *map)
+{
+	struct members *members;
+	size_t at = 0;
+
+	while ((members = map_next(map, &at)))
+		members_free(members);
+	map_done(map);
+	memset(map, 0, sizeof(*map));
 }
 
 /* --- one want --------------------------------------------------------------------------------- */
@@ -106,14 +125,9 @@ struct want *want_new(const char *unit_path)
 
 void want_free(struct want *want)
 {
-	struct members *name;
-	size_t at = 0;
-
 	if (!want)
 		return;
-	while ((name = map_next(&want->by_key, &at)))
-		members_free(name);
-	map_done(&want->by_key);
+	members_done(&want->by_key);
 	for (size_t i = 0; i < want->count; i++)
 		object_free(want->objects[i]);
 	free(want->objects);
@@ -179,7 +193,7 @@ void want_needs(void *wanted, const struct object_kind *kind, const char *key)
 	}
 	object->needs =
 		xreallocarray(object->needs, object->needs_count + 1, sizeof(*object->needs));
-	object->needs[object->needs_count++] = (struct object_ref){ kind, xstrdup(key) };
+	object->needs[object->needs_count++] = (struct object_ref){ kind, xstrdup(key), 0 };
 }
 
 size_t want_count(const struct want *want)
@@ -200,11 +214,15 @@ static void tell_dirty(void *arg)
 		state.on_dirty(state.on_dirty_arg);
 }
 
+static void retry_now(void *arg);
+
 void state_init(void)
 {
 	list_init(&state.dirty);
 	list_init(&state.pending);
 	state.task = loop_task_new("state-dirty", tell_dirty, NULL);
+	state.retry = loop_timer_new("state-retry", retry_now, NULL);
+	state.retry_wait_ms = RETRY_MIN_MS;
 }
 
 void state_done(void)
@@ -212,26 +230,24 @@ void state_done(void)
 	struct want *want;
 	size_t at = 0;
 
+	have_drop_former();
 	while ((want = map_next(&state.units, &at)))
 		want_free(want);
 	map_done(&state.units);
 	for (size_t i = 0; i < state.table_count; i++) {
 		struct kind_table *table = &state.tables[i];
 		struct object *object;
-		struct members *members;
 
 		for (at = 0; (object = map_next(&table->have, &at));)
 			object_free(object);
-		for (at = 0; (members = map_next(&table->needed, &at));)
-			members_free(members);
-		for (at = 0; (members = map_next(&table->groups, &at));)
-			members_free(members);
+		members_done(&table->needed);
+		members_done(&table->groups);
 		map_done(&table->wanted);
 		map_done(&table->have);
-		map_done(&table->needed);
-		map_done(&table->groups);
+		map_done(&table->former);
 	}
 	loop_task_free(state.task);
+	loop_timer_free(state.retry);
 	memset(&state, 0, sizeof(state));
 }
 
@@ -245,6 +261,23 @@ struct object *state_wanted(const struct object_kind *kind, const char *key)
 	return map_get_str(&tables_of(kind)->wanted, key);
 }
 
+static void forget_need(struct object *object, struct object_ref *need)
+{
+	struct object *moved = members_remove(&tables_of(need->kind)->needed, need->key, need->at);
+
+	for (size_t i = 0; moved && i < moved->needs_count; i++) {
+		if (moved->needs[i].kind == need->kind && str_equal(moved->needs[i].key, need->key))
+			moved->needs[i].at = need->at;
+	}
+}
+
+static void count_pending(const struct object *object, int by)
+{
+	state.pending_count += (size_t)by;
+	if (object->is_refused)
+		state.refused_count += (size_t)by;
+}
+
 static void withdraw(struct want *want)
 {
 	for (size_t i = 0; i < want->count; i++) {
@@ -252,12 +285,11 @@ static void withdraw(struct want *want)
 
 		map_del_str(&tables_of(object->kind)->wanted, object->key);
 		for (size_t k = 0; k < object->needs_count; k++)
-			members_remove(&tables_of(object->needs[k].kind)->needed,
-				object->needs[k].key, object);
+			forget_need(object, &object->needs[k]);
 		list_remove(&object->dirty);
 		if (object->is_pending) {
 			list_remove(&object->pending);
-			state.pending_count--;
+			count_pending(object, -1);
 		}
 	}
 }
@@ -268,14 +300,19 @@ static void claim(struct want *want)
 		struct object *object = want->objects[i];
 
 		map_put_str(&tables_of(object->kind)->wanted, object->key, object);
-		for (size_t k = 0; k < object->needs_count; k++)
-			members_add(&tables_of(object->needs[k].kind)->needed, object->needs[k].key,
-				object);
+		for (size_t k = 0; k < object->needs_count; k++) {
+			struct object_ref *need = &object->needs[k];
+
+			need->at = members_add(&tables_of(need->kind)->needed, need->key, object);
+		}
 		if (object->is_pending) {
 			list_append(&state.pending, &object->pending);
-			state.pending_count++;
+			count_pending(object, 1);
 		}
+		if (want->was_claimed) /* much may have happened meanwhile */
+			want_look_at(object);
 	}
+	want->was_claimed = true;
 }
 
 int state_exchange(const char *unit_path, struct want *want, struct want **ret_old, struct err *err)
@@ -305,24 +342,35 @@ int state_exchange(const char *unit_path, struct want *want, struct want **ret_o
 	return 0;
 }
 
-/* --- pending and dirty ------------------------------------------------------------------------ */
+/* --- pending ---------------------------------------------------------------------------------- */
 
-void want_set_pending(struct object *wanted, const char *reason)
+static bool is_current(const struct object *wanted)
 {
-	bool is_current = state_wanted(wanted->kind, wanted->key) == wanted;
+	return state_wanted(wanted->kind, wanted->key) == wanted;
+}
 
-	if (is_current && reason && !wanted->is_pending) {
-		list_append(&state.pending, &wanted->pending);
-		state.pending_count++;
-	} else if (is_current && !reason && wanted->is_pending) {
+void want_set_state(struct object *wanted, enum want_state now, const char *reason)
+{
+	bool is_pending = now != WANT_SETTLED, is_refused = now == WANT_REFUSED;
+	bool is_news = wanted->is_refused != is_refused || !str_equal(wanted->reason, reason);
+
+	if (is_current(wanted) && wanted->is_pending) {
 		list_remove(&wanted->pending);
-		state.pending_count--;
+		count_pending(wanted, -1);
 	}
-	wanted->is_pending = reason != NULL;
+	wanted->is_pending = is_pending;
+	wanted->is_refused = is_refused;
+	wanted->tries = 0;
+	if (is_current(wanted) && is_pending) {
+		list_append(&state.pending, &wanted->pending);
+		count_pending(wanted, 1);
+	}
 	if (!str_equal(wanted->reason, reason)) {
 		free(wanted->reason);
 		wanted->reason = xstrdup(reason);
 	}
+	if (is_news)
+		state.retry_wait_ms = RETRY_MIN_MS;
 }
 
 size_t state_pending_count(void)
@@ -340,18 +388,6 @@ void state_each_pending(void (*callback)(const struct object *object, void *arg)
 		callback(object, arg);
 }
 
-void want_mark_refused_dirty(void)
-{
-	struct object *object;
-
-	if (!state.pending_count)
-		return;
-	LIST_FOREACH (object, &state.pending, pending) {
-		if (!want_missing_need(object))
-			want_mark_dirty(object);
-	}
-}
-
 const struct object_ref *want_missing_need(const struct object *wanted)
 {
 	for (size_t i = 0; i < wanted->needs_count; i++) {
@@ -361,12 +397,56 @@ const struct object_ref *want_missing_need(const struct object *wanted)
 	return NULL;
 }
 
-void want_mark_dirty(struct object *wanted)
+const char *want_missing_text(char *text, size_t size, const struct object_ref *need)
+{
+	snprintf(text, size, "%s %s", need->key,
+		need->kind->absent ? need->kind->absent : "does not exist");
+	return text;
+}
+
+/* --- dirty ------------------------------------------------------------------------------------ */
+
+static void mark(struct object *wanted)
 {
 	if (wanted->dirty.next)
 		return;
 	list_append(&state.dirty, &wanted->dirty);
 	loop_task_schedule(state.task);
+}
+
+static void retry_now(void *arg)
+{
+	struct object *object;
+
+	state.retried_ms = clock_ms();
+	state.retry_wait_ms *= 2;
+	if (state.retry_wait_ms > RETRY_MAX_MS)
+		state.retry_wait_ms = RETRY_MAX_MS;
+	LIST_FOREACH (object, &state.pending, pending) {
+		if (object->is_refused)
+			mark(object);
+	}
+}
+
+void want_retry_refused(void)
+{
+	uint64_t since = clock_ms() - state.retried_ms;
+
+	if (!state.refused_count || loop_timer_active(state.retry))
+		return;
+	if (!state.retried_ms || since >= state.retry_wait_ms)
+		retry_now(NULL);
+	else
+		loop_timer_start(state.retry, state.retry_wait_ms - since);
+}
+
+void want_mark_dirty(struct object *wanted)
+{
+	/* Its own try may be what made it change: trying again at once could go on for ever. */
+	if (wanted->is_refused)
+		want_retry_refused();
+	else
+		mark(wanted);
 }
 
 void state_on_dirty(void (*callback)(void *arg), void *arg)
@@ -383,7 +463,17 @@ static bool is_unsettled(const struct object *wanted)
 	if (have)
 		return wanted->is_pending ||
 			wanted->kind->compare(wanted, NULL, have) != OBJECT_SAME;
+	if (wanted->kind->can_be_added && !wanted->kind->can_be_added(wanted))
+		return !wanted->is_pending;
 	return !want_missing_need(wanted) || !wanted->is_pending;
+}
+
+void want_look_at(struct object *wanted)
+{
+	if (is_unsettled(wanted))
+		want_mark_dirty(wanted);
+	else
+		list_remove(&wanted->dirty);
 }
 
 size_t state_take_dirty(const char ***ret_paths)
