@@ -101,7 +101,8 @@ enum with_defaults {
 
 /*
  * Content of an edit: parsed without validation, strictly, metadata (operation, insert, …) kept. Nodes
- * to be deleted may be without value. @parent (may be NULL) is the node below which the text belongs.
+ * to be deleted may be without value. @parent (may be NULL) is the node below which the text belongs: the
+ * nodes are put there, also some of them on failure, and *ret_tree is NULL.
  * Errors: unknown-element, unknown-namespace, invalid-value, malformed-message with path.
  */
 int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,

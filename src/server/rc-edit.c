@@ -108,6 +108,23 @@ static int one_node(struct err *err, const struct lyd_node *node)
 			      "the body is to hold exactly one data node");
 }
 
+/* libyang 2.1 says where in the body an error is; the client is owed where in the datastore. */
+static void complete_path(const struct lyd_node *parent, struct err *err)
+{
+	_cleanup_free_ char *above = parent ? path_of(parent) : NULL;
+	const char *rest = err->path, *module = parent ? parent->schema->module->name : "";
+	char *whole;
+
+	if (!above || !rest || rest[0] != '/' || str_starts(rest, above))
+		return;
+	rest++;
+	if (str_starts(rest, module) && rest[strlen(module)] == ':')
+		rest += strlen(module) + 1;
+	whole = xasprintf("%s/%s", above, rest);
+	free(err->path);
+	err->path = whole;
+}
+
 /* Parses the one node of the body below making->parent. */
 static int parse_one(struct making *making, struct err *err)
 {
@@ -123,8 +140,10 @@ static int parse_one(struct making *making, struct err *err)
 		return one_node(err, NULL);
 	ret = format_parse_edit(buf_bytes(&req->body), req->body.length, req->in_format,
 		making->parent, &tree, err);
-	if (ret < 0)
+	if (ret < 0) {
+		complete_path(making->parent, err);
 		return ret;
+	}
 	if (!making->parent)
 		making->top = tree;
 	LY_LIST_FOR (making->parent ? (struct lyd_node *)lyd_child(making->parent) : tree, child) {

@@ -138,6 +138,10 @@ static int fill(
 	if (ret == 0)
 		ret = mbedtls_x509write_crt_set_basic_constraints(cert, 0, -1);
 	if (ret == 0)
+		ret = mbedtls_x509write_crt_set_subject_key_identifier(cert);
+	if (ret == 0)
+		ret = mbedtls_x509write_crt_set_authority_key_identifier(cert);
+	if (ret == 0)
 		ret = mbedtls_x509write_crt_set_key_usage(cert, MBEDTLS_X509_KU_DIGITAL_SIGNATURE);
 	return ret == 0 ? set_alt_names(cert, name) : ret;
 }

@@ -80,7 +80,7 @@ static struct {
 
 /* --- key and certificate ---------------------------------------------------------------------- */
 
-static const char *protocols[] = { "http/1.1", NULL };
+static const char *protocols[] = { "http/1.1", "http/1.0", NULL };
 
 static int fail(struct err *err, int code, const char *what)
 {

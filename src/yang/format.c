@@ -110,6 +110,7 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	struct lyd_node **ret_tree, struct err *err)
 {
 	_cleanup_err_ struct err first = { 0 };
+	const struct lyd_node *parsed;
 	struct lyd_node *tree = NULL;
 	int r;
 
@@ -128,12 +129,13 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 		&tree, NULL);
 	if (r < 0)
 		return err_move(err, &first);
-	r = check_opaque(tree, true, NULL);
+	parsed = parent ? lyd_child(parent) : tree;
+	r = check_opaque(parsed, true, NULL);
 	if (r < 0) {
 		if (first.path || err_effective_tag(&first) != ERR_TAG_INVALID_VALUE)
 			err_move(err, &first);
 		else
-			r = check_opaque(tree, true, err);
+			r = check_opaque(parsed, true, err);
 		lyd_free_siblings(tree);
 		return r < 0 ? r : -EINVAL;
 	}
