@@ -43,6 +43,7 @@ struct xml {
 	bool is_fragment; /* any number of roots, text between them, no declaration */
 	bool is_empty;	  /* START: written as <name/> */
 	bool has_root;
+	bool has_comments; /* comments or processing instructions were skipped so far */
 	size_t attribute_count;
 	size_t depth; /* open elements; START counts its own, END no more */
 	struct xml_attribute attributes[XML_ATTRIBUTES_MAX]; /* START */

@@ -581,11 +581,11 @@ static int scan_markup(struct xml *xml, bool *ret_skipped, struct err *err)
 	if (starts(xml, "<![CDATA["))
 		return scan_cdata(xml, err);
 	if (starts(xml, "<?")) {
-		*ret_skipped = true;
+		*ret_skipped = xml->has_comments = true;
 		return skip_instruction(xml, err);
 	}
 	if (starts(xml, "<!--")) {
-		*ret_skipped = true;
+		*ret_skipped = xml->has_comments = true;
 		return skip_comment(xml, err);
 	}
 	if (starts(xml, "<!"))

@@ -11,6 +11,8 @@
 #include "conn.h"
 #include "listen.h"
 
+static struct list all = LIST_INIT(all);
+
 void conn_init(
 	struct conn *conn, const struct conn_transport *transport, struct listen_place *place)
 {
@@ -19,6 +21,7 @@ void conn_init(
 	(void)snprintf(conn->peer, sizeof(conn->peer), "%s", place->peer);
 	(void)snprintf(conn->source, sizeof(conn->source), "%s", place->source);
 	conn->last_in_ms = clock_ms();
+	list_append(&all, &conn->node);
 	/* The ceiling of in is kept by not reading: a transport must take what it was handed. */
 	buf_init(&conn->in, 0);
 	buf_init(&conn->out, CONN_OUT_MAX);
@@ -27,9 +30,24 @@ void conn_init(
 void conn_done(struct conn *conn)
 {
 	assert(!conn->user);
+	list_remove(&conn->node);
 	buf_done(&conn->in);
 	buf_done(&conn->out);
 	listen_leave(TAKE(conn->place));
+}
+
+bool conn_has_room(const struct conn *conn, size_t size)
+{
+	const struct conn *other;
+	size_t total = size;
+
+	if (size > CONN_OUT_MAX - conn->out.length)
+		return false;
+	if (size < CONN_OUT_LOW)
+		return true;
+	LIST_FOREACH (other, &all, node)
+		total += other->out.length;
+	return total <= CONN_OUT_TOTAL;
 }
 
 int conn_write(struct conn *conn, const void *data, size_t size)

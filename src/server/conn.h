@@ -11,6 +11,7 @@
 
 #include "ashlar/buf.h"
 #include "ashlar/err.h"
+#include "ashlar/list.h"
 
 struct conn;
 struct listen_place;
@@ -39,6 +40,7 @@ struct conn_transport {
 #define CONN_IN_MAX    (256 * 1024) /* bytes read ahead of the protocol */
 #define CONN_OUT_LOW   (64 * 1024)
 #define CONN_OUT_MAX   (128 * 1024 * 1024) /* the largest reply */
+#define CONN_OUT_TOTAL (256 * 1024 * 1024) /* of all connections */
 #define CONN_FINISH_MS 5000		   /* conn_finish() becomes conn_abort() after this long */
 
 struct conn {
@@ -55,12 +57,15 @@ struct conn {
 	char username[65];   /* authenticated user; "" where the protocol above authenticates */
 	uint64_t last_in_ms; /* when bytes last arrived */
 	struct listen_place *place; /* in the listener's limits; owned */
+	struct list node;	    /* in the list of all */
 };
 
 /* --- for the protocol above ------------------------------------------------------------------- */
 
 /* Appends and lets the transport know. -ENOBUFS when the peer does not read (limit of out). */
 int conn_write(struct conn *conn, const void *data, size_t size) WARN_UNUSED;
+/* Is there room in out for that much, here and over all connections? */
+bool conn_has_room(const struct conn *conn, size_t size);
 /* Moves all of @from into out. */
 int conn_write_buf(struct conn *conn, struct buf *from) WARN_UNUSED;
 void conn_pause(struct conn *conn, bool pause);

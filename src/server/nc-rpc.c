@@ -309,7 +309,7 @@ static void begin(struct scan *scan, struct nc_rpc *rpc, const char *message, si
 {
 	rpc->attribute_count = rpc->binding_count = rpc->element_count = rpc->rpc_attributes = 0;
 	rpc->rpc_scope = -1;
-	rpc->overflow = false;
+	rpc->overflow = rpc->has_comments = false;
 	scan->rpc = rpc;
 	scan->scope = -1;
 	scan->operations = 0;
@@ -352,6 +352,7 @@ int nc_rpc_parse(struct nc_rpc *rpc, const char *message, size_t size, struct er
 	while (event >= 0 && event != XML_DONE);
 	if (event < 0)
 		return event;
+	rpc->has_comments = scan.xml.has_comments;
 	if (trouble.code)
 		return err_move(err, &trouble);
 	return check_rpc(&scan, err);
@@ -499,19 +500,30 @@ static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope, co
 	}
 }
 
+/* Copies the text with declarations added and comments left out. */
 static int complete(const struct nc_rpc *rpc, int scope, struct xml_text text, struct buf *scratch,
 	struct err *err)
 {
+	const char *from = text.at, *behind = text.at; /* of the last event */
 	struct xml xml;
-	const char *from = text.at;
 	int event;
 
 	buf_clear(scratch);
 	(void)buf_reserve(scratch, text.size + 256);
 	xml_init_fragment(&xml, text.at, text.size);
-	while ((event = xml_next(&xml, err)) != XML_DONE) {
+	do {
+		event = xml_next(&xml, err);
 		if (event < 0)
 			return event;
+		if (xml.token != behind) {
+			put(scratch, from, behind);
+			from = xml.token;
+			/* With what stood before the comment it must not become "]]>". */
+			if (event == XML_TEXT && *from == '>') {
+				(void)!buf_append_str(scratch, "&gt;");
+				from++;
+			}
+		}
 		if (event == XML_START && xml.depth == 1) {
 			const char *name_end = xml.name.at + xml.name.size;
 
@@ -519,16 +531,19 @@ static int complete(const struct nc_rpc *rpc, int scope, struct xml_text text, s
 			put_bindings(scratch, rpc, scope, &xml);
 			from = name_end;
 		}
-	}
-	put(scratch, from, text.at + text.size);
+		behind = xml.at;
+	} while (event != XML_DONE);
+	put(scratch, from, behind);
 	return 0;
 }
 
-/* Is there nothing in scope but a default namespace? */
-static bool only_default(const struct nc_rpc *rpc, int scope)
+/* Has the content all the declarations it needs? */
+static bool needs_none(const struct nc_rpc *rpc, const struct nc_element *element)
 {
-	for (; scope >= 0; scope = rpc->bindings[scope].outer)
-		if (rpc->bindings[scope].prefix.size)
+	int scope;
+
+	for (scope = element->scope; scope >= 0; scope = rpc->bindings[scope].outer)
+		if (rpc->bindings[scope].prefix.size || !element->children_declare)
 			return false;
 	return true;
 }
@@ -544,8 +559,7 @@ int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, s
 	*ret_text = element->inner;
 	if (!element->has_children)
 		ret_text->size = 0; /* blanks and comments */
-	if (!element->has_children || element->scope < 0 ||
-		(element->children_declare && only_default(rpc, element->scope)))
+	if (!element->has_children || (!rpc->has_comments && needs_none(rpc, element)))
 		return 0;
 	ret = complete(rpc, element->scope, element->inner, scratch, err);
 	if (ret == 0)

@@ -43,6 +43,7 @@ struct nc_rpc {
 	size_t attribute_count, binding_count, element_count;
 	size_t rpc_attributes; /* the first of attributes[] are <rpc>'s; namespace declarations are not here */
 	int rpc_scope;
+	bool has_comments; /* comments or processing instructions, anywhere in the message */
 	bool overflow; /* there was more than fits into elements[] or attributes[] */
 	struct xml_attribute attributes[NC_RPC_ATTRIBUTES_MAX];
 	struct nc_binding bindings[NC_RPC_BINDINGS_MAX];
@@ -77,8 +78,9 @@ int nc_rpc_value(const struct nc_rpc *rpc, const struct nc_element *element, cha
 	struct err *err) WARN_UNUSED;
 /*
  * The content of an element (or the element itself) as XML that stands alone: namespaces declared
- * further out are declared on its top elements. Made in @scratch only if something had to be added;
- * otherwise the text lies in the message.
+ * further out are declared on its top elements; comments are left out, as libyang does not take them
+ * within values. Made in @scratch only if something had to be changed; otherwise the text lies in the
+ * message.
  */
 int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch,
 	struct xml_text *ret_text, struct err *err) WARN_UNUSED;

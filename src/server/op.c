@@ -110,9 +110,10 @@ void op_reply_data(struct op *op, const char *before, struct buf *data, const ch
 	struct session_part parts[4];
 
 	buf_init(data, data->max);
-	if (body.length > CONN_OUT_MAX - CONN_OUT_LOW - REPLY_ROOM) {
-		(void)err_tagged(&err, ERR_TAG_TOO_BIG, NULL,
-			"the reply would take %zu bytes; ask for less with a filter", body.length);
+	if (!conn_has_room(op->session->conn, body.length + REPLY_ROOM)) {
+		(void)err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
+			"no room for a reply of %zu bytes now; ask for less with a filter",
+			body.length);
 		op_reply_error(op, &err);
 		return;
 	}

@@ -27,7 +27,7 @@
 #define MESSAGE_MS    60000   /* from a message's first byte to its last */
 #define IDLE_MS	      3600000 /* without a message; not on the local socket */
 #define MESSAGES_TURN 16
-#define HELD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of unfinished messages, all sessions */
+#define HELD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of messages, all sessions */
 
 static struct {
 	struct list sessions;
@@ -232,15 +232,17 @@ static void framing_failed(struct session *session, const struct err *err)
 	drop(session, err_text(err));
 }
 
-/* Counts what is held of unfinished messages; false when it is too much. */
+/* Counts what is held of messages; false when it is too much, and this one's is not complete. */
 static bool account(struct session *session)
 {
 	_cleanup_err_ struct err err = { 0 };
 
 	all.held -= session->held;
 	session->held = session->frame.message.length;
+	if (session->op)
+		session->held += session->op->message.length;
 	all.held += session->held;
-	if (all.held <= HELD_MAX)
+	if (all.held <= HELD_MAX || !session->frame.message.length)
 		return true;
 	(void)err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
 		"too many large messages at once, try again later");
@@ -315,6 +317,8 @@ void session_op_done(struct session *session, enum session_outcome outcome)
 	struct session_counters *mine = &session->counters, *totals = &all.totals.counters;
 
 	session->op = NULL;
+	all.held -= session->held;
+	session->held = 0;
 	if (outcome == SESSION_BAD_RPC) {
 		count_bad(session);
 	} else {

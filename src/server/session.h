@@ -39,7 +39,7 @@ struct session {
 	time_t login_time;
 	struct session_counters counters;
 	struct nc_frame frame;
-	size_t held;		  /* bytes of an unfinished message, counted in the total */
+	size_t held;		  /* bytes of its message, counted in the total */
 	struct op *op;		  /* in flight; NULL: none */
 	struct loop_timer *timer; /* hello, an unfinished message, or idleness */
 	struct loop_task *task;	  /* goes on with what was read */

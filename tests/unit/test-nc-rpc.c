@@ -228,6 +228,10 @@ static const struct {
 	{ "", "", "", false },
 	{ "", " <!-- x --> ", "", false },
 	{ "", "<a xmlns='urn:a'/><b xmlns='urn:b'>1</b>", NULL, false },
+	{ "", "<!-- x --><a xmlns='urn:a'><!-- y -->1<?p i?>2</a><!-- z -->",
+		"<a xmlns='urn:a'>12</a>", true },
+	{ "", "<a xmlns='urn:a'>]]<!-- y -->><![CDATA[<!-- -->]]></a>",
+		"<a xmlns='urn:a'>]]&gt;<![CDATA[<!-- -->]]></a>", true },
 	{ "", "<a/>", "<a " B "/>", true },
 	{ "", "<a xmlns='urn:a'/> <b>1</b>", "<a xmlns='urn:a'/> <b " B ">1</b>", true },
 	{ " xmlns:p='urn:p'", "<a xmlns='urn:a'><p:b/></a>",
@@ -235,7 +239,7 @@ static const struct {
 	{ " xmlns:p='urn:p'", "<p:a xmlns:p='urn:q' xmlns='urn:a'/>", NULL, true },
 	{ " xmlns:p=\"urn:'p\"", "<p:a/>", "<p:a xmlns:p=\"urn:'p\" " B "/>", true },
 	{ " xmlns:p='urn:p' xmlns:q='urn:q'", "<!-- <x> --><p:a><q:b></q:b></p:a>",
-		"<!-- <x> --><p:a xmlns:q='urn:q' xmlns:p='urn:p' " B "><q:b></q:b></p:a>", true },
+		"<p:a xmlns:q='urn:q' xmlns:p='urn:p' " B "><q:b></q:b></p:a>", true },
 };
 
 static void test_content(void **state)
