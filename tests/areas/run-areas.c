@@ -29,6 +29,7 @@
 #include "ashlar/clock.h"
 #include "ashlar/datastore.h"
 #include "ashlar/feature.h"
+#include "ashlar/kernel.h"
 #include "ashlar/file.h"
 #include "ashlar/loop.h"
 #include "ashlar/map.h"
@@ -610,6 +611,8 @@ static bool run_case(const char *dir)
 	run.dir = dir;
 	run.failed = false;
 	state_init();
+	if (kernel_init(true, NULL) < 0) /* features ask what the kernel can do */
+		abort();
 	if (system_init(true, NULL) < 0)
 		abort();
 	have = read_text("have.txt");
