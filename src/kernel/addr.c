@@ -103,11 +103,9 @@ static int address_encode(struct nl_batch *batch, struct step *step)
 			return 0; /* went with its link */
 		return err_set(&step->err, -ENODEV, NULL, "%s does not exist", address->link);
 	}
+	/* Replacing takes over one that the kernel has made meanwhile (those of lo). */
 	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELADDR : RTM_NEWADDR,
-		removes			       ? 0
-			: step->op == STEP_ADD ? NLM_F_CREATE | NLM_F_EXCL
-					       : NLM_F_CREATE | NLM_F_REPLACE,
-		step, removes ? EADDRNOTAVAIL : 0);
+		removes ? 0 : NLM_F_CREATE | NLM_F_REPLACE, step, removes ? EADDRNOTAVAIL : 0);
 	ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
 	ifa->ifa_family = address->family;
 	ifa->ifa_prefixlen = address->prefix_length;
