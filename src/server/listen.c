@@ -34,7 +34,8 @@
 struct listener {
 	const char *name;
 	int fd;
-	char *path; /* of a Unix socket; removed at the end */
+	char *path; /* of a Unix socket; removed at the end, if it is still ours */
+	ino_t inode;
 	struct loop_watch *watch;
 	struct loop_timer *pause;
 	listen_fn accepted;
@@ -240,12 +241,14 @@ static struct listener *listener_new(const char *name, int fd, listen_fn accepte
 
 void listen_free(struct listener *listener)
 {
+	struct stat file;
+
 	if (!listener)
 		return;
 	loop_timer_free(listener->pause);
 	loop_watch_free(listener->watch);
 	close(listener->fd);
-	if (listener->path)
+	if (listener->path && stat(listener->path, &file) == 0 && file.st_ino == listener->inode)
 		(void)unlink(listener->path);
 	free(listener->path);
 	free(listener);
@@ -292,6 +295,7 @@ int listen_unix(const char *name, const char *path, listen_fn accepted, void *ar
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	_cleanup_close_ int fd = -1;
+	struct stat file;
 
 	if (strlen(path) >= sizeof(address.sun_path))
 		return err_set(err, -ENAMETOOLONG, NULL, "%s: the path %s is too long for a socket",
@@ -302,10 +306,11 @@ int listen_unix(const char *name, const char *path, listen_fn accepted, void *ar
 		return err_set(err, -errno, NULL, "%s: %s", name, strerror(errno));
 	(void)unlink(path); /* of a process that was killed; if it stays, bind() says so */
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
-		listen(fd, BACKLOG) < 0)
+		stat(path, &file) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, -errno, NULL, "%s cannot listen on %s: %s", name, path,
 			strerror(errno));
 	*ret_listener = listener_new(name, TAKE_FD(fd), accepted, arg);
 	(*ret_listener)->path = xstrdup(path);
+	(*ret_listener)->inode = file.st_ino;
 	return 0;
 }

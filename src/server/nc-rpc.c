@@ -401,7 +401,12 @@ const struct nc_element *nc_rpc_next(const struct nc_rpc *rpc, const struct nc_e
 
 bool nc_element_is(const struct nc_element *element, const char *ns, const char *name)
 {
-	return xml_text_is(element->name, name) && uri_is(element->ns, ns);
+	if (!xml_text_is(element->name, name))
+		return false;
+	/* A parameter without namespace (ncclient's <config>) can only mean the protocol's. */
+	if (!element->ns.size && element->level)
+		return strcmp(ns, NC_NS_BASE) == 0;
+	return uri_is(element->ns, ns);
 }
 
 const struct xml_attribute *nc_rpc_attribute(

@@ -44,7 +44,7 @@ struct nc_rpc {
 	size_t rpc_attributes; /* the first of attributes[] are <rpc>'s; namespace declarations are not here */
 	int rpc_scope;
 	bool has_comments; /* comments or processing instructions, anywhere in the message */
-	bool overflow; /* there was more than fits into elements[] or attributes[] */
+	bool overflow;	   /* there was more than fits into elements[] or attributes[] */
 	struct xml_attribute attributes[NC_RPC_ATTRIBUTES_MAX];
 	struct nc_binding bindings[NC_RPC_BINDINGS_MAX];
 	struct nc_element
@@ -66,6 +66,7 @@ void nc_rpc_parse_head(struct nc_rpc *rpc, const char *message, size_t size);
 /* First child of @parent (level + 1), or the sibling after @child; NULL at the end. */
 const struct nc_element *nc_rpc_child(const struct nc_rpc *rpc, const struct nc_element *parent);
 const struct nc_element *nc_rpc_next(const struct nc_rpc *rpc, const struct nc_element *child);
+/* Below the operation, no namespace stands for the base namespace. */
 bool nc_element_is(const struct nc_element *element, const char *ns, const char *name);
 /* Attribute without namespace, or of the base namespace; NULL when absent. */
 const struct xml_attribute *nc_rpc_attribute(

@@ -295,6 +295,23 @@ static void test_scopes(void **state)
 	err_done(&err);
 }
 
+/* Parameters may be without namespace, the operation may not. */
+static void test_no_namespace(void **state)
+{
+	static const char message[] =
+		"<n:rpc xmlns:n='" NC_NS_BASE "' message-id='1'><n:edit-config>"
+		"<config/></n:edit-config></n:rpc>";
+	static const char operation[] =
+		"<n:rpc xmlns:n='" NC_NS_BASE "' message-id='1'><edit-config/></n:rpc>";
+	struct nc_rpc rpc;
+
+	assert_int_equal(parse(&rpc, message, NULL), 0);
+	assert_true(nc_element_is(&rpc.elements[1], NC_NS_BASE, "config"));
+	assert_false(nc_element_is(&rpc.elements[1], NC_NS_MONITORING, "config"));
+	assert_int_equal(parse(&rpc, operation, NULL), 0);
+	assert_false(nc_element_is(&rpc.elements[0], NC_NS_BASE, "edit-config"));
+}
+
 /* A message made of @count times @part within @before and @after. */
 static char *repeat(const char *before, const char *part, size_t count, const char *after)
 {
@@ -346,6 +363,7 @@ int main(void)
 		cmocka_unit_test(test_elements),
 		cmocka_unit_test(test_content),
 		cmocka_unit_test(test_scopes),
+		cmocka_unit_test(test_no_namespace),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_decode),
 	};
