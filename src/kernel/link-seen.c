@@ -109,14 +109,19 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 		take_port(&seen->link.port, slave_data);
 }
 
-/* The first alternative name that could be a link's. */
+/* The alternative name that we have given, without its prefix. */
 static void take_altname(struct seen *seen, const struct nlattr *list)
 {
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested (attr, list) {
-		if (mnl_attr_get_type(attr) == IFLA_ALT_IFNAME && !*seen->altname)
-			take_text(seen->altname, sizeof(seen->altname), attr);
+		char text[sizeof(LINK_ALTNAME) - 1 + KERNEL_NAME_MAX] = "";
+
+		if (mnl_attr_get_type(attr) == IFLA_ALT_IFNAME)
+			take_text(text, sizeof(text), attr);
+		if (str_starts(text, LINK_ALTNAME))
+			memcpy(seen->altname, text + sizeof(LINK_ALTNAME) - 1,
+				sizeof(seen->altname));
 	}
 }
 

@@ -285,7 +285,9 @@ static void link_describe(const struct object *object, char *text, size_t size)
 
 static enum object_owner link_owner(const struct object *have)
 {
-	return link_is_marked(((const struct link *)have)->group) ? OBJECT_OURS : OBJECT_FOREIGN;
+	const struct link *link = (const struct link *)have;
+
+	return link_is_marked(link->group) || link_is_made(link) ? OBJECT_OURS : OBJECT_FOREIGN;
 }
 
 static size_t link_groups(const struct object *have, const char **ret_names)
@@ -404,43 +406,48 @@ static void put_kind(struct nlmsghdr *nlh, const struct link *want, const struct
 	mnl_attr_nest_end(nlh, info);
 }
 
-/* Into another namespace, or to another name in the one it is in; the name that configuration knows it by
- * goes along as an alternative one. */
-static int move(struct nl_batch *batch, struct step *step, const struct link *want,
-	const struct link *have, const struct delta *delta, uint32_t ifindex)
+static void put_altname(struct nl_batch *batch, struct nl *nl, bool removes, struct step *step,
+	const char *key, uint32_t ifindex)
+{
+	struct nlmsghdr *nlh = nl_batch_begin(batch, nl, removes ? RTM_DELLINKPROP : RTM_NEWLINKPROP,
+		removes ? 0 : NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, step,
+		removes ? EINVAL : EEXIST);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	struct nlattr *list = mnl_attr_nest_start(nlh, IFLA_PROP_LIST | NLA_F_NESTED);
+	char name[sizeof(LINK_ALTNAME) + KERNEL_NAME_MAX];
+
+	ifi->ifi_index = (int)ifindex;
+	snprintf(name, sizeof(name), LINK_ALTNAME "%s", key);
+	mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, name);
+	mnl_attr_nest_end(nlh, list);
+	nl_batch_end(batch);
+}
+
+/* Into another namespace, or to another name in the one it is in. */
+static int move(struct nl_batch *batch, struct step *step, const struct link *want, struct nl *from,
+	const struct delta *delta, uint32_t ifindex)
 {
 	const char *key = want->object.key;
-	struct nl *from = nl_of(have ? have->netns : ""), *to = nl_of(delta->netns);
-	bool moves = from != to;
+	struct nl *to = nl_of(delta->netns);
+	bool renumbers = to && to != from && nl_index_is_taken(to, ifindex);
 	struct nlmsghdr *nlh;
-	struct nlattr *list;
 
 	if (!to)
 		return err_set(&step->err, -ENOENT, want->paths[LINK_NETNS],
 			"network namespace %s does not exist", delta->netns);
-	if (moves && *from->netns) {
-		nlh = begin(batch, from, RTM_DELLINKPROP, 0, step, ifindex, NULL);
-		list = mnl_attr_nest_start(nlh, IFLA_PROP_LIST | NLA_F_NESTED);
-		mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, key);
-		mnl_attr_nest_end(nlh, list);
-		nl_batch_end(batch);
-	}
+	if (*to->netns)
+		put_altname(batch, from, false, step, key, ifindex);
 	nlh = begin(batch, from, RTM_NEWLINK, 0, step, ifindex, NULL);
-	if (moves)
+	if (to != from) {
+		ifindex = link_choose_index(key, to, renumbers ? 0 : ifindex);
 		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)to->fd);
+	}
+	if (renumbers)
+		mnl_attr_put_u32(nlh, IFLA_NEW_IFINDEX, ifindex);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, *delta->netns ? delta->netns_name : key);
 	nl_batch_end(batch);
-	if (moves && *to->netns) {
-		nlh = begin(batch, to, RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND,
-			step, ifindex, NULL);
-		list = mnl_attr_nest_start(nlh, IFLA_PROP_LIST | NLA_F_NESTED);
-		mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, key);
-		mnl_attr_nest_end(nlh, list);
-		nl_batch_end(batch);
-		link_choose_index(key, to, ifindex);
-	} else if (moves) {
-		link_choose_index(key, to, ifindex);
-	}
+	if (!*to->netns)
+		put_altname(batch, to, true, step, key, ifindex);
 	return 0;
 }
 
@@ -467,9 +474,19 @@ static int put_generic(struct nlmsghdr *nlh, struct ifinfomsg *ifi, const struct
 						  : 0;
 }
 
+static bool moves(const struct delta *delta, const struct link *have)
+{
+	if (!(delta->attrs & (1U << LINK_NETNS)))
+		return false;
+	return have ? !str_equal(have->netns, delta->netns) ||
+				!str_equal(have->netns_name, delta->netns_name)
+		    : *delta->netns != '\0';
+}
+
 /*
  * The messages that turn @have (NULL: just made, nothing known) into @want. The port's flags come after it
- * has its master. A link that was up and is to be raised with a new master is raised by its link_up object.
+ * has its master, and that only where the bridges are. A link that was up and is to be raised with a new
+ * master is raised by its link_up object.
  */
 static int change(struct nl_batch *batch, struct step *step, const struct link *want,
 	const struct link *was, const struct link *have, struct nl *nl, uint32_t ifindex)
@@ -477,10 +494,18 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
 	struct delta delta;
+	bool comes_back;
 	uint32_t empty;
 	int r;
 
 	find_delta(&delta, want, was, have);
+	comes_back = moves(&delta, have) && !*delta.netns;
+	if (comes_back) {
+		r = move(batch, step, want, nl, &delta, ifindex);
+		if (r < 0)
+			return r;
+		ifindex = link_index(want->object.key, &nl);
+	}
 	nlh = begin(batch, nl, RTM_NEWLINK, 0, step, ifindex, &ifi);
 	empty = nlh->nlmsg_len;
 	r = put_generic(nlh, ifi, want, have, &delta, &step->err);
@@ -493,11 +518,8 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 		put_port(nlh, delta.port);
 		nl_batch_end(batch);
 	}
-	if (r == 0 && (delta.attrs & (1U << LINK_NETNS)) &&
-		!(have ? str_equal(have->netns, delta.netns) &&
-					str_equal(have->netns_name, delta.netns_name)
-		       : !*delta.netns))
-		r = move(batch, step, want, have, &delta, ifindex);
+	if (r == 0 && !comes_back && moves(&delta, have))
+		r = move(batch, step, want, nl, &delta, ifindex);
 	return r;
 }
 
@@ -546,12 +568,20 @@ static struct link fresh_link(const struct link *want)
 
 static int add(struct nl_batch *batch, struct step *step, const struct link *want)
 {
-	struct nl *nl;
-	uint32_t ifindex = link_index(want->object.key, &nl);
-	const struct link *have = have_get(have_all(), &object_kind_link, want->object.key);
+	const char *key = want->object.key;
+	const struct link *have;
 	struct link fresh;
+	struct nl *nl;
+	uint32_t ifindex;
 	int r;
 
+	if (have_get(have_all(), &object_kind_link, key))
+		nl_batch_flush(batch); /* its removal may be in this batch */
+	have = have_get(have_all(), &object_kind_link, key);
+	if (have && link_compare(&want->object, NULL, &have->object) == OBJECT_RECREATE)
+		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
+			"%s is there already, made by others", key);
+	ifindex = link_index(key, &nl);
 	if (ifindex) /* the other end has made it */
 		return change(batch, step, want, NULL,
 			have && have->ifindex == ifindex ? have : NULL, nl, ifindex);
@@ -586,6 +616,43 @@ static int remove_link(struct nl_batch *batch, struct step *step, const struct l
 	return 0;
 }
 
+/* How many steps from the first on remove links that we made, all in one namespace. */
+static size_t count_removals(struct step *const *steps, size_t count)
+{
+	const struct link *first = (const struct link *)steps[0]->have, *link;
+	size_t n = 0;
+
+	for (; n < count && steps[n]->op == STEP_REMOVE; n++) {
+		if (steps[n]->have->kind != &object_kind_link)
+			break;
+		link = have_get(have_all(), &object_kind_link, steps[n]->have->key);
+		if (!link || link->ifindex != ((const struct link *)steps[n]->have)->ifindex ||
+			!link_is_made(link) || !str_equal(link->netns, first->netns))
+			break;
+	}
+	return n;
+}
+
+/* Each deletion waits for a grace period of the kernel's; a whole group waits once. */
+static void remove_together(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	const struct link *link = (const struct link *)steps[0]->have;
+	struct nl *nl = nl_of(link->netns);
+	struct nlmsghdr *nlh;
+
+	for (size_t i = 0; i < count; i++) {
+		link = (const struct link *)steps[i]->have;
+		nlh = nl_batch_begin(batch, nl, RTM_SETLINK, 0, steps[i], ENODEV);
+		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg)))
+			->ifi_index = (int)link->ifindex;
+		mnl_attr_put_u32(nlh, IFLA_GROUP, LINK_DOOMED);
+		nl_batch_end(batch);
+	}
+	nlh = begin(batch, nl, RTM_DELLINK, 0, steps[count - 1], 0, NULL);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, LINK_DOOMED);
+	nl_batch_end(batch);
+}
+
 static int link_encode(struct nl_batch *batch, struct step *step)
 {
 	const struct link *have = (const struct link *)step->have, *now;
@@ -603,6 +670,24 @@ static int link_encode(struct nl_batch *batch, struct step *step)
 		return remove_link(batch, step, have);
 	}
 	return -EINVAL;
+}
+
+static size_t link_encode_run(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	size_t removals = count_removals(steps, count);
+	int r;
+
+	if (removals > 1) {
+		remove_together(batch, steps, removals);
+		return removals;
+	}
+	r = link_encode(batch, steps[0]);
+	if (r < 0 && !steps[0]->error) {
+		steps[0]->error = r;
+		if (!steps[0]->err.code)
+			err_set(&steps[0]->err, r, NULL, "%s", strerror(-r));
+	}
+	return 1;
 }
 
 /* --- words ------------------------------------------------------------------------------------- */
@@ -663,6 +748,15 @@ static const char *link_explain(const struct step *step, int error)
 	}
 }
 
+static bool is_mtu_out_of_range(const struct step *step, uint32_t attrs)
+{
+	const struct link *want = (const struct link *)step->want;
+	const struct link *have = (const struct link *)step->have;
+
+	return (attrs & (1U << LINK_MTU)) && have &&
+		(want->mtu < have->min_mtu || (have->max_mtu && want->mtu > have->max_mtu));
+}
+
 static enum link_attr attr_of(const struct step *step, uint16_t attribute)
 {
 	uint32_t attrs = changed_attrs(step);
@@ -681,6 +775,8 @@ static enum link_attr attr_of(const struct step *step, uint16_t attribute)
 	case IFLA_LINKINFO:
 		return step->op == STEP_ADD || !(attrs & (1U << LINK_PORT)) ? LINK_KIND : LINK_PORT;
 	}
+	if (is_mtu_out_of_range(step, attrs))
+		return LINK_MTU;
 	switch (-step->error) {
 	case EOPNOTSUPP:
 		if (lacks_vlan_filtering((const struct link *)step->want))
@@ -758,7 +854,7 @@ static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK, 0 };
 
 const struct nl_object link_object = {
 	.kind = &object_kind_link,
-	.encode = link_encode,
+	.encode_run = link_encode_run,
 	.types = types,
 	.seen = link_seen,
 	.dump = link_dump,

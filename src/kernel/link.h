@@ -36,11 +36,19 @@ static inline bool link_is_marked(uint32_t group)
 	return (group & ~LINK_MARK_BITS) == LINK_MARK;
 }
 
+/* Group of links that are deleted together, by one message. */
+#define LINK_DOOMED 0x41534901U
+
 /* We made it, or configuration took it for ours to make: removing it makes it vanish. */
 static inline bool link_is_made(const struct link *link)
 {
-	return link_is_marked(link->group) && (link->group & (1U << LINK_KIND)) != 0;
+	return link->group == LINK_DOOMED ||
+		(link_is_marked(link->group) && (link->group & (1U << LINK_KIND)) != 0);
 }
+
+/* A link in another network namespace bears its configured name, with this in front, as an alternative
+ * one: it is given before the link moves, so that there is no moment in which it is not known. */
+#define LINK_ALTNAME "ashlar:"
 
 /* One message about a link into have; and all there are. */
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);

@@ -71,12 +71,19 @@ static void netns_describe(const struct object *object, char *text, size_t size)
 	snprintf(text, size, "network namespace %s", object->key);
 }
 
+/* The links in it do not: ports are taken back, others are deleted before. */
+static bool netns_vanishes(const struct object *have)
+{
+	return false;
+}
+
 const struct object_kind object_kind_netns = {
 	.name = "netns",
 	.rank = KERNEL_RANK_NETNS,
 	.size = sizeof(struct netns),
 	.target = &kernel_target,
 	.compare = netns_compare,
+	.vanishes = netns_vanishes,
 	.is_removed_last = true,
 	.describe = netns_describe,
 };
