@@ -72,13 +72,26 @@ static size_t encode(struct nl_batch *batch, struct step *const *steps, size_t c
 	return 1;
 }
 
+/* Of a link that is down the kernel tells no change; being raised is one that it does tell. */
+static bool is_silent(const struct step *step)
+{
+	const struct link *want = (const struct link *)step->want, *have;
+
+	if (step->op == STEP_REMOVE || kind_of(step) != &object_kind_link)
+		return false;
+	if (step->op == STEP_ADD)
+		return want->set & (1U << LINK_DOWN);
+	have = have_get(have_all(), &object_kind_link, want->object.key);
+	return have && !(have->flags & IFF_UP);
+}
+
 /* A message is not atomic: what a refused one has left is read before anything is put back. */
-static void read_refused(struct step *const *steps, size_t count)
+static void read_back(struct step *const *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct object *object = steps[i]->want ? steps[i]->want : steps[i]->have;
 
-		if (steps[i]->error && object->kind->refresh)
+		if ((steps[i]->error || is_silent(steps[i])) && object->kind->refresh)
 			(void)object->kind->refresh(object->key, NULL); /* it may not exist */
 	}
 }
@@ -114,8 +127,12 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 	}
 	nl_batch_flush(batch);
 	nl_batch_free(batch);
+	for (size_t i = 0; i < dealt; i++) {
+		if (kind_of(steps[i]) == &object_kind_link && !steps[i]->error)
+			link_check(steps[i]);
+	}
 	link_forget_chosen();
-	read_refused(steps, dealt);
+	read_back(steps, dealt);
 	return dealt;
 }
 
@@ -144,7 +161,9 @@ static size_t apply_or_record(struct step *const *steps, size_t count, bool stop
 			    : apply(steps, count, stop_on_error);
 }
 
-const struct target kernel_target = { .name = "kernel", .is_immediate = true, .apply = apply_or_record };
+const struct target kernel_target = {
+	.name = "kernel", .is_immediate = true, .apply = apply_or_record
+};
 
 /* --- life ------------------------------------------------------------------------------------- */
 

@@ -503,6 +503,20 @@ static int refresh_all(void)
 	return r;
 }
 
+void link_check(const struct step *step)
+{
+	const struct object *want = step->want ? step->want : step->have, *have;
+	struct nl *nl;
+	uint32_t ifindex = link_index(want->key, &nl);
+
+	have = have_get(have_all(), &object_kind_link, want->key);
+	if (!ifindex ||
+		(step->want && have && want->kind->compare(want, NULL, have) == OBJECT_SAME))
+		return;
+	if (ask(nl, 0, ifindex, NULL, 0) == -ENODEV)
+		drop_name(nl, ifindex);
+}
+
 static int refresh_one(const char *key)
 {
 	const struct link *link = have_get(have_all(), &object_kind_link, key);
