@@ -28,7 +28,9 @@ struct ds_client {
 	const char *user;
 	uint32_t session;     /* session-id; 0: none (RESTCONF) */
 	const char *protocol; /* "netconf", "restconf", "internal" */
-	bool is_recovery;     /* the daemon itself: access control does not apply */
+	/* Access control does not apply: root's local session, or the daemon itself (session 0), for
+	 * which locks do not count either. */
+	bool is_recovery;
 };
 
 /* --- life ------------------------------------------------------------------------------------- */

@@ -74,7 +74,9 @@ void ds_session_closed(uint32_t session)
 
 int lock_check(const struct ds_client *client, enum ds ds, struct err *err)
 {
-	if (client->is_recovery || !locks[ds].session || locks[ds].session == client->session)
+	bool is_daemon = client->is_recovery && !client->session;
+
+	if (is_daemon || !locks[ds].session || locks[ds].session == client->session)
 		return 0;
 	return held(err, ERR_TAG_IN_USE, locks[ds].session);
 }
