@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/list.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
@@ -26,6 +27,7 @@
 #define IDLE_MS	    60000
 #define STRANGER_MS 10000 /* idleness of a stranger */
 #define SEND_MS	    60000 /* for the peer to drain a piece of a large reply */
+#define KNOWN_MS    60000 /* after which credentials are proved again */
 #define DENIALS_MAX 3
 #define PIECE_MAX   ((size_t)65536) /* of a reply that is not sent in one go */
 
@@ -56,6 +58,11 @@ struct rc_conn {
 	uint64_t left;	 /* bytes of the body to come */
 	struct http_chunks chunks;
 	struct auth_request *auth;
+	struct known {
+		struct buf credentials; /* the field's value */
+		uint64_t generation;	/* of running, where users are */
+		uint64_t until_ms;
+	} known; /* who proved it on this connection last */
 	struct buf scratch;
 	struct buf rest;   /* of the reply that is being sent */
 	const char *after; /* what ends it */
@@ -215,19 +222,49 @@ static void turn_away(struct rc_conn *rc)
 		"too many are logging in, or this address failed to too often: try later");
 }
 
+/*
+ * The same credentials on the same connection, and nobody's have changed since: they need not be proved
+ * again for a while. They are no better kept elsewhere: they lie in the input, too.
+ */
+static bool is_same_again(const struct rc_conn *rc, struct http_text credentials)
+{
+	const struct known *known = &rc->known;
+
+	return known->credentials.length && known->credentials.length == credentials.size &&
+		known->generation == ds_generation(DS_RUNNING) && clock_ms() < known->until_ms &&
+		str_secret_equal(buf_bytes(&known->credentials), credentials.at, credentials.size);
+}
+
+static void forget_known(struct rc_conn *rc)
+{
+	struct buf *credentials = &rc->known.credentials;
+
+	explicit_bzero(buf_bytes(credentials), credentials->length);
+	buf_clear(credentials);
+}
+
+static void remember_known(struct rc_conn *rc)
+{
+	rc->known.generation = ds_generation(DS_RUNNING);
+	rc->known.until_ms = clock_ms() + KNOWN_MS;
+}
+
 static void judge(struct rc_conn *rc, enum auth_result result)
 {
 	switch (result) {
 	case AUTH_OK:
 		rc->denials = 0;
 		rc->is_known = true;
+		remember_known(rc);
 		listen_known(rc->conn->place);
 		admit(rc);
 		return;
 	case AUTH_DENIED:
+		forget_known(rc);
 		deny(rc);
 		return;
 	case AUTH_BUSY:
+		forget_known(rc);
 		turn_away(rc);
 		return;
 	}
@@ -249,11 +286,18 @@ static void ask(struct rc_conn *rc)
 	char password[AUTH_PASSWORD_MAX + 1];
 	enum auth_result result = AUTH_DENIED;
 
+	if (is_same_again(rc, credentials)) {
+		admit(rc);
+		return;
+	}
+	forget_known(rc);
 	if (http_basic(credentials, rc->conn->username, sizeof(rc->conn->username), password,
 		    sizeof(password)) < 0) {
 		deny(rc);
 		return;
 	}
+	(void)!buf_append(
+		&rc->known.credentials, credentials.at, credentials.size); /* no ceiling */
 	explicit_bzero((char *)credentials.at, credentials.size);
 	rc->state = STATE_ASKING;
 	rc->auth =
@@ -429,6 +473,8 @@ static void on_closed(struct conn *conn, void *arg)
 	loop_timer_free(rc->timer);
 	loop_task_free(rc->task);
 	buf_done(&rc->head);
+	forget_known(rc);
+	buf_done(&rc->known.credentials);
 	buf_done(&rc->scratch);
 	buf_done(&rc->rest);
 	buf_done(&rc->request.body);

@@ -1,6 +1,7 @@
 /*
  * GET and HEAD of data. {+restconf}/data is what <get> sees, or <get-config> when only configuration is
- * asked for; a datastore below {+restconf}/ds is itself.
+ * asked for; a datastore below {+restconf}/ds is itself. A single leaf of configuration is looked for in
+ * running first.
  */
 #include <errno.h>
 #include <string.h>
@@ -20,34 +21,13 @@ static const struct {
 	{ [FORMAT_XML] = { "", "\n" }, [FORMAT_JSON] = { "{", "}\n" } },
 };
 
-static void on_read(struct buf *out, const struct err *err, void *arg)
+static void on_read(struct buf *out, const struct err *err, void *arg);
+
+/* A leaf of configuration: what it is set to, whatever else there is to its parents. */
+static bool is_config_leaf(const struct lysc_node *schema)
 {
-	struct rc_request *req = arg;
-	bool is_node = req->uri.schema != NULL;
-	struct rc_reply reply = {
-		.status = 200,
-		.media_type = rc_reply_media_type(req->out_format),
-		.before = wraps[is_node][req->out_format].before,
-		.after = wraps[is_node][req->out_format].after,
-		.body = out,
-		.has_validators = true,
-	};
-
-	if (err)
-		rc_reply_error(req, err->code == -ENOENT ? 404 : 0, err);
-	else
-		rc_reply(req, &reply);
-}
-
-static void fill_datastore(const struct rc_request *req, struct ds_read *read)
-{
-	const struct rc_uri *uri = &req->uri;
-
-	read->content = req->params.content;
-	if (uri->is_ds)
-		read->ds = uri->ds;
-	else
-		read->ds = read->content == DS_CONTENT_CONFIG ? DS_RUNNING : DS_OPERATIONAL;
+	return schema && (schema->nodetype & (LYS_LEAF | LYS_LEAFLIST)) &&
+		(schema->flags & LYS_CONFIG_W);
 }
 
 /* A leaf that is asked for is shown with the value that is in use (RFC 8040 section 3.5.4). */
@@ -61,40 +41,78 @@ static enum with_defaults defaults_mode(const struct rc_request *req)
 	return WITH_DEFAULTS_ALL;
 }
 
-void rc_read_run(struct rc_request *req)
+static void start(struct rc_request *req, enum ds ds)
 {
+	struct ds_client client = rc_request_client(req);
+	_cleanup_err_ struct err err = { 0 };
 	struct ds_read read = {
+		.ds = ds,
+		.content = req->params.content,
 		.depth = req->params.depth,
 		.defaults = defaults_mode(req),
 		.format = req->out_format,
 	};
-	struct rc_reply unchanged = { .has_validators = true };
-	struct ds_client client = rc_request_client(req);
-	_cleanup_err_ struct err err = { 0 };
-	enum ds ds;
 
-	if (!rc_uri_is_instance(&req->uri) && req->out_format == FORMAT_XML) {
-		rc_reply_refuse(req, 400, ERR_TAG_INVALID_VALUE,
-			"XML has no document for more than one instance of \"%s\": name its keys, or accept "
-			"JSON",
-			req->uri.schema->name);
-		return;
-	}
-	if (rc_request_validators(req, &ds))
-		unchanged.status = rc_match_read(req, ds);
-	if (unchanged.status == 412) {
-		rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED, "the resource has changed");
-		return;
-	}
-	if (unchanged.status) {
-		rc_reply(req, &unchanged);
-		return;
-	}
 	if (req->uri.schema && rc_uri_path(&req->uri, &read.path, &err) < 0) {
 		rc_reply_error(req, 400, &err);
 		return;
 	}
 	read.fields = xstrdup(req->params.fields);
-	fill_datastore(req, &read);
+	req->read_ds = ds;
 	ds_read(&client, &read, on_read, req);
+}
+
+static void on_read(struct buf *out, const struct err *err, void *arg)
+{
+	struct rc_request *req = arg;
+	bool is_node = req->uri.schema != NULL;
+	struct rc_reply reply = {
+		.status = 200,
+		.media_type = rc_reply_media_type(req->out_format),
+		.before = wraps[is_node][req->out_format].before,
+		.after = wraps[is_node][req->out_format].after,
+		.body = out,
+		.has_validators = true,
+	};
+
+	if (err && err->code == -ENOENT && req->read_ds == DS_RUNNING && !req->uri.is_ds &&
+		req->params.content == DS_CONTENT_ALL)
+		start(req, DS_OPERATIONAL); /* not configured, but it may be there */
+	else if (err)
+		rc_reply_error(req, err->code == -ENOENT ? 404 : 0, err);
+	else
+		rc_reply(req, &reply);
+}
+
+/* What the system does is found out only where it can matter: that takes ten times as long. */
+static enum ds choose_datastore(const struct rc_request *req)
+{
+	if (req->uri.is_ds)
+		return req->uri.ds;
+	if (req->params.content == DS_CONTENT_CONFIG ||
+		(req->params.content == DS_CONTENT_ALL && is_config_leaf(req->uri.schema)))
+		return DS_RUNNING;
+	return DS_OPERATIONAL;
+}
+
+void rc_read_run(struct rc_request *req)
+{
+	struct rc_reply unchanged = { .has_validators = true };
+	enum ds ds;
+
+	if (!rc_uri_is_instance(&req->uri) && req->out_format == FORMAT_XML) {
+		rc_reply_refuse(req, 400, ERR_TAG_INVALID_VALUE,
+			"XML has no document for more than one instance of \"%s\": name its keys, "
+			"or accept JSON",
+			req->uri.schema->name);
+		return;
+	}
+	if (rc_request_validators(req, &ds))
+		unchanged.status = rc_match_read(req, ds);
+	if (unchanged.status == 412)
+		rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED, "the resource has changed");
+	else if (unchanged.status)
+		rc_reply(req, &unchanged);
+	else
+		start(req, choose_datastore(req));
 }

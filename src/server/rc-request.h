@@ -19,6 +19,7 @@ struct rc_request {
 	struct rc_uri uri;
 	struct rc_query params;
 	enum format in_format, out_format;
+	enum ds read_ds; /* which is being read */
 	/* An edit's reply. */
 	unsigned done_status;
 	char *location;	     /* owned; may be NULL */
