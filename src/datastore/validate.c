@@ -538,7 +538,7 @@ static int check_when(struct validation *v, const struct check *check, struct er
 {
 	const struct lysc_node *schema = check->constraint->on;
 	struct lyd_node *node = first_instance(v, check->node, schema), *next;
-	bool holds;
+	bool holds = false;
 	int r;
 
 	if (!node) {
@@ -565,7 +565,7 @@ static int check_denied(struct validation *v, const struct check *check, struct 
 {
 	const struct lysc_node *schema = check->constraint->on;
 	_cleanup_free_ char *path = NULL;
-	bool holds;
+	bool holds = false;
 	int r;
 
 	if (edit_is_dead(v->edit, check->node))
@@ -592,7 +592,7 @@ static int make_default(struct validation *v, struct lyd_node *parent,
 	const struct snode *snode = schema_of(schema);
 	struct lyd_node *node = NULL;
 	const char *value;
-	bool holds;
+	bool holds = false;
 	int r = all_whens_hold(v, schema, parent, NULL, &holds, err);
 
 	if (r < 0 || !holds)
@@ -849,7 +849,7 @@ static int check_children(struct validation *v, struct lyd_node *parent,
 	const struct lysc_node *holder, struct err *err)
 {
 	const struct lysc_node *child, *of;
-	bool holds;
+	bool holds = false;
 	int r = 0;
 
 	LY_LIST_FOR (lysc_node_child(holder), child) {
@@ -901,7 +901,7 @@ static int check_must(const struct check *check, struct err *err)
 	const struct lyd_node *node = check->node;
 	_cleanup_free_ char *path = NULL;
 	const char *value;
-	bool holds;
+	bool holds = false;
 	int r = evaluate(check->constraint, node, &holds, err);
 
 	if (r < 0 || holds)
