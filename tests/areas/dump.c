@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ashlar/containers.h"
 #include "ashlar/kernel.h"
 #include "ashlar/str.h"
 #include "ashlar/system.h"
@@ -93,8 +94,51 @@ static void dump_route(struct buf *out, const struct route *route)
 		put(out, " link=%s", route->link);
 }
 
+static void dump_lists(struct buf *out, const struct container *container)
+{
+	for (size_t i = 0; i < container->env_count; i++)
+		put(out, "\n\t\tenv %s=%s", container->env[i].key, container->env[i].value);
+	for (size_t i = 0; i < container->volume_count; i++)
+		put(out, "\n\t\tvolume %s at %s", container->volumes[i].name,
+			container->volumes[i].target);
+	for (size_t i = 0; i < container->mount_count; i++) {
+		const struct container_mount *mount = &container->mounts[i];
+
+		put(out, "\n\t\tmount %s kind=%d %s at %s mode=%o%s", mount->name, (int)mount->kind,
+			mount->source ? mount->source : "", mount->target, mount->mode,
+			mount->is_read_only ? " ro" : "");
+		if (mount->content)
+			put(out, " \"%.*s\"", (int)mount->content_size,
+				(const char *)mount->content);
+	}
+	for (size_t i = 0; i < container->dns_count; i++)
+		put(out, "\n\t\tdns %s", container->dns[i]);
+	for (size_t i = 0; i < container->search_count; i++)
+		put(out, "\n\t\tsearch %s", container->search[i]);
+	for (size_t i = 0; i < container->interface_count; i++)
+		put(out, "\n\t\tinterface %s", container->interfaces[i]);
+}
+
+static void dump_container(struct buf *out, const struct container *container)
+{
+	put(out, " %s%s%s restart=%d", container->is_enabled ? "enabled" : "disabled",
+		container->is_manual ? " manual" : "",
+		container->is_privileged ? " privileged" : "", (int)container->restart);
+	put(out, container->netns ? " own-network" : " host-network");
+	if (container->hostname)
+		put(out, " hostname=%s", container->hostname);
+	if (container->command)
+		put(out, " command=\"%s\"", container->command);
+	put(out, " capabilities=+%llx-%llx memory=%llu cpu=%u",
+		(unsigned long long)container->cap_add, (unsigned long long)container->cap_drop,
+		(unsigned long long)container->memory_bytes, container->cpu_millicores);
+	dump_lists(out, container);
+}
+
 static void dump_values(struct buf *out, const struct object *object)
 {
+	const struct image *image = (const void *)object;
+
 	if (object->kind == &object_kind_link)
 		dump_link(out, (const void *)object);
 	else if (object->kind == &object_kind_route)
@@ -107,6 +151,11 @@ static void dump_values(struct buf *out, const struct object *object)
 			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
 	else if (object->kind == &object_kind_sysctl)
 		put(out, " value=%u", ((const struct sysctl *)(const void *)object)->value);
+	else if (object->kind == &object_kind_container)
+		dump_container(out, (const void *)object);
+	else if (object->kind == &object_kind_image)
+		put(out, " %s checksum=%d %s", image->reference, (int)image->checksum_kind,
+			image->checksum ? image->checksum : "");
 	else if (object->kind == &object_kind_hostname)
 		put(out, " name=%s", ((const struct hostname *)(const void *)object)->name);
 }

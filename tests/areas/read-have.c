@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ashlar/containers.h"
 #include "ashlar/kernel.h"
 #include "ashlar/str.h"
 
@@ -275,13 +276,83 @@ static void read_vlan(char *line)
 	have_put(&vlan->object);
 }
 
+/* "_" in a text stands for a blank. */
+static char *words_of(const char *value)
+{
+	char *text = xstrdup(value), *at;
+
+	for (at = text; *at; at++) {
+		if (*at == '_')
+			*at = ' ';
+	}
+	return text;
+}
+
+static bool container_usage(struct container_usage *usage, const char *field, uint64_t value)
+{
+	const struct {
+		const char *name;
+		enum container_usage_item item;
+		uint64_t *to;
+	} fields[] = {
+		{ "memory", CONTAINER_USAGE_MEMORY, &usage->memory_bytes },
+		{ "read", CONTAINER_USAGE_IO, &usage->read_bytes },
+		{ "write", CONTAINER_USAGE_IO, &usage->write_bytes },
+		{ "received", CONTAINER_USAGE_NET, &usage->received_bytes },
+		{ "sent", CONTAINER_USAGE_NET, &usage->sent_bytes },
+		{ "pids", CONTAINER_USAGE_PIDS, &usage->pids },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (str_equal(fields[i].name, field)) {
+			*fields[i].to = value;
+			usage->set |= 1U << fields[i].item;
+			return true;
+		}
+	}
+	if (!str_equal(field, "cpu"))
+		return false;
+	usage->cpu_centipercent = (uint32_t)value;
+	usage->set |= 1U << CONTAINER_USAGE_CPU;
+	return true;
+}
+
+static void read_container(char *line)
+{
+	char *key = word(&line), *field;
+	struct container *container = object_new(&object_kind_container, key ? key : "");
+
+	while ((field = word(&line))) {
+		char *value = strchr(field, '=');
+
+		if (!value)
+			bad(field);
+		*value++ = '\0';
+		if (str_equal(field, "state"))
+			container->state = (enum container_state)number(value);
+		else if (str_equal(field, "status"))
+			container->status = words_of(value);
+		else if (str_equal(field, "cmdline"))
+			container->cmdline = words_of(value);
+		else if (str_equal(field, "id"))
+			container->id = xstrdup(value);
+		else if (str_equal(field, "image"))
+			snprintf(container->image_id, sizeof(container->image_id), "%s", value);
+		else if (str_equal(field, "interface"))
+			container_add_interface(container, value);
+		else if (!container_usage(&container->usage, field, number(value)))
+			bad(field);
+	}
+	have_put(&container->object);
+}
+
 void read_have(char *text, const char *file)
 {
 	static const struct {
 		const char *kind;
 		void (*read)(char *line);
 	} readers[] = { { "link", read_link }, { "address", read_address }, { "route", read_route },
-		{ "vlan", read_vlan } };
+		{ "vlan", read_vlan }, { "container", read_container } };
 	char *line;
 
 	where = file;
