@@ -361,6 +361,19 @@ static int show_usage(const struct container_usage *usage, struct lyd_node *node
 	return r;
 }
 
+/* It has not been begun: what it needs is not there. */
+static int show_absent(const char *name, struct lyd_node *node, struct err *err)
+{
+	const struct object *wanted = state_wanted(&object_kind_container, name);
+	int r = build_bool(node, "running", false, err);
+
+	if (r < 0)
+		return r;
+	return wanted && wanted->reason
+		? build_leaff(node, err, "status", "waiting: %s", wanted->reason)
+		: build_leaf(node, "status", "waiting", err);
+}
+
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
@@ -369,10 +382,8 @@ static int show(
 	const struct image *image = have_get(have, &object_kind_image, name);
 	int r = 0;
 
-	if (!container) {
-		r = build_bool(node, "running", false, err);
-		return r < 0 ? r : build_leaf(node, "status", "waiting for its network", err);
-	}
+	if (!container)
+		return show_absent(name, node, err);
 	if (container->id)
 		r = build_leaf(node, "id", container->id, err);
 	if (r == 0 && container->image_id[0])
