@@ -37,18 +37,23 @@ static struct {
 
 /* --- yang-library ----------------------------------------------------------------------------- */
 
-/* Startup has the same schema as what libyang tells of. */
-static int add_startup(struct lyd_node *library, struct err *err)
+/* libyang does not know what datastores there are; all have the one schema that it tells of. */
+static int add_datastores(struct lyd_node *library, struct err *err)
 {
-	const struct lyd_node *running =
-		node_entry(library, "datastore", "ietf-datastores:running");
-	struct lyd_node *startup;
-	int r;
+	static const char *const names[] = { "ietf-datastores:running", "ietf-datastores:startup",
+		"ietf-datastores:operational" };
+	const char *schema = node_text(node_child(library, "schema"), "name", NULL);
+	struct lyd_node *entry;
+	int r = 0;
 
-	if (!running || node_entry(library, "datastore", "ietf-datastores:startup"))
+	if (!schema || !ly_ctx_get_module_implemented(yang_ctx(), "ietf-datastores"))
 		return 0;
-	r = build_entry(library, "datastore", "ietf-datastores:startup", &startup, err);
-	return r < 0 ? r : build_leaf(startup, "schema", node_text(running, "schema", ""), err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+		r = build_entry(library, "datastore", names[i], &entry, err);
+		if (r == 0)
+			r = build_leaf(entry, "schema", schema, err);
+	}
+	return r;
 }
 
 /* Both containers of ietf-yang-library as libyang knows them (RFC 8525). */
@@ -69,7 +74,7 @@ static int show_library(struct lyd_node *container, struct err *err)
 		}
 	}
 	lyd_free_all(all);
-	return str_equal(container->schema->name, "yang-library") ? add_startup(container, err) : 0;
+	return str_equal(container->schema->name, "yang-library") ? add_datastores(container, err) : 0;
 }
 
 /* --- the table -------------------------------------------------------------------------------- */

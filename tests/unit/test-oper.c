@@ -1,0 +1,654 @@
+/*
+ * Operational reads: which features are asked for which units, what is refreshed, and what comes out,
+ * with units that exist without configuration, units within units, and in slices. The features are
+ * the test's: each notes that it was asked. Then startup, and dropping reads.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "ashlar/feature.h"
+#include "ashlar/file.h"
+
+#include "reading.h"
+
+#include "../../src/datastore/schema.h"
+
+static const char module[] =
+	"module oper-test { yang-version 1.1; namespace \"urn:oper\"; prefix o;"
+	" container ifs { list if { key name; leaf name { type string; } leaf type { type string; }"
+	"   leaf mtu { type uint16; default 1500; } leaf oper { config false; type string; }"
+	"   container stats { config false; leaf in { type uint32; } leaf out { type uint32; } }"
+	"   container br { list vlan { key id; leaf id { type uint16; } leaf desc { type string; }"
+	"     leaf-list member { config false; type string; } } }"
+	"   container ip { list addr { key ip; leaf ip { type string; } leaf len { type uint8; }"
+	"     leaf origin { config false; type string; } } } } leaf note { type string; } }"
+	" container sys { leaf name { type string; } leaf uptime { config false; type uint32; }"
+	"   container users { list user { key name; leaf name { type string; }"
+	"     leaf shell { type string; default sh; } leaf logins { config false; type uint8; } } } }"
+	" container sys-state { config false; leaf boot { type string; }"
+	"   container clock { leaf now { type string; } } }"
+	" container ribs { container deep { list rib { config false; key name;"
+	"   leaf name { type string; } leaf count { type uint8; } } } }"
+	" container provided { config false; leaf by { type string; } }"
+	" container silent { config false; leaf x { type string; } }"
+	" container other { leaf x { type string; } }"
+	"}";
+
+static struct buf calls;    /* who was asked, in order */
+static unsigned kernel_ifs; /* that exist without configuration: k0, k1, … */
+static bool is_failing;
+
+static void note(const char *format, ...) PRINTF(1, 2);
+
+static void note(const char *format, ...)
+{
+	char text[128];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	if (calls.length < 4096)
+		assert_int_equal(buf_printf(&calls, "%s%s", calls.length ? " " : "", text), 0);
+}
+
+/* --- features --------------------------------------------------------------------------------- */
+
+static int refresh_link(const char *key, struct err *err)
+{
+	note("refresh(%s)", key ? key : "*");
+	return 0;
+}
+
+static const struct object_kind kind_link = { .name = "link", .refresh = refresh_link };
+
+static void link_units(const struct have *have, const struct lysc_node *schema,
+	void (*add)(void *arg, const char *key), void *arg)
+{
+	add(arg, "eth0"); /* configured, too */
+	for (unsigned i = 0; i < kernel_ifs; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), "k%u", i);
+		add(arg, key);
+		add(arg, key);
+	}
+}
+
+static int link_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *stats;
+
+	note("link(%s%s)", node_text(node, "name", "?"), unit->node ? "" : "!");
+	assert_ptr_equal(unit->schema, node->schema);
+	assert_true(str_starts(unit->path, "/oper-test:ifs/if[name='"));
+	assert_ptr_not_equal(unit->node, node);
+	if (is_failing)
+		return err_set(err, -EIO, NULL, "the device is out of order");
+	assert_int_equal(build_leaf(node, "oper", "up", err), 0);
+	assert_int_equal(build_container(node, "stats", &stats, err), 0);
+	assert_int_equal(build_u64(stats, "in", 1, err), 0);
+	return build_u64(stats, "out", 2, err);
+}
+
+static int ip_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *ip, *addr;
+
+	note("ip(%s)", node_text(node, "name", "?"));
+	assert_int_equal(build_container(node, "ip", &ip, err), 0);
+	assert_int_equal(build_entry(ip, "addr", "fe80::1", &addr, err), 0);
+	return build_leaf(addr, "origin", "link-layer", err);
+}
+
+static int vlan_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	note("vlan(%s%s)", node_text(node, "id", "?"), unit->node ? "" : "!");
+	assert_true(str_starts(unit->path, "/oper-test:ifs/if[name='"));
+	return build_item(node, "member", "p1", err);
+}
+
+static int sys_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	note("sys%s", unit->node ? "" : "!");
+	return build_u64(node, "uptime", 7, err);
+}
+
+static int user_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	note("user(%s)", node_text(node, "name", "?"));
+	return build_u64(node, "logins", 3, err);
+}
+
+static void state_units(const struct have *have, const struct lysc_node *schema,
+	void (*add)(void *arg, const char *key), void *arg)
+{
+	if (str_equal(schema->name, "rib")) {
+		add(arg, "main");
+		add(arg, "it's");
+	} else if (str_equal(schema->name, "sys-state")) {
+		add(arg, NULL);
+	}
+}
+
+static int state_show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *clock;
+
+	assert_null(unit->node);
+	note("%s(%s)", unit->schema->name, node_text(node, "name", ""));
+	if (str_equal(unit->schema->name, "rib"))
+		return build_u64(node, "count", 9, err);
+	assert_int_equal(build_leaf(node, "boot", "b", err), 0);
+	assert_int_equal(build_container(node, "clock", &clock, err), 0);
+	return build_leaf(clock, "now", "n", err);
+}
+
+static const char *const vlan_path[] = { "/oper-test:ifs/if/br/vlan", NULL };
+static const struct object_kind *const link_kinds[] = { &kind_link, NULL };
+
+static const struct feature feature_link = {
+	.name = "link",
+	.roots = (const char *const[]){ "/oper-test:ifs/if", NULL },
+	.except = (const char *const[]){ "/oper-test:ifs/if/br/vlan", "/oper-test:ifs/if/ip", NULL },
+	.units = link_units,
+	.show = link_show,
+	.refreshes = link_kinds,
+};
+static const struct feature feature_ip = {
+	.name = "ip",
+	.roots = (const char *const[]){ "/oper-test:ifs/if/ip", NULL },
+	.show = ip_show,
+};
+static const struct feature feature_vlan = { .name = "vlan", .roots = vlan_path, .show = vlan_show };
+static const struct feature feature_sys = {
+	.name = "sys",
+	.roots = (const char *const[]){ "/oper-test:sys/name", NULL },
+	.state_roots = (const char *const[]){ "/oper-test:sys/uptime", NULL },
+	.show = sys_show,
+};
+static const struct feature feature_user = {
+	.name = "user",
+	.roots = (const char *const[]){ "/oper-test:sys/users/user", NULL },
+	.show = user_show,
+};
+static const struct feature feature_state = {
+	.name = "state",
+	.state_roots = (const char *const[]){ "/oper-test:sys-state", "/oper-test:ribs/deep/rib",
+		"/oper-test:silent", NULL },
+	.units = state_units,
+	.show = state_show,
+};
+static const struct feature feature_other = {
+	.name = "other", /* owns configuration only */
+	.roots = (const char *const[]){ "/oper-test:other", "/oper-test:ifs/note",
+		"/ietf-netconf-acm:nacm", NULL },
+};
+
+const struct feature *const feature_table[] = { &feature_link, &feature_ip, &feature_vlan, &feature_sys,
+	&feature_user, &feature_state, &feature_other, NULL };
+
+static int provide(struct lyd_node *container, struct err *err)
+{
+	note("provided");
+	return build_leaf(container, "by", "server", err);
+}
+
+/* --- the running configuration ---------------------------------------------------------------- */
+
+static const char data[] =
+	"{\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\",\"type\":\"bridge\",\"br\":{\"vlan\":["
+	"{\"id\":10,\"desc\":\"ten\"},{\"id\":20}]}},{\"name\":\"eth0\",\"mtu\":9000,"
+	"\"ip\":{\"addr\":[{\"ip\":\"10.0.0.1\",\"len\":8}]}}],\"note\":\"n\"},"
+	"\"oper-test:sys\":{\"name\":\"box\",\"users\":{\"user\":[{\"name\":\"joe\"}]}},"
+	"\"oper-test:other\":{\"x\":\"y\"}}";
+
+static char config_dir[] = "/tmp/test-oper-XXXXXX";
+
+static int setup(void **state)
+{
+	static const struct yang_module modules[] = {
+		{ "ietf-netconf-acm", NULL },
+		{ "ietf-netconf-with-defaults", NULL },
+		{ "ietf-yang-library", NULL },
+		{ "ietf-datastores", NULL },
+	};
+	_cleanup_err_ struct err err = { 0 };
+	struct ds_config config = { config_dir, config_dir, config_dir };
+	struct ly_ctx *ctx;
+
+	loop_init();
+	if (yang_init(YANG_DIR, modules, ARRAY_SIZE(modules), &err) < 0)
+		fail_msg("%s", err_text(&err));
+	ctx = (struct ly_ctx *)yang_ctx();
+	if (lys_parse_mem(ctx, module, LYS_IN_YANG, NULL) != LY_SUCCESS ||
+		ly_ctx_compile(ctx) != LY_SUCCESS)
+		fail_msg("%s", ly_errmsg(ctx));
+	if (schema_init(&err) < 0)
+		fail_msg("%s", err_text(&err));
+	assert_non_null(mkdtemp(config_dir));
+	store_init(&config);
+	ds_set_state_provider("/oper-test:provided", provide);
+	set_running(data, true);
+	return 0;
+}
+
+static void remove_file(const char *name)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", config_dir, name);
+
+	(void)unlink(path);
+}
+
+static int teardown(void **state)
+{
+	oper_done();
+	access_done();
+	schema_done();
+	store_done();
+	yang_done();
+	loop_done();
+	buf_done(&calls);
+	remove_file("startup-config.cfg");
+	return rmdir(config_dir);
+}
+
+static void check_calls(const char *title, const char *expected)
+{
+	if (!str_equal(buf_bytes(&calls), expected))
+		fail_msg("%s:\n  asked    %s\n  expected %s", title, buf_bytes(&calls), expected);
+	buf_clear(&calls);
+}
+
+/* --- what is asked and shown ------------------------------------------------------------------ */
+
+#define O	" xmlns=\"urn:oper\""
+#define IFS(c)	"<ifs" O ">" c "</ifs>"
+#define STATS	"<stats><in>1</in><out>2</out></stats>"
+#define LINK	"<oper>up</oper>" STATS
+#define LEARNED "<addr><ip>fe80::1</ip><origin>link-layer</origin></addr>"
+#define VLANS                                                                                      \
+	"<br><vlan><id>10</id><desc>ten</desc><member>p1</member></vlan>"                          \
+	"<vlan><id>20</id><member>p1</member></vlan></br>"
+
+static const struct {
+	const char *title, *filter, *expected, *calls;
+	enum ds_content content;
+	unsigned kernel_ifs;
+} rows[] = {
+	{ "one configured interface", IFS("<if><name>eth0</name></if>"),
+		IFS("<if><name>eth0</name><mtu>9000</mtu>" LINK
+		    "<ip><addr><ip>10.0.0.1</ip><len>8</len></addr>" LEARNED "</ip></if>"),
+		"refresh(eth0) link(eth0) ip(eth0)" },
+	{ "one of its leaves", IFS("<if><name>eth0</name><oper/></if>"),
+		IFS("<if><name>eth0</name><oper>up</oper></if>"), "refresh(eth0) link(eth0)" },
+	{ "its key", IFS("<if><name>eth0</name><name/></if>"), IFS("<if><name>eth0</name></if>"), "" },
+	{ "another feature's part", IFS("<if><name>eth0</name><ip/></if>"),
+		IFS("<if><name>eth0</name><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>" LEARNED
+		    "</ip></if>"),
+		"ip(eth0)" },
+	{ "a unit within a unit", IFS("<if><name>br0</name><br><vlan><id>20</id></vlan></br></if>"),
+		IFS("<if><name>br0</name><br><vlan><id>20</id><member>p1</member></vlan></br></if>"),
+		"vlan(20)" },
+	{ "both units", IFS("<if><name>br0</name><br/></if>"), IFS("<if><name>br0</name>" VLANS "</if>"),
+		"refresh(br0) link(br0) vlan(10) vlan(20)" },
+	{ "a bridge as a whole", IFS("<if><name>br0</name></if>"),
+		IFS("<if><name>br0</name><type>bridge</type>" LINK VLANS "<ip>" LEARNED "</ip></if>"),
+		"refresh(br0) link(br0) ip(br0) vlan(10) vlan(20)" },
+	{ "two by key", IFS("<if><name>eth0</name><oper/></if><if><name>br0</name><oper/></if>"),
+		IFS("<if><name>eth0</name><oper>up</oper></if><if><name>br0</name><oper>up</oper></if>"),
+		"refresh(eth0) refresh(br0) link(eth0) link(br0)" },
+	{ "none by that name", IFS("<if><name>nope</name></if>"), "", "refresh(nope)" },
+	{ "not configured", IFS("<if><name>k1</name><oper/></if>"),
+		IFS("<if><name>k1</name><oper>up</oper></if>"), "refresh(k1) link(k1!)", 0, 2 },
+	{ "not configured and not there", IFS("<if><name>k2</name><oper/></if>"), "", "refresh(k2)", 0,
+		2 },
+	{ "names of all", IFS("<if><name/></if>"),
+		IFS("<if><name>br0</name></if><if><name>eth0</name></if><if><name>k0</name></if>"), "",
+		0, 1 },
+	{ "one leaf of all", IFS("<if><oper/></if>"),
+		IFS("<if><name>br0</name><oper>up</oper></if><if><name>eth0</name><oper>up</oper></if>"
+		    "<if><name>k0</name><oper>up</oper></if>"),
+		"refresh(*) link(br0) link(eth0) link(k0!)", 0, 1 },
+	{ "by an observed value", IFS("<if><oper>up</oper><name/></if>"),
+		IFS("<if><name>br0</name><oper>up</oper></if><if><name>eth0</name><oper>up</oper></if>"),
+		"refresh(*) link(br0) link(eth0)" },
+	{ "by an observed value that no one has", IFS("<if><oper>down</oper><name/></if>"), "",
+		"refresh(*) link(br0) link(eth0)" },
+	{ "configuration beside", IFS("<note/>"), IFS("<note>n</note>"), "" },
+	{ "state of an interface only", IFS("<if><name>eth0</name></if>"),
+		IFS("<if><name>eth0</name>" LINK
+		    "<ip><addr><ip>fe80::1</ip><origin>link-layer</origin></addr></ip></if>"),
+		"refresh(eth0) link(eth0) ip(eth0)", DS_CONTENT_NONCONFIG },
+	{ "configuration of it only", IFS("<if><name>eth0</name><ip/></if>"),
+		IFS("<if><name>eth0</name><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>"
+		    "<addr><ip>fe80::1</ip></addr></ip></if>"),
+		"ip(eth0)", DS_CONTENT_CONFIG },
+
+	{ "container with a unit below", "<sys" O "/>",
+		"<sys" O "><name>box</name><uptime>7</uptime><users><user><name>joe</name>"
+		"<logins>3</logins></user></users></sys>",
+		"sys user(joe)" },
+	{ "the container's own", "<sys" O "><uptime/></sys>", "<sys" O "><uptime>7</uptime></sys>",
+		"sys" },
+	{ "only the unit below", "<sys" O "><users><user><name>joe</name></user></users></sys>",
+		"<sys" O "><users><user><name>joe</name><logins>3</logins></user></users></sys>",
+		"user(joe)" },
+	{ "state container", "<sys-state" O "><clock/></sys-state>",
+		"<sys-state" O "><clock><now>n</now></clock></sys-state>", "sys-state()" },
+	{ "state container that is not there", "<silent" O "/>", "", "" },
+	{ "state list", "<ribs" O "/>",
+		"<ribs" O "><deep><rib><name>main</name><count>9</count></rib>"
+		"<rib><name>it's</name><count>9</count></rib></deep></ribs>",
+		"rib(main) rib(it's)" },
+	{ "state list by key", "<ribs" O "><deep><rib><name>it's</name></rib></deep></ribs>",
+		"<ribs" O "><deep><rib><name>it's</name><count>9</count></rib></deep></ribs>",
+		"rib(it's)" },
+	{ "the server's", "<provided" O "/>", "<provided" O "><by>server</by></provided>", "provided" },
+	{ "configuration of what is only state", "<provided" O "/>", "", "", DS_CONTENT_CONFIG },
+	{ "nobody's", "<other" O "/>", "<other" O "><x>y</x></other>", "" },
+	{ "nothing", "<other" O "><nothing/></other>", "", "" },
+};
+
+static void test_rows(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ds_read read = {
+			.ds = DS_OPERATIONAL,
+			.content = rows[i].content,
+			.subtree = filter_of(rows[i].filter),
+		};
+
+		kernel_ifs = rows[i].kernel_ifs;
+		check_read(rows[i].title, NULL, &read, rows[i].expected);
+		check_calls(rows[i].title, rows[i].calls);
+		ds_filter_free(read.subtree);
+	}
+	kernel_ifs = 0;
+}
+
+/* The same reads in XPath and as RESTCONF resources ask the same. */
+static void test_other_ways(void **state)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL, .format = FORMAT_JSON };
+
+	kernel_ifs = 1;
+	read.xpath = (char *)"/oper-test:ifs/if[name='eth0']/oper";
+	check_read(read.xpath, NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"eth0\",\"oper\":\"up\"}]}");
+	check_calls(read.xpath, "refresh(eth0) link(eth0)");
+	read.xpath = NULL;
+
+	read.path = (char *)"/oper-test:ifs/if[name='k0']/stats";
+	check_read(read.path, NULL, &read, "\"oper-test:stats\":{\"in\":1,\"out\":2}");
+	check_calls(read.path, "refresh(k0) link(k0!)");
+	read.fields = (char *)"out";
+	check_read("fields", NULL, &read, "\"oper-test:stats\":{\"out\":2}");
+	check_calls("fields", "refresh(k0) link(k0!)");
+	read.fields = NULL;
+	read.path = (char *)"/oper-test:ifs/if[name='k1']";
+	check_refused(read.path, NULL, &read, -ENOENT, ERR_TAG_INVALID_VALUE, "exist");
+	check_calls(read.path, "refresh(k1)");
+	read.path = (char *)"/oper-test:sys/uptime";
+	check_read(read.path, NULL, &read, "\"oper-test:uptime\":7");
+	check_calls(read.path, "sys");
+	read.content = DS_CONTENT_CONFIG;
+	check_refused(read.path, NULL, &read, -ENOENT, ERR_TAG_INVALID_VALUE, "exist");
+	check_calls(read.path, "sys");
+	read.content = DS_CONTENT_ALL;
+	read.path = (char *)"/oper-test:ifs";
+	read.depth = 3;
+	read.fields = (char *)"if/oper";
+	check_read(read.path, NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\",\"oper\":\"up\"},"
+		"{\"name\":\"eth0\",\"oper\":\"up\"},{\"name\":\"k0\",\"oper\":\"up\"}]}");
+	buf_clear(&calls);
+	kernel_ifs = 0;
+}
+
+/* Everything, with what no filter would name, and in the order of its parts. */
+static void test_everything(void **state)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL };
+	struct answer answer = read_as(NULL, &read);
+	static const char *const parts[] = { "<ifs" O "><if><name>br0</name>", VLANS, "<note>n</note></ifs>",
+		"<sys" O "><name>box</name>", "<logins>3</logins>", "<sys-state" O "><boot>b</boot>",
+		"<rib><name>main</name><count>9</count></rib>", "<provided" O "><by>server</by></provided>",
+		"<other" O "><x>y</x></other>",
+		"<yang-library xmlns=\"urn:ietf:params:xml:ns:yang:ietf-yang-library\"><module-set>",
+		"<datastore><name xmlns:ds=\"urn:ietf:params:xml:ns:yang:ietf-datastores\">ds:startup"
+		"</name><schema>complete</schema></datastore>" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		if (!strstr(answer.text, parts[i]))
+			fail_msg("%s is not in %s", parts[i], answer.text);
+	}
+	assert_null(strstr(answer.text, "silent"));
+	answer_done(&answer);
+	buf_clear(&calls);
+}
+
+/* An expression that only libyang evaluates sees what is observed. */
+static void test_general(void **state)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL, .format = FORMAT_JSON };
+
+	kernel_ifs = 2;
+	read.xpath = (char *)"//if[starts-with(name, 'k') and stats/in > 0]/oper";
+	check_read(read.xpath, NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"k0\",\"oper\":\"up\"},"
+		"{\"name\":\"k1\",\"oper\":\"up\"}]}");
+	/* Whatever was asked, was asked in the child; the refresh cannot be. */
+	check_calls(read.xpath, "refresh(*)");
+	read.xpath = (char *)"//vlan[count(member) = 1][1]";
+	read.content = DS_CONTENT_NONCONFIG;
+	check_read(read.xpath, NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\",\"br\":{\"vlan\":[{\"id\":10,"
+		"\"member\":[\"p1\"]}]}}]}");
+	read.content = DS_CONTENT_ALL;
+	read.xpath = (char *)"//mtu[. > 1]";
+	check_read("defaults stay defaults", NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"mtu\":9000}]}");
+	buf_clear(&calls);
+	kernel_ifs = 0;
+}
+
+static void test_access(void **state)
+{
+	_cleanup_free_ char *text = xasprintf(
+		"%.*s,\"ietf-netconf-acm:nacm\":{\"groups\":{\"group\":[{\"name\":\"g\",\"user-name\":"
+		"[\"guest\"]}]},\"rule-list\":[{\"name\":\"l\",\"group\":[\"g\"],\"rule\":["
+		"{\"name\":\"1\",\"path\":\"/oper-test:ifs/if[name='k0']\",\"access-operations\":\"read\","
+		"\"action\":\"deny\"},"
+		"{\"name\":\"2\",\"path\":\"/oper-test:ifs/if/stats\",\"access-operations\":\"read\","
+		"\"action\":\"deny\"}]}]}}",
+		(int)strlen(data) - 1, data);
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.subtree = filter_of(IFS("<if><name/><stats/></if>")) };
+
+	set_running(text, true);
+	kernel_ifs = 2;
+	check_read("stats", "guest", &read,
+		IFS("<if><name>br0</name></if><if><name>eth0</name></if><if><name>k1</name></if>"));
+	check_read("stats", NULL, &read,
+		IFS("<if><name>br0</name>" STATS "</if><if><name>eth0</name>" STATS "</if>"
+		    "<if><name>k0</name>" STATS "</if><if><name>k1</name>" STATS "</if>"));
+	ds_filter_free(read.subtree);
+	buf_clear(&calls);
+	kernel_ifs = 0;
+	set_running(data, true);
+}
+
+/* A feature that fails leaves its part out, and the read goes on. */
+static void test_failing(void **state)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.subtree = filter_of(IFS("<if><name>eth0</name></if>")) };
+
+	is_failing = true;
+	check_read("failing", NULL, &read,
+		IFS("<if><name>eth0</name><mtu>9000</mtu><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>"
+		    LEARNED "</ip></if>"));
+	is_failing = false;
+	ds_filter_free(read.subtree);
+	buf_clear(&calls);
+}
+
+static void test_defaults(void **state)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL, .format = FORMAT_JSON,
+		.path = (char *)"/oper-test:sys/users/user[name='joe']" };
+
+	read.defaults = WITH_DEFAULTS_ALL;
+	check_read("all", NULL, &read,
+		"\"oper-test:user\":[{\"name\":\"joe\",\"shell\":\"sh\",\"logins\":3}]");
+	read.defaults = WITH_DEFAULTS_ALL_TAGGED;
+	check_read("tagged", NULL, &read,
+		"\"oper-test:user\":[{\"name\":\"joe\",\"shell\":\"sh\",\"@shell\":"
+		"{\"ietf-netconf-with-defaults:default\":true},\"logins\":3}]");
+	buf_clear(&calls);
+}
+
+/* --- slices ----------------------------------------------------------------------------------- */
+
+struct sliced {
+	struct ds_read read;
+	struct answer answer;
+};
+
+static void start_sliced(void *arg)
+{
+	struct ds_client client = { .user = "", .protocol = "internal", .is_recovery = true };
+	struct sliced *sliced = arg;
+
+	assert_false(oper_read(&client, &sliced->read, on_answer, &sliced->answer));
+}
+
+/* From within a callback a long read takes several turns, and gives the same. */
+static void test_slices(void **state)
+{
+	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL } };
+	struct loop_task *task = loop_task_new("test", start_sliced, &sliced);
+	struct answer whole;
+	unsigned turns = 0;
+
+	kernel_ifs = 5000;
+	whole = read_as(NULL, &sliced.read);
+	loop_task_schedule(task);
+	while (!sliced.answer.is_there) {
+		loop_turn(-1);
+		turns++;
+	}
+	assert_true(turns > 2);
+	assert_string_equal(sliced.answer.text, whole.text);
+	assert_non_null(strstr(whole.text, "<name>k4999</name>"));
+	answer_done(&whole);
+	answer_done(&sliced.answer);
+	loop_task_free(task);
+	buf_clear(&calls);
+	kernel_ifs = 0;
+}
+
+static void test_cancel(void **state)
+{
+	struct ds_client client = { .user = "", .protocol = "internal", .is_recovery = true };
+	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL } };
+	struct loop_task *task = loop_task_new("test", start_sliced, &sliced);
+
+	kernel_ifs = 5000;
+	loop_task_schedule(task);
+	loop_turn(-1);
+	assert_false(sliced.answer.is_there);
+	oper_cancel(&sliced.answer);
+	loop_turn(0);
+	assert_false(sliced.answer.is_there);
+
+	sliced.read.xpath = (char *)"//if[oper='up'][last()]";
+	assert_true(oper_read(&client, &sliced.read, on_answer, &sliced.answer));
+	oper_cancel(&sliced.answer);
+	/* The child is reaped in some turn from now; another read needs some. */
+	kernel_ifs = 0;
+	sliced.read.xpath = (char *)"//note[1]";
+	check_read("after that", NULL, &sliced.read, IFS("<note>n</note>"));
+	assert_false(sliced.answer.is_there);
+	loop_task_free(task);
+	buf_clear(&calls);
+}
+
+/* --- startup ---------------------------------------------------------------------------------- */
+
+static void write_startup(const char *text)
+{
+	_cleanup_free_ char *path = xasprintf("%s/startup-config.cfg", config_dir);
+
+	assert_int_equal(file_write_atomic(path, text, strlen(text), 0600, NULL), 0);
+}
+
+static void test_startup(void **state)
+{
+	struct ds_read read = { .ds = DS_STARTUP, .content = DS_CONTENT_CONFIG };
+	struct buf text = { 0 };
+	struct answer answer;
+
+	check_read("no file", NULL, &read, "");
+	write_startup("{\"oper-test:other\":{\"x\":\"saved\"}}");
+	check_read("small", NULL, &read, "<other" O "><x>saved</x></other>");
+	read.xpath = (char *)"//x[starts-with(., 's')]";
+	check_read("general", NULL, &read, "<other" O "><x>saved</x></other>");
+	read.xpath = NULL;
+	write_startup("{\"oper-test:sys\":{\"users\":{\"user\":[{\"name\":\"joe\"}]}}}");
+	read.subtree = filter_of("<sys" O "/>");
+	check_read("explicit", NULL, &read,
+		"<sys" O "><users><user><name>joe</name></user></users></sys>");
+	read.defaults = WITH_DEFAULTS_ALL;
+	check_read("with defaults", NULL, &read,
+		"<sys" O "><users><user><name>joe</name><shell>sh</shell></user></users></sys>");
+	read.defaults = WITH_DEFAULTS_EXPLICIT;
+	ds_filter_free(read.subtree);
+	read.subtree = NULL;
+
+	assert_int_equal(buf_append_str(&text, "{\"oper-test:ifs\":{\"if\":["), 0);
+	for (int i = 0; i < 2000; i++)
+		assert_int_equal(buf_printf(&text, "%s{\"name\":\"e%04d\",\"type\":\"x\"}",
+					 i ? "," : "", i),
+			0);
+	assert_int_equal(buf_append_str(&text, "]}}"), 0);
+	write_startup(buf_bytes(&text));
+	buf_done(&text);
+	answer = read_as(NULL, &read);
+	assert_non_null(answer.text);
+	assert_int_equal(strlen(answer.text),
+		strlen(IFS("")) + 2000 * strlen("<if><name>e0000</name><type>x</type></if>"));
+	answer_done(&answer);
+	read.path = (char *)"/oper-test:ifs/if[name='e9999']";
+	check_refused("large, not there", NULL, &read, -ENOENT, ERR_TAG_INVALID_VALUE, "exist");
+	read.path = NULL;
+	write_startup("{\"oper-test:ifs\":{");
+	check_refused("broken", NULL, &read, -EINVAL, ERR_TAG_MALFORMED_MESSAGE, "");
+	remove_file("startup-config.cfg");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_other_ways),
+		cmocka_unit_test(test_everything),
+		cmocka_unit_test(test_general),
+		cmocka_unit_test(test_access),
+		cmocka_unit_test(test_failing),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_startup),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
