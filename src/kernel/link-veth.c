@@ -5,6 +5,7 @@
 #include <linux/if_link.h>
 #include <linux/veth.h>
 
+#include "ashlar/state.h"
 #include "ashlar/str.h"
 
 #include "link.h"
@@ -18,6 +19,7 @@ static enum object_diff veth_compare(const struct link *want, const struct link 
 
 static void veth_put_data(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
 {
+	const struct object *other = state_wanted(&object_kind_link, want->veth.peer);
 	struct ifinfomsg *ifi;
 	struct nlattr *peer;
 
@@ -29,6 +31,8 @@ static void veth_put_data(struct nlmsghdr *nlh, const struct link *want, const s
 	ifi->ifi_index = (int)link_choose_index(
 		want->veth.peer, nl_of(""), want->object.want ? 0 : want->lower_ifindex);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->veth.peer);
+	if (other)
+		mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of((const struct link *)other));
 	mnl_attr_nest_end(nlh, peer);
 }
 

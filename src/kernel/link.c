@@ -132,7 +132,7 @@ static bool is_former(const struct link *want)
 	return !want->object.want;
 }
 
-static uint32_t mark_of(const struct link *want)
+uint32_t link_mark_of(const struct link *want)
 {
 	return is_former(want) ? want->group : LINK_MARK | want->set;
 }
@@ -215,7 +215,7 @@ static void find_delta(struct delta *delta, const struct link *want, const struc
 		.netns_name = want->netns_name,
 		.mac = want->mac,
 		.port = &want->port };
-	delta->group = mark_of(want);
+	delta->group = link_mark_of(want);
 	if (!have) {
 		delta->attrs = set & ~(1U << LINK_KIND | 1U << LINK_DOWN);
 		delta->has_group = delta->group != 0;
@@ -536,7 +536,7 @@ static int make(struct nl_batch *batch, struct step *step, const struct link *wa
 	ifindex = link_choose_index(want->object.key, nl, is_former(want) ? want->ifindex : 0);
 	nlh = begin(batch, nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, step, ifindex, &ifi);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->object.key);
-	mnl_attr_put_u32(nlh, IFLA_GROUP, mark_of(want));
+	mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of(want));
 	if (want->set & (1U << LINK_MTU))
 		mnl_attr_put_u32(nlh, IFLA_MTU, want->mtu);
 	if ((want->set & (1U << LINK_MAC)) && has_mac(want->mac))
@@ -561,7 +561,7 @@ static struct link fresh_link(const struct link *want)
 
 	fresh.alias[0] = fresh.netns[0] = fresh.netns_name[0] = '\0';
 	fresh.port = default_port;
-	fresh.group = mark_of(want);
+	fresh.group = link_mark_of(want);
 	fresh.flags = 0;
 	return fresh;
 }
@@ -582,15 +582,18 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
 			"%s is there already, made by others", key);
 	ifindex = link_index(key, &nl);
-	if (ifindex) /* the other end has made it */
+	fresh = fresh_link(want);
+	if (ifindex) { /* the other end has made it, with its mark and nothing else */
+		fresh.mtu = ETH_DATA_LEN;
+		fresh.master[0] = '\0';
+		memset(fresh.mac, 0, sizeof(fresh.mac));
 		return change(batch, step, want, NULL,
-			have && have->ifindex == ifindex ? have : NULL, nl, ifindex);
+			have && have->ifindex == ifindex ? have : &fresh, nl, ifindex);
+	}
 	r = make(batch, step, want);
 	if (r < 0)
 		return r;
-	fresh = fresh_link(want);
-	return change(
-		batch, step, want, NULL, &fresh, nl_of(""), link_index(want->object.key, NULL));
+	return change(batch, step, want, NULL, &fresh, nl_of(""), link_index(key, NULL));
 }
 
 /* As it was before it was configured, as far as that is known. */
@@ -682,6 +685,8 @@ static size_t link_encode_run(struct nl_batch *batch, struct step *const *steps,
 		return removals;
 	}
 	r = link_encode(batch, steps[0]);
+	if (r == 0 && steps[0]->op == STEP_ADD)
+		steps[0]->is_done = true; /* the other end of a pair may have nothing to be said */
 	if (r < 0 && !steps[0]->error) {
 		steps[0]->error = r;
 		if (!steps[0]->err.code)

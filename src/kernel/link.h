@@ -36,6 +36,9 @@ static inline bool link_is_marked(uint32_t group)
 	return (group & ~LINK_MARK_BITS) == LINK_MARK;
 }
 
+/* The number that says what of it is configured. */
+uint32_t link_mark_of(const struct link *want);
+
 /* Group of links that are deleted together, by one message. */
 #define LINK_DOOMED 0x41534901U
 
