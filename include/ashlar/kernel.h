@@ -85,6 +85,7 @@ struct link_port { /* of a bridge */
 	bool flood_unicast, flood_multicast, flood_broadcast, fast_leave;
 	uint8_t multicast_router; /* 0 off, 1 auto, 2 permanent */
 	uint8_t state;		  /* observed only: BR_STATE_* */
+	uint16_t number;	  /* observed only: given by the bridge, the lowest that is free */
 };
 
 struct link_stats {

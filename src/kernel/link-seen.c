@@ -62,6 +62,10 @@ static void take_port(struct link_port *port, const struct nlattr *data)
 
 		take_u8(&value, attr);
 		switch (mnl_attr_get_type(attr)) {
+		case IFLA_BRPORT_NO:
+			if (mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
+				port->number = mnl_attr_get_u16(attr);
+			break;
 		case IFLA_BRPORT_STATE:
 			port->state = value;
 			break;

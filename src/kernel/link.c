@@ -326,6 +326,12 @@ static bool link_blocks(const struct object *have_object, const struct object *w
 		str_equal(want->vlan.lower, have->vlan.lower);
 }
 
+/* Ports that are put back into a bridge get the numbers they had. */
+static int link_order(const struct object *a, const struct object *b)
+{
+	return ((const struct link *)a)->port.number - ((const struct link *)b)->port.number;
+}
+
 const struct object_kind object_kind_link = {
 	.name = "link",
 	.rank = KERNEL_RANK_LINK,
@@ -333,6 +339,7 @@ const struct object_kind object_kind_link = {
 	.target = &kernel_target,
 	.compare = link_compare,
 	.blocks = link_blocks,
+	.order = link_order,
 	.vanishes = link_vanishes,
 	.can_be_added = link_can_be_added,
 	.is_removed_last = true,
