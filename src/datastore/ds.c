@@ -7,6 +7,7 @@
 
 #include "ashlar/feature.h"
 #include "ashlar/file.h"
+#include "ashlar/list.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
@@ -450,17 +451,22 @@ int ds_may_execute(
 
 struct call {
 	struct action_call action; /* first: done() gets it */
+	struct list link;
 	struct lyd_node *op;
-	ds_call_fn done;
+	ds_call_fn done; /* NULL: forgotten */
 	void *arg;
 	char *user;
 };
+
+static struct list calls = LIST_INIT(calls);
 
 static void call_done(struct action_call *action, const struct err *err)
 {
 	struct call *call = (struct call *)action;
 
-	call->done(err ? NULL : action->output, err, call->arg);
+	list_remove(&call->link);
+	if (call->done)
+		call->done(err ? NULL : action->output, err, call->arg);
 	lyd_free_all(call->op);
 	free(call->user);
 	free(call);
@@ -523,7 +529,19 @@ void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn don
 		.done = call_done,
 		.output = op,
 	};
+	list_append(&calls, &call->link);
 	action->run(&call->action);
+}
+
+void ds_forget(void *arg)
+{
+	struct call *call;
+
+	job_forget(arg);
+	LIST_FOREACH (call, &calls, link) {
+		if (call->arg == arg)
+			call->done = NULL;
+	}
 }
 
 /* --- start and end ---------------------------------------------------------------------------- */

@@ -119,7 +119,7 @@ static void give_up(struct job *job)
 		job->kind->cancel(job);
 }
 
-void ds_forget(void *arg)
+void job_forget(void *arg)
 {
 	struct job *job, *next;
 

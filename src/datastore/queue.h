@@ -39,4 +39,7 @@ void job_detach(struct job *job);
 void job_end(struct job *job, const struct err *err);
 void queue_done(void);
 
+/* ds_forget()'s part for jobs. */
+void job_forget(void *arg);
+
 #endif
