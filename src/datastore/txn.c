@@ -7,6 +7,7 @@
  *	fill      features add what the client left to the server
  *	validate  incremental; adds defaults, removes what a when turned off
  *	want      check() and want() of the units touched
+ *	exchange  the state learns what they want now
  *	apply     plan, apply; yields to the loop by itself
  *	commit    journal or checkpoint, then the change is kept
  */
@@ -30,6 +31,7 @@ enum phase {
 	PHASE_FILL,
 	PHASE_VALIDATE,
 	PHASE_WANT,
+	PHASE_EXCHANGE,
 	PHASE_APPLY,
 	PHASE_COMMIT,
 	PHASES,
@@ -51,6 +53,7 @@ struct txn {
 	struct validation *validation;
 	struct touched *touched;
 	size_t touched_count; /* units that were asked what they want */
+	size_t exchanged;     /* acts of exchange done: first all give up, then all claim */
 	struct plan_unit *plan_units;
 	struct plan *plan;
 	struct loop_task *task;
@@ -317,35 +320,10 @@ static int want_unit(struct txn *txn, const struct unit_entry *entry)
 	return 0;
 }
 
-/* All units are asked before any want is exchanged: two units may hand an object over. */
-static int exchange_wants(struct txn *txn)
+static void drop_new_wants(struct txn *txn, size_t from)
 {
-	for (size_t i = 0; i < txn->touched_count; i++) { /* first give up … */
-		struct touched *touched = &txn->touched[i];
-		int r;
-
-		if (!touched->new && !state_unit(touched->path))
-			continue;
-		r = state_exchange(touched->path, NULL, &touched->old, &txn->err);
-		if (r < 0)
-			return r;
-		touched->is_exchanged = true;
-	}
-	for (size_t i = 0; i < txn->touched_count; i++) { /* … then claim */
-		struct touched *touched = &txn->touched[i];
-		struct want *none = NULL;
-		int r;
-
-		if (!touched->new)
-			continue;
-		r = state_exchange(touched->path, touched->new, &none, &txn->err);
-		if (r < 0) {
-			for (; i < txn->touched_count; i++)
-				want_free(TAKE(txn->touched[i].new));
-			return r;
-		}
-	}
-	return 0;
+	for (size_t i = from; i < txn->touched_count; i++)
+		want_free(TAKE(txn->touched[i].new));
 }
 
 static int phase_want(struct txn *txn)
@@ -355,16 +333,53 @@ static int phase_want(struct txn *txn)
 	while (txn->touched_count < txn->units.count) {
 		r = want_unit(txn, txn->units.entries[txn->touched_count]);
 		if (r < 0) {
-			for (size_t i = 0; i < txn->touched_count; i++)
-				want_free(TAKE(txn->touched[i].new));
+			drop_new_wants(txn, 0);
 			return r;
 		}
 		if (loop_should_yield())
 			return 1;
 	}
+	return 0;
+}
+
+static int give_up(struct txn *txn, struct touched *touched)
+{
+	int r;
+
+	if (!touched->new && !state_unit(touched->path))
+		return 0;
+	r = state_exchange(touched->path, NULL, &touched->old, &txn->err);
+	touched->is_exchanged = r == 0;
+	return r;
+}
+
+static int claim(struct txn *txn, struct touched *touched)
+{
+	struct want *none = NULL;
+
+	return touched->new ? state_exchange(touched->path, touched->new, &none, &txn->err) : 0;
+}
+
+/* All units are asked before any want is exchanged, and all give up what they wanted before any claims
+ * something new: two units may hand an object over. */
+static int phase_exchange(struct txn *txn)
+{
 	if (txn->opts.source == TXN_TEST)
 		return 0;
-	return exchange_wants(txn);
+	while (txn->exchanged < 2 * txn->touched_count) {
+		size_t at = txn->exchanged++;
+		bool claims = at >= txn->touched_count;
+		struct touched *touched = &txn->touched[claims ? at - txn->touched_count : at];
+		int r = claims ? claim(txn, touched) : give_up(txn, touched);
+
+		if (r < 0) { /* what was not claimed is nobody's */
+			drop_new_wants(txn, claims ? at - txn->touched_count : 0);
+			return r;
+		}
+		if (loop_should_yield())
+			return 1;
+	}
+	return 0;
 }
 
 static void run(void *arg);
@@ -394,8 +409,8 @@ static int phase_apply(struct txn *txn)
 			txn->plan_units[count++] =
 				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
 	}
-	txn->plan = plan_make(txn->plan_units, count,
-		txn->opts.source == TXN_BOOT ? PLAN_WHOLE : PLAN_STRICT);
+	txn->plan = plan_make(
+		txn->plan_units, count, txn->opts.source == TXN_BOOT ? PLAN_WHOLE : PLAN_STRICT);
 	txn->steps = plan_count(txn->plan);
 	if (!txn->steps)
 		return 0;
@@ -443,6 +458,7 @@ static int (*const phases[PHASES])(struct txn *txn) = {
 	[PHASE_FILL] = phase_fill,
 	[PHASE_VALIDATE] = phase_validate,
 	[PHASE_WANT] = phase_want,
+	[PHASE_EXCHANGE] = phase_exchange,
 	[PHASE_APPLY] = phase_apply,
 	[PHASE_COMMIT] = phase_commit,
 };
