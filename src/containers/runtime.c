@@ -372,6 +372,19 @@ static void stop(struct runtime *runtime)
 
 /* --- going ------------------------------------------------------------------------------------------- */
 
+/* What is made for containers in general, not for one. */
+static void last_gone(void)
+{
+	struct err err = { 0 };
+
+	cgroup_drop_parent();
+	/* crun keeps filters it has compiled there. */
+	if (file_remove_tree(containers_paths.crun, &err) < 0 ||
+		file_make_dirs(containers_paths.crun, 0700, &err) < 0)
+		log_debug("runtime", "%s", err_text(&err));
+	err_done(&err);
+}
+
 static void gone(struct runtime *runtime)
 {
 	runtime_remove_files(runtime);
@@ -379,7 +392,7 @@ static void gone(struct runtime *runtime)
 	runtime_free(runtime);
 	image_sweep();
 	if (!runtimes.count)
-		cgroup_drop_parent();
+		last_gone();
 }
 
 static void on_deleted(const struct child_result *result, void *arg)
