@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_addr.h>
+#include <linux/ipv6.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,11 @@ static int check(const struct unit *unit, struct err *err)
 	if (mtu && link_mtu && mtu > link_mtu)
 		return err_set(err, -EINVAL, IPV6 "/mtu", "%u is more than the interface's MTU, %u",
 			(unsigned)mtu, (unsigned)link_mtu);
+	if (link_mtu && link_mtu < IPV6_MIN_MTU && node_exists(unit->node, IPV6) &&
+		node_bool(unit->node, IPV6 "/enabled", true))
+		return err_set(err, -EINVAL, IPV4 "/mtu",
+			"IPv6 needs an MTU of at least %d, not %u", IPV6_MIN_MTU,
+			(unsigned)link_mtu);
 	return 0;
 }
 
