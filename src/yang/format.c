@@ -106,6 +106,21 @@ static int check_opaque(const struct lyd_node *node, bool edit, struct err *err)
 	return 0;
 }
 
+/*
+ * Wrong values of nodes are taken as opaque ones: what then is still wrong is the value of an attribute,
+ * "operation" or "insert".
+ */
+static int bad_attribute(struct err *err, struct err *first, const char *text)
+{
+	const char *name = strstr(text, "operation=") ? "operation" : "insert";
+
+	if (err_effective_tag(first) == ERR_TAG_INVALID_VALUE) {
+		first->tag = ERR_TAG_BAD_ATTRIBUTE;
+		err_add_info(first, "bad-attribute", name);
+	}
+	return err_move(err, first);
+}
+
 int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_tree, struct err *err)
 {
@@ -128,7 +143,8 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent,
 		&tree, NULL);
 	if (r < 0)
-		return err_move(err, &first);
+		return format == FORMAT_XML ? bad_attribute(err, &first, text) :
+					      err_move(err, &first);
 	parsed = parent ? lyd_child(parent) : tree;
 	r = check_opaque(parsed, true, NULL);
 	if (r < 0) {
