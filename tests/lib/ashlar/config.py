@@ -121,6 +121,35 @@ def port(name, bridge, **members):
     return interface(name, "ethernet", infix_interfaces__bridge_port={"bridge": bridge, **named})
 
 
+def vlan(vid, tagged=(), untagged=()):
+    """One VLAN of a bridge."""
+    return {"vid": vid, "tagged": list(tagged), "untagged": list(untagged)}
+
+
+def vlan_bridge(name, *vlans, **members):
+    """A bridge that keeps VLANS apart."""
+    return interface(name, "bridge", infix_interfaces__bridge={"vlans": {"vlan": list(vlans)}},
+                     **members)
+
+
+def veth(name, peer, **members):
+    """One end of a pair; the other is to be configured, too."""
+    return interface(name, "veth", infix_interfaces__veth={"peer": peer}, **members)
+
+
+def routes(*entries):
+    """Static routes: pairs of destination and next hop, an address or a link's name."""
+    lists = {}
+    for destination, next_hop in entries:
+        family = "ipv6" if ":" in destination else "ipv4"
+        kind = "next-hop-address" if next_hop[0].isdigit() or ":" in next_hop \
+            else "outgoing-interface"
+        lists.setdefault(f"ietf-{family}-unicast-routing:{family}", {"route": []})["route"].append(
+            {"destination-prefix": destination, "next-hop": {kind: next_hop}})
+    return {"ietf-routing:routing": {"control-plane-protocols": {"control-plane-protocol": [
+        {"type": "infix-routing:static", "name": "default", "static-routes": lists}]}}}
+
+
 def ipv4(*addresses, **members):
     """{"ietf-ip:ipv4": ...} with addresses like "192.0.2.1/24"."""
     return {"ietf-ip:ipv4": {**members, "address": prefixes(addresses)}}

@@ -76,17 +76,14 @@ class Port:
                 data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
         return data
 
-    def expect(self, payload, timeout=DEADLINE):
-        """VLAN ids of the first frame with PAYLOAD, and the payloads that came before it.
-
-        To show that a frame does not arrive, send one after it that does, and expect that one.
-        """
+    def until(self, mark, timeout=DEADLINE):
+        """(VLAN ids, payload) of each frame that came, up to the first with MARK."""
         end = time.monotonic() + timeout
-        before = []
+        found = []
         while True:
             left = end - time.monotonic()
             assert left > 0 and select.select([self.socket], [], [], left)[0], \
-                f"no frame with {payload!r} within {timeout} s, but {before}"
+                f"no frame with {mark!r} within {timeout} s, but {found}"
             data = self.receive()
             if data is None:
                 continue
@@ -94,6 +91,15 @@ class Port:
             head = 12 + 4 * len(vlans)
             if data[head:head + 2] != struct.pack("!H", ETHERTYPE):
                 continue
-            if data[head + 2:].startswith(payload):
-                return vlans, before
-            before.append(data[head + 2:].rstrip(b"\0"))
+            payload = data[head + 2:]
+            if payload.startswith(mark):
+                return [*found, (vlans, mark)]
+            found.append((vlans, payload.rstrip(b"\0")))
+
+    def expect(self, payload, timeout=DEADLINE):
+        """VLAN ids of the first frame with PAYLOAD, and the payloads that came before it.
+
+        To show that a frame does not arrive, send one after it that does, and expect that one.
+        """
+        *before, (vlans, _) = self.until(payload, timeout)
+        return vlans, [data for _, data in before]

@@ -170,6 +170,11 @@ class Namespace:
                         pass
         return value
 
+    def wait_up(self, *names):
+        """Waits until the links have a carrier and know it, which takes them a moment."""
+        return self.wait(lambda: all((link := self.link(name)) and link["operstate"] == "UP"
+                                     for name in names), f"{', '.join(names)} up")
+
     def connect(self, address, port, timeout=DEADLINE):
         """A TCP connection from within the namespace, without Nagle's delay."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET

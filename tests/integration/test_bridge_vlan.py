@@ -1,0 +1,209 @@
+"""VLANs of a bridge, by NETCONF and by RESTCONF: in the datastore, in the kernel, on the wire."""
+
+import contextlib
+import json
+import pathlib
+
+import pytest
+from lxml import etree
+
+from ashlar import config
+from ashlar.frames import Port
+from ashlar.network import differences, run
+
+pytestmark = pytest.mark.guest
+
+PVID = {"PVID", "Egress Untagged"}
+
+# what the kernel is to have afterwards
+MEMBERS = {
+    "p1": {20: set(), 30: set()},
+    "p2": {20: PVID},
+    "p3": {30: PVID},
+    "p4": {},
+    "br0": {30: set()},
+}
+
+
+def change(ports=("p1", "p2", "p3")):
+    """VLAN 20 from the trunk to the second port, VLAN 30 to the third and to the device."""
+    trunk, second, third = ports
+    return config.interfaces(
+        {"name": "br0", "infix-interfaces:bridge": {"vlans": {"vlan": [
+            config.vlan(20, [trunk], [second]), config.vlan(30, [trunk, "br0"], [third])]}}},
+        {"name": second, "infix-interfaces:bridge-port": {"pvid": 20}},
+        {"name": third, "infix-interfaces:bridge-port": {"pvid": 30}})
+
+
+def removal():
+    """The way back from change()."""
+    leaf = {"pvid": [None], "@pvid": {"ietf-netconf:operation": "delete"}}
+    return config.interfaces(
+        {"name": "br0", "infix-interfaces:bridge": {"@operation": "delete"}},
+        {"name": "p2", "infix-interfaces:bridge-port": leaf},
+        {"name": "p3", "infix-interfaces:bridge-port": leaf})
+
+
+def members(net, links=MEMBERS):
+    return {name: net.vlans(name) for name in links}
+
+
+def shown(manager, call, **options):
+    """{vid: (tagged, untagged)} of br0 as <get> or <get-config> tells it through ncclient."""
+    name = "{%s}" % config.namespaces()["infix-interfaces"]
+    subtree = (f'<interfaces xmlns="{config.namespaces()["ietf-interfaces"]}">'
+               "<interface><name>br0</name></interface></interfaces>")
+    reply = getattr(manager, call)(filter=("subtree", subtree), **options)
+    return {int(entry.findtext(f"{name}vid")):
+            tuple(sorted(node.text for node in entry.iterfind(name + kind))
+                  for kind in ("tagged", "untagged"))
+            for entry in etree.fromstring(reply.data_xml.encode()).iter(f"{name}vlan")}
+
+
+def edit(manager, data):
+    manager.edit_config(target="running",
+                        config=f'<config xmlns="{config.NETCONF}">{config.to_xml(data)}</config>')
+
+
+def curl(net, method, path, data=None):
+    """The status that curl gets for a request of RESTCONF."""
+    body = ["-H", "Content-Type: application/yang-data+json", "-d", json.dumps(data)] if data else []
+    return net.run("curl", "-sSk", "-o", "/dev/null", "-w", "%{http_code}", "-X", method,
+                   "-u", f"{config.USER}:{config.PASSWORD}", *body,
+                   f"https://127.0.0.1/restconf/data/{path}")
+
+
+def test_netconf(net, daemon):
+    before = net.dump()
+    with daemon.ncclient() as manager:
+        edit(manager, change())
+        expected = {20: (["p1"], ["p2"]), 30: (["br0", "p1"], ["p3"])}
+        assert shown(manager, "get_config", source="running") == expected
+        assert shown(manager, "get") == expected
+        assert members(net) == MEMBERS
+        bridge = net.link("br0")["linkinfo"]["info_data"]
+        assert (bridge["vlan_filtering"], bridge["vlan_default_pvid"]) == (1, 0)
+
+        edit(manager, removal())
+        assert shown(manager, "get_config", source="running") == {}
+        assert differences(before, net.dump()) == []
+
+
+def test_restconf_does_the_same(net, daemon):
+    before = net.dump()
+    with daemon.ncclient() as manager:
+        edit(manager, change())
+        by_netconf = net.dump()
+        edit(manager, removal())
+
+    assert curl(net, "PATCH", "ietf-interfaces:interfaces", change()) == "204"
+    assert differences(by_netconf, net.dump()) == []
+    for path in "br0/infix-interfaces:bridge", "p2/infix-interfaces:bridge-port/pvid", \
+            "p3/infix-interfaces:bridge-port/pvid":
+        assert curl(net, "DELETE", f"ietf-interfaces:interfaces/interface={path}") == "204"
+    assert differences(before, net.dump()) == []
+
+
+class Wire:
+    """Both ends of every cable of a bridge, and the bridge's own port."""
+
+    def __init__(self, net, stack):
+        self.far = {f"p{number}": stack.enter_context(Port(far, "eth0"))
+                    for number, far in net.far.items()}
+        self.near = {name: stack.enter_context(Port(net, name)) for name in self.far}
+        self.bridge = stack.enter_context(Port(net, "br0"))
+        self.sent = 0
+
+    def send(self, name, vlans=()):
+        """Sends a frame into the port; {where it comes out: its VLAN ids there}."""
+        self.sent += 1
+        payload, mark = f"frame {self.sent}.".encode(), f"mark {self.sent}.".encode()
+        self.far[name].send(payload, vlans)
+        came = {}
+        for other, near in self.near.items():
+            near.send(mark)
+            for ids, data in self.far[other].until(mark):
+                if data == payload:
+                    came[other] = ids
+        self.far["p1"].send(mark, [30])
+        for ids, data in self.bridge.until(mark):
+            if data == payload:
+                came["br0"] = ids
+        return came
+
+
+def test_frames(net, daemon, nc):
+    nc.edit(change())
+    net.wait_up("br0", *net.ports)
+    with contextlib.ExitStack() as stack:
+        wire = Wire(net, stack)
+        assert wire.send("p1", [20]) == {"p2": []}
+        assert wire.send("p1", [30]) == {"p3": [], "br0": [30]}
+        assert wire.send("p2") == {"p1": [20]}
+        assert wire.send("p3") == {"p1": [30], "br0": [30]}
+        # no member, or no PVID
+        assert wire.send("p1") == {}
+        assert wire.send("p1", [40]) == {}
+        assert wire.send("p2", [30]) == {}
+        assert wire.send("p4") == {}
+        assert wire.send("p4", [20]) == {}
+
+
+def test_one_member_at_a_time(net, daemon, nc):
+    """A VLAN that gains and loses ports never lets the others go."""
+    nc.edit(change())
+
+    def member(port, operation):
+        nc.edit(config.interfaces({"name": "br0", "infix-interfaces:bridge": {"vlans": {"vlan": [
+            {"vid": 20, "tagged": port, "@tagged": {"ietf-netconf:operation": operation}}]}}}))
+
+    member("p4", "create")
+    assert net.vlans("p4") == {20: set()}
+    assert members(net, ("p1", "p2", "p3")) == {
+        port: MEMBERS[port] for port in ("p1", "p2", "p3")}
+    member("p4", "delete")
+    assert members(net) == MEMBERS
+
+
+DSA = pathlib.Path("/sys/bus/mdio_bus/drivers/dsa-loop")
+
+
+@pytest.fixture
+def switch(make_net):
+    """A network whose ports lan1 to lan4 are those of a switch that the kernel pretends to have."""
+    net = make_net(ports=0)
+    run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "wire")
+    run("ip", "link", "set", "eth0", "up")
+    try:
+        (DSA / "bind").write_text("fixed-0:1f")
+        net.ports = [f"lan{number}" for number in range(1, 5)]
+        for port in net.ports:
+            run("ip", "link", "set", port, "netns", net.name)
+        yield net
+    finally:
+        (DSA / "unbind").write_text("fixed-0:1f")
+        run("ip", "link", "del", "eth0")
+
+
+def offloaded():
+    """How many VLANs the switch has been told of."""
+    found = json.loads(run("devlink", "-j", "resource", "show", "mdio_bus/fixed-0:1f"))
+    (resource,) = found["resources"]["mdio_bus/fixed-0:1f"]
+    return resource["occ"]
+
+
+def test_ports_of_a_switch(switch, make_daemon):
+    daemon = make_daemon(switch, config.switch(switch.ports)).start()
+    before, told_before = switch.dump(), offloaded()
+    with daemon.local() as session:
+        session.edit(change(("lan1", "lan2", "lan3")))
+        assert members(switch, switch.ports) == {
+            "lan1": {20: set(), 30: set()}, "lan2": {20: PVID}, "lan3": {30: PVID}, "lan4": {}}
+        assert offloaded() > told_before
+        session.edit(config.interfaces(
+            {"name": "br0", "infix-interfaces:bridge": {"@operation": "delete"}},
+            *({"name": name, "infix-interfaces:bridge-port": {
+                "pvid": [None], "@pvid": {"ietf-netconf:operation": "delete"}}}
+              for name in ("lan2", "lan3"))))
+    assert offloaded() == told_before
+    assert differences(before, switch.dump()) == []
