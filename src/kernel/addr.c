@@ -22,7 +22,8 @@
 #define PROTO_RA 2
 #define PROTO_LL 3
 
-#define FOREVER 0xffffffffU
+#define FOREVER	     0xffffffffU
+#define IPV6_MIN_MTU 1280
 
 static size_t addr_size(uint8_t family)
 {
@@ -119,13 +120,22 @@ static int address_encode(struct nl_batch *batch, struct step *step)
 	return 0;
 }
 
+/* As observed, or as it is going to be: a change of the same batch has not been told of yet. */
+static bool has_small_mtu(const char *name)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+	const struct link *wanted = (const struct link *)state_wanted(&object_kind_link, name);
+
+	return (link && link->mtu < IPV6_MIN_MTU) ||
+		(wanted && (wanted->set & (1U << LINK_MTU)) && wanted->mtu < IPV6_MIN_MTU);
+}
+
 static const char *address_explain(const struct step *step, int error)
 {
 	const struct address *address =
 		(const struct address *)(step->want ? step->want : step->have);
-	const struct link *link = have_get(have_all(), &object_kind_link, address->link);
 
-	if (address->family == AF_INET6 && link && link->mtu < 1280)
+	if (address->family == AF_INET6 && has_small_mtu(address->link))
 		return "IPv6 needs an MTU of at least 1280 bytes";
 	switch (error) {
 	case EEXIST:

@@ -135,8 +135,9 @@ static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *ste
 				&steps[0]->err, -ENODEV, NULL, "%s does not exist", vlan->link);
 		return 1;
 	}
-	nlh = nl_batch_begin(
-		batch, nl, removes ? RTM_DELLINK : RTM_SETLINK, 0, steps[0], removes ? ENOENT : 0);
+	/* A port that has left its bridge in this batch has lost its VLANs: EOPNOTSUPP. */
+	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELLINK : RTM_SETLINK, 0, steps[0],
+		removes ? EOPNOTSUPP : 0);
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_BRIDGE;
 	ifi->ifi_index = (int)ifindex;

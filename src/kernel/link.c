@@ -6,8 +6,8 @@
  * so that a restarted daemon still knows which attributes to put back. Alias, port flags and the name in
  * another network namespace need messages of their own behind the one that makes or moves the link.
  *
- * A MAC address that was configured and is not any more goes back to the permanent one; a virtual link has
- * none, so it keeps what it has.
+ * A MAC address that was configured and is not any more goes back to the permanent one, or to that of the
+ * link below or of the ports; the end of a pair has nothing of the kind and keeps what it has.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -158,6 +158,45 @@ static uint32_t default_mtu(const struct link *have)
 	return lower ? lower->mtu : ETH_DATA_LEN;
 }
 
+static bool has_mac(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	return memcmp(mac, none, sizeof(none)) != 0;
+}
+
+/* A bridge that chooses by itself takes the lowest of its ports'. */
+static const uint8_t *lowest_mac(const struct link *bridge)
+{
+	const uint8_t *lowest = bridge->perm_mac;
+	void *const *links;
+	size_t count = have_group(have_all(), &object_kind_link, bridge->object.key, &links);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link *port = links[i];
+
+		if (str_equal(port->master, bridge->object.key) &&
+			(!has_mac(lowest) || memcmp(port->mac, lowest, 6) < 0))
+			lowest = port->mac;
+	}
+	return lowest;
+}
+
+/* What it had when it was made, where that can be told; zero otherwise. */
+static const uint8_t *default_mac(const struct link *have)
+{
+	struct nl *nl = nl_of(have->netns);
+	const char *name = nl ? nl_name_of(nl, have->lower_ifindex) : NULL;
+	const struct link *lower = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+
+	if (has_mac(have->perm_mac))
+		return have->perm_mac;
+	if (have->kind == &link_kind_bridge)
+		return lowest_mac(have);
+	return lower && (have->is_dsa || have->kind == &link_kind_vlan) ? lower->mac
+									: have->perm_mac;
+}
+
 static const struct link_port default_port = {
 	.flood_unicast = true,
 	.flood_multicast = true,
@@ -182,13 +221,6 @@ struct delta {
 	uint32_t group;
 	bool has_group, to_up, to_down;
 };
-
-static bool has_mac(const uint8_t mac[6])
-{
-	static const uint8_t none[6];
-
-	return memcmp(mac, none, sizeof(none)) != 0;
-}
 
 static void compare_flags(struct delta *delta, const struct link *want, const struct link *have)
 {
@@ -229,7 +261,7 @@ static void find_delta(struct delta *delta, const struct link *want, const struc
 	if (up & (1U << LINK_MASTER))
 		delta->master = "";
 	if (up & (1U << LINK_MAC))
-		delta->mac = have->perm_mac;
+		delta->mac = default_mac(have);
 	if (up & (1U << LINK_PORT))
 		delta->port = &default_port;
 	if (up & (1U << LINK_NETNS))
@@ -802,6 +834,7 @@ static enum link_attr attr_of(const struct step *step, uint16_t attribute)
 	case ELOOP:
 		return LINK_MASTER;
 	}
+	attrs &= ~(1U << LINK_ALIAS); /* is taken in any case */
 	for (enum link_attr attr = 0; attr < LINK_ATTRS; attr++) { /* the only one */
 		if (attrs == 1U << attr)
 			return attr;
