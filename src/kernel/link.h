@@ -53,6 +53,27 @@ static inline bool link_is_made(const struct link *link)
  * one: it is given before the link moves, so that there is no moment in which it is not known. */
 #define LINK_ALTNAME "ashlar:"
 
+/* An observed link that is to be as it was is "wanted" by no unit. */
+bool link_is_former(const struct link *want);
+bool link_has_mac(const uint8_t mac[6]);
+
+/* Flags of a port that has just become one. */
+extern const struct link_port link_default_port;
+
+/* What to set: the values of @want, or the defaults for what is given up. */
+struct link_delta {
+	uint32_t attrs; /* those that differ */
+	uint32_t mtu;
+	const char *alias, *master, *netns, *netns_name;
+	const uint8_t *mac;
+	const struct link_port *port;
+	uint32_t group;
+	bool has_group, to_up, to_down;
+};
+/* @was and @have may be NULL; without @have everything that is wanted differs. */
+void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
+	const struct link *have);
+
 /* One message about a link into have; and all there are. */
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);
 int link_dump(struct nl *nl, struct err *err) WARN_UNUSED;

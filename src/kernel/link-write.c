@@ -1,0 +1,573 @@
+/*
+ * Links: the messages that make, change, move and remove them, and the words for what the kernel refuses
+ * without any of its own.
+ *
+ * Alias, port flags and the name in another network namespace need messages of their own behind the one
+ * that makes the link. Numbers of links to be made are chosen here, so that one batch can make a link and
+ * all that refers to it.
+ */
+#include <errno.h>
+#include <linux/if_bridge.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ashlar/map.h"
+#include "ashlar/state.h"
+#include "ashlar/str.h"
+
+#include "link.h"
+
+#define FIRST_INDEX 10001 /* the kernel counts its own numbers from 1 */
+
+/* --- numbers of links to come ------------------------------------------------------------------ */
+
+struct chosen {
+	char name[KERNEL_NAME_MAX];
+	uint32_t ifindex;
+	struct nl *nl;
+};
+
+static struct {
+	struct map chosen; /* name → struct chosen * */
+	uint32_t next;
+} self;
+
+static bool is_taken(uint32_t ifindex)
+{
+	struct nl *nl;
+
+	for (size_t i = 0; (nl = nl_at(i)); i++) {
+		if (nl_index_is_taken(nl, ifindex))
+			return true;
+	}
+	return false;
+}
+
+uint32_t link_choose_index(const char *name, struct nl *nl, uint32_t index)
+{
+	struct chosen *chosen = map_get_str(&self.chosen, name);
+
+	if (!index) {
+		if (self.next < FIRST_INDEX || self.next > INT32_MAX)
+			self.next = FIRST_INDEX;
+		while (is_taken(self.next))
+			self.next++;
+		index = self.next++;
+	}
+	if (!chosen) {
+		chosen = XNEW(struct chosen);
+		snprintf(chosen->name, sizeof(chosen->name), "%s", name);
+		map_put_str(&self.chosen, chosen->name, chosen);
+	}
+	chosen->ifindex = index;
+	chosen->nl = nl;
+	return index;
+}
+
+void link_forget_chosen(void)
+{
+	struct chosen *chosen;
+	size_t at = 0;
+
+	if (!self.chosen.count)
+		return;
+	while ((chosen = map_next(&self.chosen, &at)))
+		free(chosen);
+	map_done(&self.chosen);
+	memset(&self.chosen, 0, sizeof(self.chosen));
+}
+
+uint32_t link_index(const char *name, struct nl **ret_nl)
+{
+	const struct chosen *chosen = map_get_str(&self.chosen, name);
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+
+	if (ret_nl)
+		*ret_nl = chosen ? chosen->nl : nl_of(link ? link->netns : "");
+	return chosen ? chosen->ifindex : link ? link->ifindex : 0;
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+static struct nlmsghdr *begin(struct nl_batch *batch, struct nl *nl, uint16_t type, uint16_t flags,
+	struct step *step, uint32_t ifindex, struct ifinfomsg **ret_ifi)
+{
+	struct nlmsghdr *nlh =
+		nl_batch_begin(batch, nl, type, flags, step, type == RTM_DELLINK ? ENODEV : 0);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_index = (int)ifindex;
+	if (ret_ifi)
+		*ret_ifi = ifi;
+	return nlh;
+}
+
+static int put_master(struct nlmsghdr *nlh, const struct link *want, const struct link *have,
+	const char *master, struct err *err)
+{
+	uint32_t index = *master ? link_index(master, NULL) : 0;
+	const struct link *holder;
+
+	if (*master && !index)
+		return err_set(err, -ENODEV, want->paths[LINK_MASTER], "%s does not exist", master);
+	/* A port of something that others have set up is not to be taken from it. */
+	if (have && *have->master && *master && !link_is_former(want)) {
+		holder = have_get(have_all(), &object_kind_link, have->master);
+		if (holder && !state_wanted(&object_kind_link, have->master) &&
+			!link_is_made(holder))
+			return err_set(err, -EBUSY, want->paths[LINK_MASTER],
+				"%s belongs to %s already, which is not configured here",
+				want->object.key, have->master);
+	}
+	mnl_attr_put_u32(nlh, IFLA_MASTER, index);
+	return 0;
+}
+
+static void put_port(struct nlmsghdr *nlh, const struct link_port *port)
+{
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_UNICAST_FLOOD, port->flood_unicast);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_MCAST_FLOOD, port->flood_multicast);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_BCAST_FLOOD, port->flood_broadcast);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_FAST_LEAVE, port->fast_leave);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_MULTICAST_ROUTER, port->multicast_router);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+}
+
+static void put_kind(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
+{
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, want->kind->name);
+	if (want->kind->put_data) {
+		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		want->kind->put_data(nlh, want, have);
+		mnl_attr_nest_end(nlh, data);
+	}
+	mnl_attr_nest_end(nlh, info);
+}
+
+static void put_altname(struct nl_batch *batch, struct nl *nl, bool removes, struct step *step,
+	const char *key, uint32_t ifindex)
+{
+	struct nlmsghdr *nlh =
+		nl_batch_begin(batch, nl, removes ? RTM_DELLINKPROP : RTM_NEWLINKPROP,
+			removes ? 0 : NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, step,
+			removes ? EINVAL : EEXIST);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	struct nlattr *list = mnl_attr_nest_start(nlh, IFLA_PROP_LIST | NLA_F_NESTED);
+	char name[sizeof(LINK_ALTNAME) + KERNEL_NAME_MAX];
+
+	ifi->ifi_index = (int)ifindex;
+	snprintf(name, sizeof(name), LINK_ALTNAME "%s", key);
+	mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, name);
+	mnl_attr_nest_end(nlh, list);
+	nl_batch_end(batch);
+}
+
+/* Into another namespace, or to another name in the one it is in. */
+static int move(struct nl_batch *batch, struct step *step, const struct link *want, struct nl *from,
+	const struct link_delta *delta, uint32_t ifindex)
+{
+	const char *key = want->object.key;
+	struct nl *to = nl_of(delta->netns);
+	bool renumbers = to && to != from && nl_index_is_taken(to, ifindex);
+	struct nlmsghdr *nlh;
+
+	if (!to)
+		return err_set(&step->err, -ENOENT, want->paths[LINK_NETNS],
+			"network namespace %s does not exist", delta->netns);
+	if (*to->netns)
+		put_altname(batch, from, false, step, key, ifindex);
+	nlh = begin(batch, from, RTM_NEWLINK, 0, step, ifindex, NULL);
+	if (to != from) {
+		ifindex = link_choose_index(key, to, renumbers ? 0 : ifindex);
+		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)to->fd);
+	}
+	if (renumbers)
+		mnl_attr_put_u32(nlh, IFLA_NEW_IFINDEX, ifindex);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, *delta->netns ? delta->netns_name : key);
+	nl_batch_end(batch);
+	if (!*to->netns)
+		put_altname(batch, to, true, step, key, ifindex);
+	return 0;
+}
+
+/* What one message can say; more than the header: is it worth sending? */
+static int put_generic(struct nlmsghdr *nlh, struct ifinfomsg *ifi, const struct link *want,
+	const struct link *have, const struct link_delta *delta, struct err *err)
+{
+	if (delta->attrs & (1U << LINK_MTU))
+		mnl_attr_put_u32(nlh, IFLA_MTU, delta->mtu);
+	if ((delta->attrs & (1U << LINK_MAC)) && link_has_mac(delta->mac))
+		mnl_attr_put(nlh, IFLA_ADDRESS, 6, delta->mac);
+	if (delta->attrs & (1U << LINK_ALIAS))
+		mnl_attr_put_strz(nlh, IFLA_IFALIAS, delta->alias);
+	if (delta->has_group)
+		mnl_attr_put_u32(nlh, IFLA_GROUP, delta->group);
+	if (delta->to_up || delta->to_down) {
+		ifi->ifi_change = IFF_UP;
+		ifi->ifi_flags = delta->to_up ? IFF_UP : 0;
+	}
+	if (have && want->kind && want->kind == have->kind &&
+		want->kind->compare(want, have) == OBJECT_CHANGE)
+		put_kind(nlh, want, have);
+	return delta->attrs & (1U << LINK_MASTER) ? put_master(nlh, want, have, delta->master, err)
+						  : 0;
+}
+
+static bool moves(const struct link_delta *delta, const struct link *have)
+{
+	if (!(delta->attrs & (1U << LINK_NETNS)))
+		return false;
+	return have ? !str_equal(have->netns, delta->netns) ||
+			!str_equal(have->netns_name, delta->netns_name)
+		    : *delta->netns != '\0';
+}
+
+/*
+ * The messages that turn @have (NULL: just made, nothing known) into @want. The port's flags come after it
+ * has its master, and that only where the bridges are. A link that was up and is to be raised with a new
+ * master is raised by its link_up object.
+ */
+static int change(struct nl_batch *batch, struct step *step, const struct link *want,
+	const struct link *was, const struct link *have, struct nl *nl, uint32_t ifindex)
+{
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	struct link_delta delta;
+	bool comes_back;
+	uint32_t empty;
+	int r;
+
+	link_find_delta(&delta, want, was, have);
+	comes_back = moves(&delta, have) && !*delta.netns;
+	if (comes_back) {
+		r = move(batch, step, want, nl, &delta, ifindex);
+		if (r < 0)
+			return r;
+		ifindex = link_index(want->object.key, &nl);
+	}
+	nlh = begin(batch, nl, RTM_NEWLINK, 0, step, ifindex, &ifi);
+	empty = nlh->nlmsg_len;
+	r = put_generic(nlh, ifi, want, have, &delta, &step->err);
+	if (r < 0 || (nlh->nlmsg_len == empty && !ifi->ifi_change))
+		nl_batch_drop(batch);
+	else
+		nl_batch_end(batch);
+	if (r == 0 && (delta.attrs & (1U << LINK_PORT)) && *delta.master) {
+		nlh = begin(batch, nl, RTM_NEWLINK, 0, step, ifindex, NULL);
+		put_port(nlh, delta.port);
+		nl_batch_end(batch);
+	}
+	if (r == 0 && !comes_back && moves(&delta, have))
+		r = move(batch, step, want, nl, &delta, ifindex);
+	return r;
+}
+
+static int make(struct nl_batch *batch, struct step *step, const struct link *want)
+{
+	struct nl *nl = nl_of("");
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	uint32_t ifindex;
+	int r = 0;
+
+	if (!want->kind)
+		return err_set(&step->err, -ENODEV, NULL, "%s does not exist", want->object.key);
+	ifindex = link_choose_index(want->object.key, nl, link_is_former(want) ? want->ifindex : 0);
+	nlh = begin(batch, nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, step, ifindex, &ifi);
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->object.key);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of(want));
+	if (want->set & (1U << LINK_MTU))
+		mnl_attr_put_u32(nlh, IFLA_MTU, want->mtu);
+	if ((want->set & (1U << LINK_MAC)) && link_has_mac(want->mac))
+		mnl_attr_put(nlh, IFLA_ADDRESS, 6, want->mac);
+	if ((want->set & (1U << LINK_MASTER)) && *want->master)
+		r = put_master(nlh, want, NULL, want->master, &step->err);
+	if (r == 0 && want->kind->put_base)
+		r = want->kind->put_base(nlh, want, &step->err);
+	if (r < 0) {
+		nl_batch_drop(batch);
+		return r;
+	}
+	put_kind(nlh, want, NULL);
+	nl_batch_end(batch);
+	return 0;
+}
+
+/* What make() has made: the rest is as the kernel begins it. */
+static struct link fresh_link(const struct link *want)
+{
+	struct link fresh = *want;
+
+	fresh.alias[0] = fresh.netns[0] = fresh.netns_name[0] = '\0';
+	fresh.port = link_default_port;
+	fresh.group = link_mark_of(want);
+	fresh.flags = 0;
+	return fresh;
+}
+
+static int add(struct nl_batch *batch, struct step *step, const struct link *want)
+{
+	const char *key = want->object.key;
+	const struct link *have;
+	struct link fresh;
+	struct nl *nl;
+	uint32_t ifindex;
+	int r;
+
+	if (have_get(have_all(), &object_kind_link, key))
+		nl_batch_flush(batch); /* its removal may be in this batch */
+	have = have_get(have_all(), &object_kind_link, key);
+	if (have && object_kind_link.compare(&want->object, NULL, &have->object) == OBJECT_RECREATE)
+		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
+			"%s is there already, made by others", key);
+	ifindex = link_index(key, &nl);
+	fresh = fresh_link(want);
+	if (ifindex) { /* the other end has made it, with its mark and nothing else */
+		fresh.mtu = ETH_DATA_LEN;
+		fresh.master[0] = '\0';
+		memset(fresh.mac, 0, sizeof(fresh.mac));
+		return change(batch, step, want, NULL,
+			have && have->ifindex == ifindex ? have : &fresh, nl, ifindex);
+	}
+	r = make(batch, step, want);
+	if (r < 0)
+		return r;
+	return change(batch, step, want, NULL, &fresh, nl_of(""), link_index(key, NULL));
+}
+
+/* As it was before it was configured, as far as that is known. */
+static int give_back(struct nl_batch *batch, struct step *step, const struct link *have)
+{
+	struct link want = { .object = { .kind = &object_kind_link, .key = have->object.key } };
+	struct nl *nl = nl_of(have->netns);
+
+	want.flags = have->flags; /* that is the business of link_up */
+	return change(batch, step, &want, NULL, have, nl, have->ifindex);
+}
+
+static int remove_link(struct nl_batch *batch, struct step *step, const struct link *have)
+{
+	const struct link *now = have_get(have_all(), &object_kind_link, have->object.key);
+
+	if (!now || now->ifindex != have->ifindex)
+		return 0; /* went with its other end, or with what it stood on */
+	if (!link_is_made(now))
+		return give_back(batch, step, now);
+	begin(batch, nl_of(now->netns), RTM_DELLINK, 0, step, now->ifindex, NULL);
+	nl_batch_end(batch);
+	return 0;
+}
+
+/* How many steps from the first on remove links that we made, all in one namespace. */
+static size_t count_removals(struct step *const *steps, size_t count)
+{
+	const struct link *first = (const struct link *)steps[0]->have, *link;
+	size_t n = 0;
+
+	for (; n < count && steps[n]->op == STEP_REMOVE; n++) {
+		if (steps[n]->have->kind != &object_kind_link)
+			break;
+		link = have_get(have_all(), &object_kind_link, steps[n]->have->key);
+		if (!link || link->ifindex != ((const struct link *)steps[n]->have)->ifindex ||
+			!link_is_made(link) || !str_equal(link->netns, first->netns))
+			break;
+	}
+	return n;
+}
+
+/* Each deletion waits for a grace period of the kernel's; a whole group waits once. */
+static void remove_together(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	const struct link *link = (const struct link *)steps[0]->have;
+	struct nl *nl = nl_of(link->netns);
+	struct nlmsghdr *nlh;
+
+	for (size_t i = 0; i < count; i++) {
+		link = (const struct link *)steps[i]->have;
+		nlh = nl_batch_begin(batch, nl, RTM_SETLINK, 0, steps[i], ENODEV);
+		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg)))
+			->ifi_index = (int)link->ifindex;
+		mnl_attr_put_u32(nlh, IFLA_GROUP, LINK_DOOMED);
+		nl_batch_end(batch);
+	}
+	nlh = begin(batch, nl, RTM_DELLINK, 0, steps[count - 1], 0, NULL);
+	mnl_attr_put_u32(nlh, IFLA_GROUP, LINK_DOOMED);
+	nl_batch_end(batch);
+}
+
+static int link_encode(struct nl_batch *batch, struct step *step)
+{
+	const struct link *have = (const struct link *)step->have, *now;
+
+	switch (step->op) {
+	case STEP_ADD:
+		return add(batch, step, (const struct link *)step->want);
+	case STEP_CHANGE:
+		now = have_get(have_all(), &object_kind_link, step->want->key);
+		if (!now)
+			return add(batch, step, (const struct link *)step->want);
+		return change(batch, step, (const struct link *)step->want,
+			(const struct link *)step->was, now, nl_of(now->netns), now->ifindex);
+	case STEP_REMOVE:
+		return remove_link(batch, step, have);
+	}
+	return -EINVAL;
+}
+
+static size_t link_encode_run(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	size_t removals = count_removals(steps, count);
+	int r;
+
+	if (removals > 1) {
+		remove_together(batch, steps, removals);
+		return removals;
+	}
+	r = link_encode(batch, steps[0]);
+	if (r == 0 && steps[0]->op == STEP_ADD)
+		steps[0]->is_done = true; /* the other end of a pair may have nothing to be said */
+	if (r < 0 && !steps[0]->error) {
+		steps[0]->error = r;
+		if (!steps[0]->err.code)
+			err_set(&steps[0]->err, r, NULL, "%s", strerror(-r));
+	}
+	return 1;
+}
+
+/* --- words ------------------------------------------------------------------------------------- */
+
+static uint32_t changed_attrs(const struct step *step)
+{
+	const struct link *want = (const struct link *)step->want;
+	struct link_delta delta;
+
+	if (!want)
+		return 0;
+	if (!step->have)
+		return want->set;
+	link_find_delta(
+		&delta, want, (const struct link *)step->was, (const struct link *)step->have);
+	return delta.attrs;
+}
+
+/* A kernel that was built without it says no more than "not supported". */
+static bool lacks_vlan_filtering(const struct link *want)
+{
+	return want && want->kind == &link_kind_bridge && want->bridge.vlan_filtering &&
+		!kernel_can(KERNEL_CAN_VLAN_FILTERING);
+}
+
+static const char *link_explain(const struct step *step, int error)
+{
+	const struct link *want = (const struct link *)step->want;
+	uint32_t attrs = changed_attrs(step);
+
+	switch (error) {
+	case EEXIST:
+		return "an interface of this name is there already";
+	case ENODEV:
+		return "the interface, or what it stands on, does not exist";
+	case EOPNOTSUPP:
+		if (lacks_vlan_filtering(want))
+			return "this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)";
+		return want && want->kind && step->op == STEP_ADD ? want->kind->lacking
+								  : "the interface cannot do this";
+	case ERANGE:
+		return attrs & (1U << LINK_MTU)
+			? "the MTU is outside of what the interface, or the one "
+			  "below it, can do"
+			: NULL;
+	case EADDRNOTAVAIL:
+		return "the interface does not take this MAC address";
+	case EBUSY:
+		return attrs & (1U << LINK_MASTER)
+			? "the interface is in use and cannot be a bridge port"
+			: "the interface is in use";
+	case ELOOP:
+		return "a bridge cannot be a port of a bridge";
+	case EINVAL:
+		return attrs & (1U << LINK_MASTER) ? "the interface cannot be a port of this bridge"
+						   : NULL;
+	default:
+		return NULL;
+	}
+}
+
+static bool is_mtu_out_of_range(const struct step *step, uint32_t attrs)
+{
+	const struct link *want = (const struct link *)step->want;
+	const struct link *have = (const struct link *)step->have;
+
+	return (attrs & (1U << LINK_MTU)) && have &&
+		(want->mtu < have->min_mtu || (have->max_mtu && want->mtu > have->max_mtu));
+}
+
+static enum link_attr attr_of(const struct step *step, uint16_t attribute)
+{
+	uint32_t attrs = changed_attrs(step);
+
+	switch (attribute) {
+	case IFLA_MTU:
+		return LINK_MTU;
+	case IFLA_ADDRESS:
+		return LINK_MAC;
+	case IFLA_IFALIAS:
+		return LINK_ALIAS;
+	case IFLA_MASTER:
+		return LINK_MASTER;
+	case IFLA_NET_NS_FD:
+		return LINK_NETNS;
+	case IFLA_LINKINFO:
+		return step->op == STEP_ADD || !(attrs & (1U << LINK_PORT)) ? LINK_KIND : LINK_PORT;
+	}
+	if (is_mtu_out_of_range(step, attrs))
+		return LINK_MTU;
+	switch (-step->error) {
+	case EOPNOTSUPP:
+		if (lacks_vlan_filtering((const struct link *)step->want))
+			return LINK_KIND;
+		break;
+	case EADDRNOTAVAIL:
+		return LINK_MAC;
+	case ERANGE:
+		return attrs & (1U << LINK_MTU) ? LINK_MTU : LINK_KIND;
+	case EBUSY:
+	case ELOOP:
+		return LINK_MASTER;
+	}
+	attrs &= ~(1U << LINK_ALIAS);				   /* is taken in any case */
+	for (enum link_attr attr = 0; attr < LINK_ATTRS; attr++) { /* the only one */
+		if (attrs == 1U << attr)
+			return attr;
+	}
+	return attrs & (1U << LINK_MASTER) && -step->error == EINVAL ? LINK_MASTER : LINK_ATTRS;
+}
+
+static const char *link_blame(const struct step *step, uint16_t attribute)
+{
+	const struct link *want = (const struct link *)step->want;
+	enum link_attr attr = want ? attr_of(step, attribute) : LINK_ATTRS;
+
+	return attr < LINK_ATTRS ? want->paths[attr] : NULL;
+}
+
+static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK, 0 };
+
+const struct nl_object link_object = {
+	.kind = &object_kind_link,
+	.encode_run = link_encode_run,
+	.types = types,
+	.seen = link_seen,
+	.dump = link_dump,
+	.explain = link_explain,
+	.blame = link_blame,
+};
