@@ -179,8 +179,8 @@ struct container {
 
 	/* Observed only. */
 	enum container_state state;
-	char *status;  /* for people: "running (pid 7)", "ended with status 1; next try in 4 s" … */
-	char *id;      /* of this run, 64 hexadecimal digits; NULL: never started */
+	char *status; /* for people: "running (pid 7)", "ended with status 1; next try in 4 s" … */
+	char *id;     /* of this run, 64 hexadecimal digits; NULL: never started */
 	char *cmdline; /* what was run; NULL: never started */
 	char image_id[IMAGE_DIGEST_MAX];
 	pid_t pid;		      /* 0: not running */
