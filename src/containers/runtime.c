@@ -535,13 +535,9 @@ static int runtime_want(const struct container *want, struct err *err)
 	if (ret < 0)
 		return ret;
 	runtime = runtime_get(name);
-	if (!runtime->intent) {
-		/* Made again while the former one is on its way out: its network is another. */
-		runtime->must_restart = runtime->phase != PHASE_IDLE;
+	/* Wanted again before its end had begun: an undone transaction takes nothing away. */
+	if (runtime->intent ? !runtime->intent->is_enabled : runtime->phase != PHASE_RUNNING)
 		runtime->goal = GOAL_AUTO;
-	} else if (!runtime->intent->is_enabled) {
-		runtime->goal = GOAL_AUTO;
-	}
 	runtime_save_goal(runtime);
 	if (runtime->intent)
 		object_free(&runtime->intent->object);

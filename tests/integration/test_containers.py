@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
@@ -178,6 +179,44 @@ def test_leaves_nothing(site, daemon, nc, make_archive):
 
     until(lambda: not left(), "nothing left on disk")
     assert not differences(before, site.dump())
+
+
+def test_undone_transaction_leaves_it_alone(site, nc, make_archive):
+    nc.edit(config.interfaces({"name": "br0", **config.ipv6("2001:db8::1/64")}))
+    nc.edit(networked(make_archive(), manual=True))
+    act(nc, "start")
+    process = wait_running(nc)
+    refused_by_kernel = config.interfaces({"name": "br0", "ietf-ip:ipv4": {"mtu": 1200}})
+    for change in (
+            {"infix-containers:containers": {"container": [
+                {"name": "web", "@operation": "remove"}]}},
+            container(make_archive(), command="/bin/sleep 1000"),
+            container(make_archive(), volume=[{"name": "data", "target": "/data"}])):
+        with pytest.raises(RpcError, match="1280"):
+            nc.edit({**refused_by_kernel, **change})
+        assert pid(nc) == process
+        wait_page(site, "hello from the container\n")
+    assert pid(nc) == process
+
+
+def test_boot_needs_no_archive(site, daemon, nc, make_archive, tmp_path):
+    image = make_archive(path=tmp_path / "image.tar")
+    nc.edit(networked(image, volume=[{"name": "data", "target": "/data"}]))
+    wait_running(nc)
+    kept = daemon.state_dir / "containers/volumes/web/data/kept"
+    kept.write_text("kept")
+    nc.copy("running", "startup")
+    image.unlink()
+    daemon.stop()
+    end_containers(daemon)
+    for name in "veth0a", "veth0b":
+        subprocess.run(["ip", "-n", site.name, "link", "del", name], capture_output=True)
+    shutil.rmtree(daemon.run_dir / "containers")
+    daemon.reboot()
+    with daemon.local() as again:
+        wait_running(again)
+        wait_page(site, "hello from the container\n")
+    assert kept.read_text() == "kept"
 
 
 def test_actions(site, nc, make_archive):
