@@ -108,23 +108,6 @@ static int one_node(struct err *err, const struct lyd_node *node)
 			      "the body is to hold exactly one data node");
 }
 
-/* libyang 2.1 says where in the body an error is; the client is owed where in the datastore. */
-static void complete_path(const struct lyd_node *parent, struct err *err)
-{
-	_cleanup_free_ char *above = parent ? path_of(parent) : NULL;
-	const char *rest = err->path, *module = parent ? parent->schema->module->name : "";
-	char *whole;
-
-	if (!above || !rest || rest[0] != '/' || str_starts(rest, above))
-		return;
-	rest++;
-	if (str_starts(rest, module) && rest[strlen(module)] == ':')
-		rest += strlen(module) + 1;
-	whole = xasprintf("%s/%s", above, rest);
-	free(err->path);
-	err->path = whole;
-}
-
 /* Parses the one node of the body below making->parent. */
 static int parse_one(struct making *making, struct err *err)
 {
@@ -141,7 +124,7 @@ static int parse_one(struct making *making, struct err *err)
 	ret = format_parse_edit(buf_bytes(&req->body), req->body.length, req->in_format,
 		making->parent, &tree, err);
 	if (ret < 0) {
-		complete_path(making->parent, err);
+		rc_tree_complete_path(making->parent, err);
 		return ret;
 	}
 	if (!making->parent)
@@ -367,13 +350,25 @@ static int make_post(struct making *making, struct err *err)
 /* A key is what its entry is known by: it can be said again, but not be changed. */
 static int put_key(struct making *making, struct err *err)
 {
-	const struct lyd_node *match;
+	const struct rc_uri *uri = &making->req->uri;
+	const struct lyd_node *entry = NULL;
+	int ret = rc_tree_make(uri, uri->step_count - 1, &making->top, &making->parent, err);
 
-	if (rc_tree_find(ds_tree(DS_RUNNING), making->node, &match) == RC_ABSENT)
+	if (ret < 0)
+		return ret;
+	/* Before the body comes below it: a second key would spoil its hash. */
+	if (rc_tree_find(ds_tree(DS_RUNNING), making->parent, &entry) == RC_ABSENT)
 		return refuse_absent(making);
-	if (!str_equal(lyd_get_value(match), lyd_get_value(making->node)))
+	ret = check_match(making, true);
+	if (ret == 0)
+		ret = parse_one(making, err);
+	if (ret == 0)
+		ret = check_identity(making, err);
+	if (ret != 0)
+		return ret;
+	if (!str_equal(node_text(entry, uri->schema->name, NULL), lyd_get_value(making->node)))
 		return err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
-			"the key \"%s\" cannot be changed", making->node->schema->name);
+			"the key \"%s\" cannot be changed", uri->schema->name);
 	rc_reply_status(making->req, NO_CONTENT);
 	return ANSWERED;
 }
@@ -382,16 +377,17 @@ static int make_put(struct making *making, struct err *err)
 {
 	struct rc_request *req = making->req;
 	bool exists;
-	int ret = parse_target(making, err);
+	int ret;
 
+	if (lysc_is_key(req->uri.schema))
+		return put_key(making, err);
+	ret = parse_target(making, err);
 	if (ret < 0)
 		return ret;
 	exists = find(making->node) != RC_ABSENT;
 	ret = check_match(making, exists);
 	if (ret == 0 && making->parent && find(making->parent) == RC_ABSENT)
 		ret = refuse_absent(making);
-	if (ret == 0 && lysc_is_key(making->node->schema))
-		ret = put_key(making, err);
 	if (ret == 0)
 		ret = set_operation(making->node, req->is_create_only ? "create" : "replace", err);
 	req->done_status = exists ? NO_CONTENT : CREATED;
@@ -417,16 +413,17 @@ static int set_merge(struct lyd_node *node, struct err *err)
 static int make_patch(struct making *making, struct err *err)
 {
 	enum rc_presence presence;
-	int ret = parse_target(making, err);
+	int ret;
 
+	if (lysc_is_key(making->req->uri.schema))
+		return put_key(making, err);
+	ret = parse_target(making, err);
 	if (ret < 0)
 		return ret;
 	presence = find(making->node);
 	ret = check_match(making, presence != RC_ABSENT);
 	if (ret == 0 && presence == RC_ABSENT)
 		ret = refuse_absent(making);
-	if (ret == 0 && lysc_is_key(making->node->schema))
-		ret = put_key(making, err);
 	making->req->done_status = NO_CONTENT;
 	return ret == 0 ? set_merge(making->node, err) : ret;
 }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/str.h"
+
 #include "rc-tree.h"
 
 static int make_node(const struct rc_uri *uri, const struct rc_step *step, struct lyd_node *parent,
@@ -81,4 +83,55 @@ enum rc_presence rc_tree_find(
 	return node->schema->nodetype == LYS_CONTAINER && !(node->schema->flags & LYS_PRESENCE)
 		? RC_IMPLIED
 		: RC_ABSENT;
+}
+
+/* Behind the predicate that begins at @at. */
+static const char *skip_predicate(const char *at)
+{
+	char quote = '\0';
+
+	for (; *at && (quote || *at != ']'); at++) {
+		if (quote && *at == quote)
+			quote = '\0';
+		else if (!quote && (*at == '\'' || *at == '"'))
+			quote = *at;
+	}
+	return *at ? at + 1 : at;
+}
+
+/* What @path has behind @above, whose predicates it may leave out; NULL if it lies elsewhere. */
+static const char *path_behind(const char *path, const char *above)
+{
+	while (*above) {
+		if (*above == *path) {
+			above++;
+			path++;
+		} else if (*above == '[') {
+			above = skip_predicate(above);
+		} else {
+			return NULL;
+		}
+	}
+	return !*path || *path == '/' ? path : NULL;
+}
+
+void rc_tree_complete_path(const struct lyd_node *parent, struct err *err)
+{
+	_cleanup_free_ char *above = parent ? path_of(parent) : NULL;
+	const char *module = parent ? parent->schema->module->name : "", *rest;
+	char *whole;
+
+	if (!above || !err->path || err->path[0] != '/')
+		return;
+	rest = path_behind(err->path, above);
+	if (rest) {
+		whole = xasprintf("%s%s", above, rest);
+	} else {
+		rest = err->path + 1;
+		if (str_starts(rest, module) && rest[strlen(module)] == ':')
+			rest += strlen(module) + 1;
+		whole = xasprintf("%s/%s", above, rest);
+	}
+	free(err->path);
+	err->path = whole;
 }

@@ -24,4 +24,10 @@ enum rc_presence {
 enum rc_presence rc_tree_find(const struct lyd_node *tree, const struct lyd_node *node,
 	const struct lyd_node **ret_match);
 
+/*
+ * Makes the path of an error in what was parsed below @parent (NULL: nothing to do) the path in the
+ * datastore: libyang gives that, or the schema's, or 2.1 begins where the text begins.
+ */
+void rc_tree_complete_path(const struct lyd_node *parent, struct err *err);
+
 #endif
