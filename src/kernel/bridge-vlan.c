@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/if_bridge.h>
+#include <linux/neighbour.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +15,9 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
-#include "kernel-private.h"
+#include "link.h"
+
+#define FLUSH_FROM 32 /* VLANs that a port loses */
 
 void bridge_vlan_key(char *key, const char *link, uint16_t vid)
 {
@@ -57,6 +60,17 @@ static size_t bridge_vlan_groups(const struct object *have, const char **ret_nam
 	return 1;
 }
 
+/* The VLANs in a bridge of ours are ours. */
+static enum object_owner bridge_vlan_owner(const struct object *have)
+{
+	const struct bridge_vlan *vlan = (const struct bridge_vlan *)have;
+	const struct link *link = have_get(have_all(), &object_kind_link, vlan->link);
+
+	if (link && *link->master)
+		link = have_get(have_all(), &object_kind_link, link->master);
+	return link && link_is_made(link) ? OBJECT_OURS : OBJECT_FOREIGN;
+}
+
 const struct object_kind object_kind_bridge_vlan = {
 	.name = "bridge-vlan",
 	.rank = KERNEL_RANK_BRIDGE_VLAN,
@@ -66,6 +80,7 @@ const struct object_kind object_kind_bridge_vlan = {
 	.order = bridge_vlan_order,
 	.is_removed_last = true,
 	.describe = bridge_vlan_describe,
+	.owner = bridge_vlan_owner,
 	.groups = bridge_vlan_groups,
 };
 
@@ -115,6 +130,54 @@ static bool is_bridge(const char *name)
 	return link && link->kind == &link_kind_bridge;
 }
 
+/* Do the steps from @steps on remove all VLANs that the link has? *ret_n: those of this link. */
+static bool removes_all(struct step *const *steps, size_t count, size_t *ret_n)
+{
+	const char *name = vlan_of(steps[0])->link;
+	void *const *all;
+	size_t n = 0;
+
+	while (n < count && steps[n]->op == STEP_REMOVE &&
+		steps[n]->have->kind == &object_kind_bridge_vlan &&
+		str_equal(vlan_of(steps[n])->link, name))
+		n++;
+	*ret_n = n;
+	return n == have_group(have_all(), &object_kind_bridge_vlan, name, &all);
+}
+
+/*
+ * For each VLAN that leaves a port, the kernel walks the whole forwarding database, which holds the port's
+ * own address once a VLAN: a port that loses many gives those up first, and all such ports before the first
+ * VLAN goes. A kernel that cannot (before 5.19) takes longer.
+ */
+static void flush_own_addresses(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	size_t n;
+
+	if (nl_batch_mark(batch))
+		return; /* those of this call were looked at */
+	for (size_t i = 0; i < count && steps[i]->op == STEP_REMOVE &&
+		steps[i]->have->kind == &object_kind_bridge_vlan;
+		i += n) {
+		bool all = removes_all(steps + i, count - i, &n);
+		struct nl *nl;
+		uint32_t ifindex = link_index(vlan_of(steps[i])->link, &nl);
+		struct nlmsghdr *nlh;
+		struct ndmsg *ndm;
+
+		if (!all || n < FLUSH_FROM || !ifindex)
+			continue;
+		nlh = nl_batch_begin(batch, nl, RTM_DELNEIGH, NLM_F_BULK, steps[i], NL_ANY_ERROR);
+		ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+		ndm->ndm_family = AF_BRIDGE;
+		ndm->ndm_ifindex = (int)ifindex;
+		ndm->ndm_flags = NTF_MASTER;
+		ndm->ndm_state = NUD_PERMANENT;
+		mnl_attr_put_u16(nlh, NDA_NDM_STATE_MASK, NUD_PERMANENT);
+		nl_batch_end(batch);
+	}
+}
+
 static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
 	const struct bridge_vlan *vlan = vlan_of(steps[0]);
@@ -135,6 +198,8 @@ static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *ste
 				&steps[0]->err, -ENODEV, NULL, "%s does not exist", vlan->link);
 		return 1;
 	}
+	if (removes)
+		flush_own_addresses(batch, steps, count);
 	/* A port that has left its bridge in this batch has lost its VLANs: EOPNOTSUPP. */
 	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELLINK : RTM_SETLINK, 0, steps[0],
 		removes ? EOPNOTSUPP : 0);
@@ -172,6 +237,25 @@ static const char *bridge_vlan_explain(const struct step *step, int error)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/* A port has one; setting another takes it from the old one without a word. */
+static void take_pvid(struct nl *nl, const char *name, uint16_t vid)
+{
+	void *const *all;
+	size_t count = have_group(have_all(), &object_kind_bridge_vlan, name, &all);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct bridge_vlan *vlan = all[i];
+		struct bridge_vlan *copy;
+
+		if (!vlan->is_pvid || vlan->vid == vid)
+			continue;
+		copy = object_copy(&vlan->object);
+		copy->is_pvid = false;
+		watch_put(nl, &copy->object);
+		return;
+	}
+}
+
 static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags)
 {
 	char key[BRIDGE_VLAN_KEY_MAX];
@@ -183,6 +267,8 @@ static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t fl
 	vlan->vid = vid;
 	vlan->is_untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED;
 	vlan->is_pvid = flags & BRIDGE_VLAN_INFO_PVID;
+	if (vlan->is_pvid)
+		take_pvid(nl, name, vid);
 	watch_put(nl, &vlan->object);
 }
 

@@ -77,6 +77,12 @@ static bool netns_vanishes(const struct object *have)
 	return false;
 }
 
+/* The directory is ours alone. */
+static enum object_owner netns_owner(const struct object *have)
+{
+	return OBJECT_OURS;
+}
+
 const struct object_kind object_kind_netns = {
 	.name = "netns",
 	.rank = KERNEL_RANK_NETNS,
@@ -86,6 +92,7 @@ const struct object_kind object_kind_netns = {
 	.vanishes = netns_vanishes,
 	.is_removed_last = true,
 	.describe = netns_describe,
+	.owner = netns_owner,
 };
 
 /* --- life of one ------------------------------------------------------------------------------- */

@@ -253,7 +253,7 @@ struct nl_batch {
 	struct message *messages;
 	size_t count, room;
 	uint32_t first_seq;
-	bool has_failed;
+	bool has_failed, is_marked;
 };
 
 struct nl_batch *nl_batch_new(void)
@@ -271,6 +271,14 @@ void nl_batch_free(struct nl_batch *batch)
 	free(batch->messages);
 	free(batch->data);
 	free(batch);
+}
+
+bool nl_batch_mark(struct nl_batch *batch)
+{
+	bool was = batch->is_marked;
+
+	batch->is_marked = true;
+	return was;
 }
 
 bool nl_batch_failed(const struct nl_batch *batch)
@@ -348,8 +356,9 @@ static void fail_step(
 {
 	struct step *step = message->step;
 	const char *ours = extack && extack->text ? NULL : nl_explain(step, error);
-	_cleanup_free_ char *text = ours ? xasprintf("%s (%s)", ours, strerror(error)) :
-		xstrdup(extack && extack->text ? extack->text : strerror(error));
+	_cleanup_free_ char *text = ours
+		? xasprintf("%s (%s)", ours, strerror(error))
+		: xstrdup(extack && extack->text ? extack->text : strerror(error));
 	const char *path;
 
 	batch->has_failed = true;
@@ -381,7 +390,7 @@ static bool take_answer(struct nl_batch *batch, const struct nlmsghdr *nlh)
 	message = &batch->messages[index];
 	message->is_answered = true;
 	parse_extack(nlh, &extack);
-	if (error->error && -error->error != message->ignored)
+	if (error->error && -error->error != message->ignored && message->ignored != NL_ANY_ERROR)
 		fail_step(batch, message, -error->error, &extack);
 	else if (!error->error && extack.text)
 		log_debug("nl", "the kernel warns: %s", extack.text);

@@ -42,13 +42,15 @@ struct nl *nl_at(size_t index);
 
 /* --- modifying -------------------------------------------------------------------------------- */
 
+#define NL_ANY_ERROR (-1)
+
 struct nl_batch *nl_batch_new(void);
 void nl_batch_free(struct nl_batch *batch);
 /*
  * Begins a message in @nl (another namespace than the messages before: those are flushed first) for
  * @step. The family header (ifinfomsg …) comes by mnl_nlmsg_put_extra_header(), attributes by
- * mnl_attr_put*(); at most NL_MESSAGE_BYTES. Errors @ignored (positive errno, 0: none) count as success:
- * ENODEV when removing. NLM_F_REQUEST is added.
+ * mnl_attr_put*(); at most NL_MESSAGE_BYTES. Errors @ignored (positive errno, 0: none, NL_ANY_ERROR) count
+ * as success: ENODEV when removing. NLM_F_REQUEST is added.
  */
 struct nlmsghdr *nl_batch_begin(struct nl_batch *batch, struct nl *nl, uint16_t type,
 	uint16_t flags, struct step *step, int ignored);
@@ -60,6 +62,8 @@ void nl_batch_end(struct nl_batch *batch);
 void nl_batch_flush(struct nl_batch *batch);
 /* Has a step of this batch failed so far? (Only known after a flush.) */
 bool nl_batch_failed(const struct nl_batch *batch);
+/* Whether the batch was marked before; marks it, for the one who needs to know what it has done. */
+bool nl_batch_mark(struct nl_batch *batch);
 /* Counts one modification made by other means (a sysctl). */
 void nl_count_change(void);
 
@@ -108,7 +112,7 @@ struct nl_object {
 	/* One message into have. @is_event: it tells of a change, not of a state asked for. */
 	void (*seen)(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);
 	/* Asks for all there is in a namespace (seen() is called for each by nl_request()); what was not
-	 * seen again is removed from have by the caller: see watch.c. */
+	 * seen again is removed from have by the caller: see watch.c. May be NULL. */
 	int (*dump)(struct nl *nl, struct err *err);
 	const char *(*explain)(const struct step *step, int error);	   /* may be NULL */
 	const char *(*blame)(const struct step *step, uint16_t attribute); /* may be NULL */

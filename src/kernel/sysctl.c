@@ -7,6 +7,7 @@
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/netconf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
-#include "kernel-private.h"
+#include "link.h"
 
 struct knob {
 	const char *name; /* file name */
@@ -35,12 +36,21 @@ static const struct knob knobs[SYSCTL_KNOBS] = {
 	[SYSCTL_IPV6_MTU] = { "mtu", AF_INET6, DEVCONF_MTU6 },
 };
 
+#define ALL "all"
+
 static uint32_t defaults[SYSCTL_KNOBS];
 
 void sysctl_key(char *key, const char *link, enum sysctl_knob knob)
 {
 	snprintf(key, SYSCTL_KEY_MAX, "%s %s/%s", link,
 		knobs[knob].family == AF_INET ? "ipv4" : "ipv6", knobs[knob].name);
+}
+
+static uint32_t default_of(const char *link, enum sysctl_knob knob)
+{
+	const struct link *observed = have_get(have_all(), &object_kind_link, link);
+
+	return knob == SYSCTL_IPV6_MTU && observed ? observed->mtu : defaults[knob];
 }
 
 static enum object_diff sysctl_compare(
@@ -59,13 +69,33 @@ static void sysctl_describe(const struct object *object, char *text, size_t size
 		knobs[sysctl->knob].name, sysctl->link);
 }
 
+/* The knob for all interfaces turns that of each: it comes first. */
+static int sysctl_order(const struct object *a, const struct object *b)
+{
+	return str_equal(((const struct sysctl *)b)->link, ALL) -
+		str_equal(((const struct sysctl *)a)->link, ALL);
+}
+
+/* On an interface of ours, what is not as the kernel makes it is our doing. */
+static enum object_owner sysctl_owner(const struct object *have)
+{
+	const struct sysctl *sysctl = (const struct sysctl *)have;
+	const struct link *link = have_get(have_all(), &object_kind_link, sysctl->link);
+
+	return link && link->is_ours && sysctl->value != default_of(sysctl->link, sysctl->knob)
+		? OBJECT_OURS
+		: OBJECT_FOREIGN;
+}
+
 const struct object_kind object_kind_sysctl = {
 	.name = "sysctl",
 	.rank = KERNEL_RANK_SYSCTL,
 	.size = sizeof(struct sysctl),
 	.target = &kernel_target,
 	.compare = sysctl_compare,
+	.order = sysctl_order,
 	.describe = sysctl_describe,
+	.owner = sysctl_owner,
 };
 
 /* --- files ------------------------------------------------------------------------------------ */
@@ -98,13 +128,6 @@ static int write_knob(const char *link, enum sysctl_knob knob, uint32_t value)
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
-
-static uint32_t default_of(const char *link, enum sysctl_knob knob)
-{
-	const struct link *observed = have_get(have_all(), &object_kind_link, link);
-
-	return knob == SYSCTL_IPV6_MTU && observed ? observed->mtu : defaults[knob];
-}
 
 static void put(const char *link, enum sysctl_knob knob, uint32_t value)
 {
@@ -151,7 +174,8 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 	if (r == -ENOENT && sysctl->knob == SYSCTL_IPV6_DISABLE)
 		return err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, NULL,
 			"there is no IPv6 on this interface: the kernel has none, or the MTU is "
-			"below 1280 (%s)", strerror(-r));
+			"below 1280 (%s)",
+			strerror(-r));
 	if (r < 0)
 		return err_tagged(&step->err, ERR_TAG_OPERATION_FAILED, NULL, "%s",
 			r == -ENOENT ? "this kernel or this interface does not have it"
@@ -161,10 +185,22 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 		have_remove(&object_kind_sysctl, sysctl->object.key);
 	else
 		put(sysctl->link, sysctl->knob, value);
-	return 0;
+	/* Those of the interfaces have changed with it, and nobody is told. */
+	return str_equal(sysctl->link, ALL) ? link_dump(nl_of(""), &step->err) : 0;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
+
+static void take_value(const char *name, enum sysctl_knob knob, uint32_t value)
+{
+	char key[SYSCTL_KEY_MAX];
+
+	sysctl_key(key, name, knob);
+	if (value != default_of(name, knob) || state_wanted(&object_kind_sysctl, key))
+		put(name, knob, value);
+	else
+		have_remove(&object_kind_sysctl, key);
+}
 
 static void take_values(const char *name, const struct nlattr *conf, int family)
 {
@@ -173,17 +209,12 @@ static void take_values(const char *name, const struct nlattr *conf, int family)
 
 	for (enum sysctl_knob knob = 0; knob < SYSCTL_KNOBS; knob++) {
 		unsigned index = knobs[knob].devconf - (family == AF_INET ? 1 : 0);
-		char key[SYSCTL_KEY_MAX];
 		uint32_t value;
 
 		if (knobs[knob].family != family || index >= count)
 			continue;
 		memcpy(&value, values + index, sizeof(value));
-		sysctl_key(key, name, knob);
-		if (value != default_of(name, knob) || state_wanted(&object_kind_sysctl, key))
-			put(name, knob, value);
-		else
-			have_remove(&object_kind_sysctl, key);
+		take_value(name, knob, value);
 	}
 }
 
@@ -202,6 +233,40 @@ void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_s
 				take_values(name, attr, of);
 		}
 	}
+}
+
+/* Forwarding is the one knob whose change by others is told of. */
+static void sysctl_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
+{
+	const struct netconfmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+	const char *name = NULL;
+	struct link *link;
+	int value = -1;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) ||
+		(msg->ncm_family != AF_INET && msg->ncm_family != AF_INET6))
+		return;
+	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
+			continue;
+		if (type == NETCONFA_IFINDEX)
+			name = nl_name_of(nl, mnl_attr_get_u32(attr));
+		else if (type == NETCONFA_FORWARDING)
+			value = (int)mnl_attr_get_u32(attr);
+	}
+	link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+	if (!link || value < 0)
+		return;
+	if (msg->ncm_family == AF_INET)
+		link->ipv4_forwarding = value;
+	else
+		link->ipv6_forwarding = value;
+	take_value(name,
+		msg->ncm_family == AF_INET ? SYSCTL_IPV4_FORWARDING : SYSCTL_IPV6_FORWARDING,
+		(uint32_t)value);
 }
 
 void sysctl_link_gone(const char *name)
@@ -230,7 +295,8 @@ static const struct {
 
 int sysctl_init(struct err *err)
 {
-	for (enum sysctl_knob knob = 0; knob < SYSCTL_KNOBS; knob++)
+	/* Who configures no forwarding wants none, whatever the device began with. */
+	for (enum sysctl_knob knob = SYSCTL_IPV6_DISABLE; knob < SYSCTL_KNOBS; knob++)
 		(void)read_knob(
 			"default", knob, &defaults[knob]); /* a kernel without IPv6 has none */
 	for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
@@ -251,7 +317,11 @@ void sysctl_done(void)
 	memset(defaults, 0, sizeof(defaults));
 }
 
+static const uint16_t types[] = { RTM_NEWNETCONF, 0 };
+
 const struct nl_object sysctl_object = {
 	.kind = &object_kind_sysctl,
 	.encode = sysctl_encode,
+	.types = types,
+	.seen = sysctl_seen,
 };

@@ -25,6 +25,8 @@ static const unsigned groups[] = {
 	RTNLGRP_IPV6_IFADDR,
 	RTNLGRP_IPV4_ROUTE,
 	RTNLGRP_IPV6_ROUTE,
+	RTNLGRP_IPV4_NETCONF,
+	RTNLGRP_IPV6_NETCONF,
 	RTNLGRP_BRVLAN,
 };
 
@@ -33,6 +35,7 @@ static const struct nl_object *const in_dump_order[] = {
 	&address_object,
 	&bridge_vlan_object,
 	&route_object,
+	&sysctl_object,
 };
 
 /* Which objects of a namespace the dump that runs has seen. */
@@ -175,6 +178,8 @@ int watch_dump(struct nl *nl, struct err *err)
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(in_dump_order); i++) {
 		const struct nl_object *object = in_dump_order[i];
 
+		if (!object->dump)
+			continue; /* comes with the links */
 		dumping.nl = nl;
 		r = object->dump(nl, err);
 		if (r == 0)

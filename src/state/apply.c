@@ -19,8 +19,8 @@
 #include "plan.h"
 
 #define ROUNDS_MAX 8
-#define TRIES_MAX  2	/* times the device may take a step that has no effect */
-#define GATHER_MAX 4096 /* steps handed to a target at once */
+#define TRIES_MAX  2	 /* times the device may take a step that has no effect */
+#define GATHER_MAX 65536 /* steps handed to a target at once */
 
 struct run {
 	struct plan *first;		 /* the caller's */
@@ -37,7 +37,7 @@ struct run {
 	bool moved;	 /* this round did something */
 	bool is_waiting; /* for apply_resume() */
 	struct step **gathered;
-	size_t gathered_count;
+	size_t gathered_count, gathered_room;
 	struct list node;
 };
 
@@ -140,8 +140,6 @@ static void gather(struct run *run)
 	const struct target *target = NULL;
 	size_t count = 0;
 
-	if (!run->gathered)
-		run->gathered = xcalloc(GATHER_MAX, sizeof(*run->gathered));
 	for (size_t i = run->at; i < run->plan->count && count < GATHER_MAX; i++) {
 		struct step *step = &run->plan->steps[i]->step;
 		const struct object_kind *kind = object_of(step)->kind;
@@ -151,6 +149,7 @@ static void gather(struct run *run)
 		if (run->plan->steps[i]->wanted && run->plan->steps[i]->wanted->tries >= TRIES_MAX)
 			break;
 		target = kind->target;
+		ARRAY_GROW(run->gathered, count, run->gathered_room);
 		run->gathered[count++] = step;
 	}
 	run->gathered_count = count;
@@ -342,4 +341,9 @@ void apply_resume(void)
 		if (run->is_waiting)
 			loop_task_schedule(run->task);
 	}
+}
+
+bool apply_is_running(void)
+{
+	return !list_empty(&runs);
 }
