@@ -36,8 +36,8 @@ static size_t identifier_size(const char *at)
 }
 
 /* One api-identifier below @parent: its element, and what it means in the schema. */
-static int parse_identifier(struct parser *parser, struct filter **parent,
-	const struct lysc_node **schema)
+static int parse_identifier(
+	struct parser *parser, struct filter **parent, const struct lysc_node **schema)
 {
 	const struct lys_module *module = NULL;
 	const struct lysc_node *const *schemas;

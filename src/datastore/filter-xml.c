@@ -69,7 +69,8 @@ static const char *uri_of(const struct reader *reader, const char *prefix, size_
 		if (!strncmp(binding->prefix, prefix, size) && !binding->prefix[size])
 			return binding->uri;
 	}
-	return size == 3 && !memcmp(prefix, "xml", 3) ? "http://www.w3.org/XML/1998/namespace" : NULL;
+	return size == 3 && !memcmp(prefix, "xml", 3) ? "http://www.w3.org/XML/1998/namespace"
+						      : NULL;
 }
 
 static const struct lys_module *module_of_uri(const char *uri)
@@ -79,8 +80,8 @@ static const struct lys_module *module_of_uri(const char *uri)
 
 static bool is_declaration(const struct xml_attribute *attribute)
 {
-	return attribute->prefix.size ? xml_text_is(attribute->prefix, "xmlns") :
-					xml_text_is(attribute->name, "xmlns");
+	return attribute->prefix.size ? xml_text_is(attribute->prefix, "xmlns")
+				      : xml_text_is(attribute->name, "xmlns");
 }
 
 static int declare(struct reader *reader, struct err *err)
@@ -94,7 +95,8 @@ static int declare(struct reader *reader, struct err *err)
 			return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
 				"a filter declares at most %u namespaces at once", BINDINGS_MAX);
 		reader->bindings[reader->binding_count++] = (struct binding){
-			.prefix = attribute->prefix.size ? xml_text_dup(attribute->name) : xstrdup(""),
+			.prefix = attribute->prefix.size ? xml_text_dup(attribute->name)
+							 : xstrdup(""),
 			.uri = xml_text_decode(attribute->value, true),
 		};
 	}
@@ -177,8 +179,8 @@ static int start_element(struct reader *reader, struct err *err)
 
 static bool is_name_char(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-		c == '-' || c == '.' || (unsigned char)c >= 0x80;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+		c == '_' || c == '-' || c == '.' || (unsigned char)c >= 0x80;
 }
 
 /*
@@ -262,9 +264,9 @@ static int add_text(struct reader *reader, struct err *err)
 	_cleanup_free_ char *decoded = NULL;
 
 	if (!text)
-		return xml_text_is_blank(reader->xml->text) ?
-			0 :
-			err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the filter has text");
+		return xml_text_is_blank(reader->xml->text)
+			? 0
+			: err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the filter has text");
 	if (reader->xml->is_cdata)
 		return buf_append(text, reader->xml->text.at, reader->xml->text.size);
 	decoded = xml_text_decode(reader->xml->text, false);
@@ -277,7 +279,8 @@ int ds_parse_filter(const char *text, size_t size, struct ds_filter **ret_filter
 	int event;
 
 	if (!xml_is_text(text, size))
-		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the filter is no XML text");
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the filter is no XML text");
 	reader = XNEW(struct reader);
 	reader->filter = filter_new();
 	reader->xml = XNEW(struct xml);

@@ -105,8 +105,8 @@ static void add_schemas(struct ds_filter *filter, struct filter *element,
 	}
 }
 
-size_t filter_schemas(struct ds_filter *filter, struct filter *element, const struct lysc_node *parent,
-	const struct lysc_node *const **ret_schemas)
+size_t filter_schemas(struct ds_filter *filter, struct filter *element,
+	const struct lysc_node *parent, const struct lysc_node *const **ret_schemas)
 {
 	const struct lys_module *module;
 	uint32_t at = 0;
@@ -166,8 +166,8 @@ static bool touches_on_way(struct ds_filter *filter, struct filter *element,
 		if (lysc_is_key(way[0]) || !filter_names(child, way[0]))
 			continue;
 		if (selects_all(child) ||
-			(count > 1 ? touches_on_way(filter, child, way + 1, count - 1, except) :
-				     touches_below(filter, child, way[0], except)))
+			(count > 1 ? touches_on_way(filter, child, way + 1, count - 1, except)
+				   : touches_below(filter, child, way[0], except)))
 			return true;
 	}
 	return false;
@@ -201,7 +201,8 @@ static bool has_prefixes(const struct lysc_type *type)
 	case LY_TYPE_LEAFREF:
 		return has_prefixes(((const struct lysc_type_leafref *)type)->realtype);
 	case LY_TYPE_UNION:
-		LY_ARRAY_FOR (members->types, i) {
+		LY_ARRAY_FOR(members->types, i)
+		{
 			if (has_prefixes(members->types[i]))
 				return true;
 		}
@@ -215,7 +216,8 @@ static const char *canonize(
 	struct ds_filter *filter, const struct lysc_node *schema, const char *value)
 {
 	const char *canonical = NULL, *copy = NULL;
-	LY_ERR rc = lyd_value_validate(yang_ctx(), schema, value, strlen(value), NULL, NULL, &canonical);
+	LY_ERR rc = lyd_value_validate(
+		yang_ctx(), schema, value, strlen(value), NULL, NULL, &canonical);
 
 	if (rc == LY_SUCCESS || rc == LY_EINCOMPLETE)
 		copy = arena_strdup(filter->arena, canonical);
@@ -253,9 +255,8 @@ static const char *canonical_value(
 static bool has_attributes(const struct filter *element, const struct lyd_node *node)
 {
 	for (const struct filter_attribute *want = element->attributes; want; want = want->next) {
-		const struct lyd_meta *meta = want->module ?
-			lyd_find_meta(node->meta, want->module, want->name) :
-			NULL;
+		const struct lyd_meta *meta =
+			want->module ? lyd_find_meta(node->meta, want->module, want->name) : NULL;
 
 		if (!meta || !str_equal(lyd_get_meta_value(meta), want->value))
 			return false;
@@ -291,7 +292,8 @@ static bool test_holds(struct ds_filter *filter, struct filter *test, const stru
 			if (!value)
 				continue;
 		}
-		(void)lyd_find_sibling_val(first, schemas[i], value, value ? strlen(value) : 0, &match);
+		(void)lyd_find_sibling_val(
+			first, schemas[i], value, value ? strlen(value) : 0, &match);
 		for (const struct lyd_node *node = match; node; node = next_instance(node)) {
 			if (is_readable(access, node) &&
 				filter_match(filter, test, node, access) == FILTER_ALL)
@@ -307,8 +309,7 @@ static bool tests_hold(struct ds_filter *filter, const struct filter *element,
 	const struct lyd_node *first, const struct lysc_node *parent, const struct access *access)
 {
 	for (struct filter *child = element->children; child; child = child->next) {
-		if (child->is_test &&
-			(!first || !test_holds(filter, child, first, parent, access)))
+		if (child->is_test && (!first || !test_holds(filter, child, first, parent, access)))
 			return false;
 	}
 	return true;
@@ -320,9 +321,9 @@ enum filter_match filter_match(struct ds_filter *filter, struct filter *element,
 	if (element->attributes && !has_attributes(element, node))
 		return FILTER_NONE;
 	if (element->value) {
-		const char *value = node->schema->nodetype & LYD_NODE_TERM ?
-			canonical_value(filter, element, node->schema) :
-			NULL;
+		const char *value = node->schema->nodetype & LYD_NODE_TERM
+			? canonical_value(filter, element, node->schema)
+			: NULL;
 
 		return value && str_equal(value, lyd_get_value(node)) ? FILTER_ALL : FILTER_NONE;
 	}

@@ -34,10 +34,10 @@ struct filter {
 	const char *json_value; /* the same with module names as prefixes; NULL: not different */
 	const struct lys_module *value_module; /* of an identity without prefix; may be NULL */
 	struct filter_attribute *attributes;
-	bool is_test;	/* its siblings are selected only if such a node exists */
-	bool is_output; /* what it matches is selected */
-	bool is_field;	/* of RFC 8040 fields: depth begins anew below it */
-	bool is_target; /* of a path: the data resource */
+	bool is_test;		     /* its siblings are selected only if such a node exists */
+	bool is_output;		     /* what it matches is selected */
+	bool is_field;		     /* of RFC 8040 fields: depth begins anew below it */
+	bool is_target;		     /* of a path: the data resource */
 	bool has_tests, has_outputs; /* among the children; outputs: ones that are no tests */
 	struct filter *children, *last, *next;
 

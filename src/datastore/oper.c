@@ -39,8 +39,8 @@ struct read {
 	struct access *access;
 	struct ds_filter *filter; /* NULL: everything */
 	bool is_own_filter;
-	bool is_path;	 /* the filter has a target */
-	bool is_general; /* the expression is libyang's to evaluate */
+	bool is_path;	       /* the filter has a target */
+	bool is_general;       /* the expression is libyang's to evaluate */
 	struct lyd_node *tree; /* startup's */
 	struct walk walk;
 	struct buf out;
@@ -103,8 +103,8 @@ static int take_xpath(struct read *read, struct err *err)
 	int r;
 
 	if (strlen(xpath) > XPATH_SIZE_MAX)
-		return err_tagged(err, ERR_TAG_TOO_BIG, NULL, "an expression has at most %u characters",
-			XPATH_SIZE_MAX);
+		return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
+			"an expression has at most %u characters", XPATH_SIZE_MAX);
 	if (*xpath == '/' && !xpath[1 + strspn(xpath + 1, " \t\r\n")])
 		return 0; /* the root: everything */
 	r = xpath_filter(xpath, &read->filter, err);
@@ -141,7 +141,8 @@ static int load_startup(struct read *read, struct err *err)
 
 	if (r < 0 || !shows_defaults(read->request->defaults))
 		return r;
-	if (lyd_new_implicit_all(&read->tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL) != LY_SUCCESS)
+	if (lyd_new_implicit_all(&read->tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL) !=
+		LY_SUCCESS)
 		return yang_err(err, -EIO);
 	return 0;
 }
@@ -198,8 +199,8 @@ static void go_on(void *arg)
 
 /* --- the child's side ------------------------------------------------------------------------- */
 
-static int walk_all(struct walk *walk, struct buf *out, enum format format, enum with_defaults defaults,
-	struct err *err)
+static int walk_all(struct walk *walk, struct buf *out, enum format format,
+	enum with_defaults defaults, struct err *err)
 {
 	int r;
 
@@ -222,7 +223,8 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 	struct walk walk = {
 		.tree = request->ds == DS_STARTUP ? read->tree : *store_running(),
 		.access = read->access,
-		.content = request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
+		.content =
+			request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
 		.is_operational = request->ds == DS_OPERATIONAL,
 	};
 	int r = buf_append_str(&text, "{");
@@ -232,8 +234,9 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 			can_tag ? WITH_DEFAULTS_ALL_TAGGED : WITH_DEFAULTS_ALL, err);
 	if (r == 0)
 		r = buf_append_str(&text, "}");
-	if (r == 0 && lyd_parse_data_mem(yang_ctx(), buf_bytes(&text), LYD_JSON, LYD_PARSE_ONLY, 0,
-			      ret_tree) != LY_SUCCESS)
+	if (r == 0 &&
+		lyd_parse_data_mem(yang_ctx(), buf_bytes(&text), LYD_JSON, LYD_PARSE_ONLY, 0,
+			ret_tree) != LY_SUCCESS)
 		r = yang_err(err, -EIO);
 	return r;
 }
@@ -319,8 +322,8 @@ static int child_main(void *arg)
 
 	if (r < 0) {
 		buf_clear(&read->out);
-		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)), err.code,
-			err_text(&err));
+		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)),
+			err.code, err_text(&err));
 	}
 	if (file_write_all(STDOUT_FILENO, buf_bytes(&read->out), read->out.length) < 0)
 		return 1;

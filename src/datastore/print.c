@@ -57,8 +57,14 @@ static void put_str(struct print *print, const char *text)
 
 static void put_xml(struct print *print, const char *text, bool is_attribute)
 {
-	static const char special[256] = { ['&'] = 1, ['<'] = 1, ['>'] = 1, ['"'] = 2, ['\r'] = 1,
-		['\n'] = 2, ['\t'] = 2, ['\0'] = 3 };
+	static const char special[256] = { ['&'] = 1,
+		['<'] = 1,
+		['>'] = 1,
+		['"'] = 2,
+		['\r'] = 1,
+		['\n'] = 2,
+		['\t'] = 2,
+		['\0'] = 3 };
 
 	for (;;) {
 		const char *from = text;
@@ -133,7 +139,8 @@ static const char *xml_text(struct print *print, const struct lyd_value *value)
 		return lyd_value_get_canonical(yang_ctx(), value);
 	(void)ly_set_add(&print->modules, value->ident->module, 0, NULL);
 	buf_clear(&print->scratch);
-	(void)!buf_printf(&print->scratch, "%s:%s", value->ident->module->prefix, value->ident->name);
+	(void)!buf_printf(
+		&print->scratch, "%s:%s", value->ident->module->prefix, value->ident->name);
 	return buf_bytes(&print->scratch);
 }
 
@@ -221,7 +228,8 @@ static void put_xml_meta(struct print *print, const struct lyd_node *node)
 	if (is_tagged(print, node))
 		put_str(print, " xmlns:ncwd=\"" DEFAULTS_NS "\" ncwd:default=\"true\"");
 	for (meta = next_meta(node->meta); meta; meta = next_meta(meta->next)) {
-		(void)!buf_printf(print->out, " %s:%s=\"", meta->annotation->module->prefix, meta->name);
+		(void)!buf_printf(
+			print->out, " %s:%s=\"", meta->annotation->module->prefix, meta->name);
 		put_xml(print, xml_text(print, &meta->value), true);
 		put_str(print, "\"");
 	}
@@ -298,7 +306,8 @@ static void close_array(struct print *print, struct print_level *level)
 }
 
 /* What comes before a member's value: commas, brackets and the name. */
-static void begin_member(struct print *print, struct print_level *level, const struct lysc_node *schema)
+static void begin_member(
+	struct print *print, struct print_level *level, const struct lysc_node *schema)
 {
 	if (level->array == schema) {
 		put_str(print, ",");
@@ -361,7 +370,8 @@ static void put_tag(
  * Paths, and arbitrary content, are libyang's to print: an element with its namespace, or
  * {"module:name":…}.
  */
-static void put_by_libyang(struct print *print, struct print_level *level, const struct lyd_node *node)
+static void put_by_libyang(
+	struct print *print, struct print_level *level, const struct lyd_node *node)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	const char *from, *colon;
@@ -475,7 +485,8 @@ void print_begin(struct print *print, const struct lyd_node *node)
 	struct print_level *level;
 
 	if (++print->depth == print->room) {
-		print->levels = xreallocarray(print->levels, print->room * 2, sizeof(*print->levels));
+		print->levels =
+			xreallocarray(print->levels, print->room * 2, sizeof(*print->levels));
 		memset(print->levels + print->room, 0, print->room * sizeof(*print->levels));
 		print->room *= 2;
 	}

@@ -16,7 +16,7 @@ struct print {
 	struct buf *out;
 	enum format format;
 	enum with_defaults defaults;
-	struct print_level *levels;  /* [0]: the top level */
+	struct print_level *levels; /* [0]: the top level */
 	size_t depth, room;
 	struct ly_set modules; /* whose prefixes the element at hand uses */
 	struct buf scratch;

@@ -13,7 +13,7 @@ struct job;
 /* What a kind of operation does. */
 struct job_kind {
 	const char *name;
-	void (*start)(struct job *job); /* ends, now or later, with job_end() */
+	void (*start)(struct job *job);	 /* ends, now or later, with job_end() */
 	void (*cancel)(struct job *job); /* the asker is gone while it runs; NULL: let it finish */
 	void (*free)(struct job *job);	 /* what the job's own struct holds */
 };

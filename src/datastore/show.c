@@ -67,14 +67,16 @@ static int show_library(struct lyd_node *container, struct err *err)
 	LY_LIST_FOR (all, from) {
 		if (from->schema != container->schema)
 			continue;
-		LY_LIST_FOR_SAFE (lyd_child(from), next, child) {
+		LY_LIST_FOR_SAFE(lyd_child(from), next, child)
+		{
 			lyd_unlink_tree(child);
 			if (lyd_insert_child(container, child) != LY_SUCCESS)
 				lyd_free_tree(child);
 		}
 	}
 	lyd_free_all(all);
-	return str_equal(container->schema->name, "yang-library") ? add_datastores(container, err) : 0;
+	return str_equal(container->schema->name, "yang-library") ? add_datastores(container, err)
+								  : 0;
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
@@ -145,9 +147,10 @@ static struct show_point *find_or_make(const struct lysc_node *schema)
 	if (point)
 		return point;
 	point = new_point(schema);
-	point->is_fixed = !parent->schema ||
-		(parent->is_fixed && parent->schema->nodetype == LYS_CONTAINER);
-	parent->below = xreallocarray(parent->below, parent->below_count + 1, sizeof(*parent->below));
+	point->is_fixed =
+		!parent->schema || (parent->is_fixed && parent->schema->nodetype == LYS_CONTAINER);
+	parent->below =
+		xreallocarray(parent->below, parent->below_count + 1, sizeof(*parent->below));
 	parent->below[parent->below_count++] = point;
 	point->parent = parent;
 	for (; schema->nodetype == LYS_LIST && parent; parent = parent->parent)
@@ -198,8 +201,7 @@ static void add_root(const struct feature *feature, const char *path)
 	}
 }
 
-static void add_provider(
-	const char *path, int (*show)(struct lyd_node *container, struct err *err))
+static void add_provider(const char *path, int (*show)(struct lyd_node *container, struct err *err))
 {
 	const struct lysc_node *schema = path_schema(path);
 	struct show_source *source;
@@ -296,8 +298,8 @@ static void refresh_kind(struct show *show, const struct object_kind *kind, cons
 		log_debug("show", "%s %s: %s", kind->name, key ? key : "(all)", err_text(&err));
 	if (key)
 		return;
-	show->refreshed = xreallocarray(
-		show->refreshed, show->refreshed_count + 1, sizeof(*show->refreshed));
+	show->refreshed =
+		xreallocarray(show->refreshed, show->refreshed_count + 1, sizeof(*show->refreshed));
 	show->refreshed[show->refreshed_count++] = kind;
 }
 
@@ -310,7 +312,8 @@ void show_refresh(struct show *show, const struct show_point *point, const char 
 
 		if (!feature || !(bits & (uint64_t)1 << i))
 			continue;
-		for (const struct object_kind *const *kind = feature->refreshes; kind && *kind; kind++)
+		for (const struct object_kind *const *kind = feature->refreshes; kind && *kind;
+			kind++)
 			refresh_kind(show, *kind, key);
 	}
 }
@@ -341,7 +344,8 @@ void show_units(const struct show_point *point, void (*add)(void *arg, const cha
 
 #define COPY_FLAGS LYD_DUP_WITH_FLAGS
 
-static struct lyd_node *copy_one(const struct lyd_node *node, struct lyd_node *parent, uint32_t options)
+static struct lyd_node *copy_one(
+	const struct lyd_node *node, struct lyd_node *parent, uint32_t options)
 {
 	struct lyd_node *copy = NULL;
 
@@ -398,8 +402,8 @@ void show_unit(struct show *show, const struct show_point *point, const struct l
 
 		if (!(bits & (uint64_t)1 << i))
 			continue;
-		r = source->provide ? source->provide(node, &err) :
-				      source->feature->show(&unit, have_all(), node, &err);
+		r = source->provide ? source->provide(node, &err)
+				    : source->feature->show(&unit, have_all(), node, &err);
 		/* The rest of what was asked is still worth having. */
 		if (r < 0)
 			log_warning("show", "%s is incomplete, %s: %s", path,

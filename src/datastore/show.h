@@ -15,8 +15,8 @@ struct show_source;
 struct show_point {
 	const struct lysc_node *schema; /* container or list; NULL: the root */
 	size_t index;
-	bool is_fixed; /* only containers above: can be made from nothing */
-	bool has_entries_below; /* some unit below is a list */
+	bool is_fixed;		   /* only containers above: can be made from nothing */
+	bool has_entries_below;	   /* some unit below is a list */
 	struct show_point *parent; /* NULL: this is the root */
 	struct show_point **below;
 	size_t below_count;
@@ -33,8 +33,8 @@ void show_done(void);
 /* What one read has found out. */
 struct show {
 	struct ds_filter *filter; /* NULL: everything is wanted */
-	bool can_refresh; /* in a forked child nothing is: the sockets are the parent's */
-	uint64_t *asked;  /* by point index: bits of its sources that the filter touches */
+	bool can_refresh;	  /* in a forked child nothing is: the sockets are the parent's */
+	uint64_t *asked;	  /* by point index: bits of its sources that the filter touches */
 	bool *is_known;
 	const struct object_kind **refreshed; /* wholly */
 	size_t refreshed_count;

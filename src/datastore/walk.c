@@ -1,597 +1,14 @@
 /*
- * The pass. A frame is a node whose children are being looked at, the first one being the root. Children
- * come in two ways: all in their order, where everything is selected and nothing is shown; else in groups
- * of one schema node, each of which goes through phases:
- *
- *   CONFIG  instances in the tree that is read, looked up by key where the filter names keys
- *   MADE    instances in a unit's copy, where show() has put them
- *   EXTRA   units that exist without configuration
- *
- * A unit is copied when it comes up, shown, printed and freed. Entries that are units within another unit
- * are no part of the outer copy: they are taken from the tree one by one (frame->config).
- *
- * The order is that of the tree, but for entries that a filter names by key, which come as it names them
- * (unless the user orders them).
+ * What is done with each node: is it to be seen, how much of it is selected, does show() add to it. A unit
+ * is copied when it comes up, shown, printed and freed.
  */
-#include <assert.h>
-#include <errno.h>
 #include <string.h>
 
-#include "ashlar/log.h"
-#include "ashlar/map.h"
-
+#include "frame.h"
 #include "walk.h"
 
-#define DATA_NODES     (LYS_CONTAINER | LYS_LIST | LYS_LEAF | LYS_LEAFLIST | LYS_ANYDATA)
-#define SCAN_MAX       256 /* elements compared with each instance */
-#define REFRESH_MAX    4   /* units whose values are refreshed one by one */
-#define STEPS_PER_LOOK 32  /* nodes between two looks at the clock */
-#define UNIT_STEPS     8   /* what showing a unit counts as */
-
-enum phase {
-	PHASE_BEGIN,
-	PHASE_CONFIG,
-	PHASE_MADE,
-	PHASE_EXTRA,
-};
-
-/* The instances of one schema node below a frame's node. */
-struct group {
-	const struct lysc_node *schema;
-	const struct show_point *point; /* may be NULL */
-	struct filter **elements;	/* that can match them; none: all are selected */
-	size_t count, room;
-};
-
-/* An instance that the filter names by its key, by one or more elements. */
-struct lookup {
-	char *key;
-	struct filter **elements;
-	size_t count, room;
-	bool is_found; /* in the tree */
-};
-
-/* A unit beyond configuration. */
-struct extra {
-	char *key;
-	struct lookup *lookup; /* that names it; NULL: none does */
-};
-
-struct walk_frame {
-	const struct lyd_node *node;	/* NULL: the root */
-	const struct lyd_node *config;	/* the same in the tree that is read; NULL: not there */
-	struct lyd_node *owned;		/* freed with the frame */
-	const struct show_point *point; /* NULL: nothing is shown at or below it */
-	bool is_copy;			/* node is not in the tree that is read */
-	bool is_readable;		/* with all below: access need not be asked */
-	bool is_silent;			/* only on the way to a path's target */
-	bool is_plain;			/* all children in order; else groups */
-	unsigned depth;
-	const struct lyd_node *next;
-
-	struct group *groups;
-	size_t group_count, group_room, at_group;
-	/* Of the group at hand. */
-	enum phase phase;
-	bool is_keyed;
-	bool has_instance;
-	struct lookup *lookups;
-	size_t lookup_count, lookup_room, at_lookup;
-	struct extra *extras;
-	size_t extra_count, extra_room, at_extra;
-	bool is_gathered; /* extras are known */
-	struct map seen;  /* their keys */
-};
-
-/* A node that is looked at next. */
-struct candidate {
-	const struct lyd_node *node; /* NULL: nothing this time */
-	const struct lyd_node *config;
-	struct lyd_node *owned; /* what to free when done with it; may be NULL */
-	const struct show_point *point;
-	bool is_copy;
-	bool is_shown; /* show() is still to be asked, if anybody wants it */
-	struct filter **elements;
-	size_t count;
-};
-
-/* --- frames ----------------------------------------------------------------------------------- */
-
-static const struct lyd_node *config_children(const struct walk *walk, const struct walk_frame *frame)
-{
-	if (!frame->node)
-		return walk->tree;
-	return frame->config ? lyd_child(frame->config) : NULL;
-}
-
-static void end_group(struct walk_frame *frame)
-{
-	for (size_t i = 0; i < frame->lookup_count; i++) {
-		free(frame->lookups[i].key);
-		free(frame->lookups[i].elements);
-	}
-	for (size_t i = 0; i < frame->extra_count; i++)
-		free(frame->extras[i].key);
-	map_done(&frame->seen);
-	frame->seen = (struct map){ 0 };
-	frame->lookup_count = frame->at_lookup = 0;
-	frame->extra_count = frame->at_extra = 0;
-	frame->has_instance = frame->is_keyed = frame->is_gathered = false;
-	frame->next = NULL;
-	frame->phase = PHASE_BEGIN;
-}
-
-/* A frame with the memory of the one that was here before. */
-static struct walk_frame *push_frame(struct walk *walk)
-{
-	struct walk_frame *frame, old;
-
-	if (walk->frame_count == walk->room) {
-		size_t room = walk->room ? walk->room * 2 : 16;
-
-		walk->frames = xreallocarray(walk->frames, room, sizeof(*walk->frames));
-		memset(walk->frames + walk->room, 0, (room - walk->room) * sizeof(*walk->frames));
-		walk->room = room;
-	}
-	frame = &walk->frames[walk->frame_count++];
-	old = *frame;
-	*frame = (struct walk_frame){
-		.groups = old.groups,
-		.group_room = old.group_room,
-		.lookups = old.lookups,
-		.lookup_room = old.lookup_room,
-		.extras = old.extras,
-		.extra_room = old.extra_room,
-	};
-	return frame;
-}
-
-static void pop_frame(struct walk *walk)
-{
-	struct walk_frame *frame = &walk->frames[--walk->frame_count];
-
-	if (frame->node && !frame->is_silent)
-		print_end(&walk->print);
-	end_group(frame);
-	lyd_free_tree(frame->owned);
-	frame->owned = NULL;
-}
-
-static void free_frame(struct walk_frame *frame)
-{
-	for (size_t i = 0; i < frame->group_room; i++)
-		free(frame->groups[i].elements);
-	free(frame->groups);
-	free(frame->lookups);
-	free(frame->extras);
-}
-
-/* --- groups ----------------------------------------------------------------------------------- */
-
-static struct group *add_group(struct walk *walk, struct walk_frame *frame, const struct lysc_node *schema)
-{
-	struct group *group;
-
-	if (frame->group_count == frame->group_room) {
-		size_t room = frame->group_room ? frame->group_room * 2 : 8;
-
-		frame->groups = xreallocarray(frame->groups, room, sizeof(*frame->groups));
-		memset(frame->groups + frame->group_room, 0,
-			(room - frame->group_room) * sizeof(*frame->groups));
-		frame->group_room = room;
-	}
-	group = &frame->groups[frame->group_count++];
-	group->schema = schema;
-	group->count = 0;
-	group->point = walk->is_operational ? show_below(frame->point, schema) : NULL;
-	return group;
-}
-
-static void add_schema_groups(struct walk *walk, struct walk_frame *frame,
-	const struct lysc_node *parent, const struct lys_module *module)
-{
-	const struct lysc_node *schema = NULL;
-
-	while ((schema = lys_getnext(schema, parent, parent ? NULL : module->compiled, 0))) {
-		if (schema->nodetype & DATA_NODES)
-			(void)add_group(walk, frame, schema);
-	}
-}
-
-/* Everything is selected, but something is shown among the children. */
-static void add_all_groups(struct walk *walk, struct walk_frame *frame)
-{
-	const struct lys_module *module;
-	uint32_t at = 0;
-
-	if (frame->node) {
-		add_schema_groups(walk, frame, frame->node->schema, NULL);
-		return;
-	}
-	while ((module = ly_ctx_get_module_iter(yang_ctx(), &at))) {
-		if (module->implemented && module->compiled)
-			add_schema_groups(walk, frame, NULL, module);
-	}
-}
-
-static void add_to_group(struct walk *walk, struct walk_frame *frame, const struct lysc_node *schema,
-	struct filter *element)
-{
-	struct group *group = NULL;
-
-	for (size_t i = 0; i < frame->group_count && !group; i++) {
-		if (frame->groups[i].schema == schema)
-			group = &frame->groups[i];
-	}
-	if (!group)
-		group = add_group(walk, frame, schema);
-	ARRAY_GROW(group->elements, group->count, group->room);
-	group->elements[group->count++] = element;
-}
-
-/* What the element's children select. */
-static void add_outputs(struct walk *walk, struct walk_frame *frame, struct filter *element)
-{
-	const struct lysc_node *parent = frame->node ? frame->node->schema : NULL;
-
-	for (struct filter *child = element->children; child; child = child->next) {
-		const struct lysc_node *const *schemas;
-		size_t count;
-
-		if (!child->is_output)
-			continue;
-		count = filter_schemas(walk->filter, child, parent, &schemas);
-		for (size_t i = 0; i < count; i++)
-			add_to_group(walk, frame, schemas[i], child);
-	}
-}
-
-static void select_all(struct walk *walk, struct walk_frame *frame)
-{
-	frame->is_plain = !frame->point || !frame->point->below_count;
-	if (frame->is_plain)
-		frame->next = frame->node ? lyd_child(frame->node) : walk->tree;
-	else
-		add_all_groups(walk, frame);
-}
-
-/* --- the group at hand ------------------------------------------------------------------------ */
-
-static void add_lookup(struct walk_frame *frame, struct map *by_key, char *key, struct filter *element)
-{
-	size_t index = (size_t)(uintptr_t)map_get_str(by_key, key);
-	struct lookup *lookup;
-
-	if (index) {
-		free(key);
-	} else {
-		ARRAY_GROW(frame->lookups, frame->lookup_count, frame->lookup_room);
-		frame->lookups[frame->lookup_count++] = (struct lookup){ .key = key };
-		index = frame->lookup_count;
-		map_put_str(by_key, key, (void *)(uintptr_t)index);
-	}
-	lookup = &frame->lookups[index - 1];
-	ARRAY_GROW(lookup->elements, lookup->count, lookup->room);
-	lookup->elements[lookup->count++] = element;
-}
-
-/* Do the elements name all instances that they can match? */
-static bool find_keys(struct walk *walk, struct walk_frame *frame, const struct group *group)
-{
-	struct map by_key = { 0 };
-	enum filter_key found = FILTER_KEYED;
-
-	if (!group->count || !(group->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)))
-		return false;
-	for (size_t i = 0; i < group->count && found != FILTER_UNKEYED; i++) {
-		char *key;
-
-		found = filter_key(walk->filter, group->elements[i], group->schema, &key);
-		if (found == FILTER_KEYED)
-			add_lookup(frame, &by_key, key, group->elements[i]);
-	}
-	map_done(&by_key);
-	return found != FILTER_UNKEYED &&
-		(frame->lookup_count < 2 || !(group->schema->flags & LYS_ORDBY_USER));
-}
-
-static const char *lookup_value(
-	struct walk *walk, const struct group *group, const struct lookup *lookup)
-{
-	return filter_key_value(walk->filter, lookup->elements[0], lysc_node_child(group->schema));
-}
-
-static void refresh(struct walk *walk, const struct walk_frame *frame, const struct group *group)
-{
-	if (!group->point || !show_is_asked(&walk->show, group->point))
-		return;
-	if (!frame->is_keyed || !group->point->is_fixed || frame->lookup_count > REFRESH_MAX) {
-		show_refresh(&walk->show, group->point, NULL);
-		return;
-	}
-	for (size_t i = 0; i < frame->lookup_count; i++)
-		show_refresh(&walk->show, group->point,
-			lookup_value(walk, group, &frame->lookups[i]));
-}
-
-/* Are there entries that the copy of the frame's node left out? */
-static bool is_apart(const struct group *group)
-{
-	return group->point && group->schema->nodetype == LYS_LIST;
-}
-
-static const struct lyd_node *first_instance(
-	const struct lyd_node *siblings, const struct lysc_node *schema)
-{
-	struct lyd_node *match = NULL;
-
-	if (siblings)
-		(void)lyd_find_sibling_val(siblings, schema, NULL, 0, &match);
-	return match;
-}
-
-static const struct lyd_node *next_instance(const struct lyd_node *node)
-{
-	return node->next && node->next->schema == node->schema ? node->next : NULL;
-}
-
-static int begin_group(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct err *err)
-{
-	frame->is_keyed = find_keys(walk, frame, group);
-	if (!frame->is_keyed && group->count > SCAN_MAX &&
-		group->schema->nodetype & (LYS_LIST | LYS_LEAFLIST))
-		return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
-			"a filter has at most %u elements \"%s\" without the entry's key", SCAN_MAX,
-			group->schema->name);
-	refresh(walk, frame, group);
-	frame->phase = PHASE_CONFIG;
-	if (!frame->is_copy || is_apart(group))
-		frame->next = first_instance(config_children(walk, frame), group->schema);
-	return 0;
-}
-
-static void choose(struct candidate *candidate, const struct group *group, const struct lookup *lookup)
-{
-	candidate->point = group->point;
-	candidate->elements = lookup ? lookup->elements : group->elements;
-	candidate->count = lookup ? lookup->count : group->count;
-}
-
-/* The next instance in the siblings at frame->next, by key or one by one. */
-static const struct lyd_node *next_in_siblings(struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	const struct lyd_node *node = frame->next;
-
-	if (!frame->is_keyed) {
-		choose(candidate, group, NULL);
-		frame->next = node ? next_instance(node) : NULL;
-		return node;
-	}
-	while (node && frame->at_lookup < frame->lookup_count) {
-		struct lookup *lookup = &frame->lookups[frame->at_lookup++];
-		struct lyd_node *match = NULL;
-
-		if (lyd_find_sibling_val(node, group->schema, lookup->key, strlen(lookup->key),
-			    &match) == LY_EVALID)
-			ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-		choose(candidate, group, lookup);
-		lookup->is_found |= match != NULL;
-		if (match)
-			return match;
-	}
-	return NULL;
-}
-
-/* The counterpart of @node among the siblings; NULL: there is none. */
-static const struct lyd_node *counterpart(const struct lyd_node *siblings, const struct lyd_node *node)
-{
-	struct lyd_node *match = NULL;
-
-	if (siblings)
-		(void)lyd_find_sibling_first(siblings, node, &match);
-	return match;
-}
-
-static bool next_config(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	const struct lyd_node *node = next_in_siblings(frame, group, candidate);
-
-	if (node) {
-		candidate->node = candidate->config = node;
-		candidate->is_shown = true;
-		frame->has_instance = true;
-		return true;
-	}
-	frame->phase = PHASE_MADE;
-	frame->at_lookup = 0;
-	frame->next = frame->is_copy ? first_instance(lyd_child(frame->node), group->schema) : NULL;
-	return false;
-}
-
-static bool next_made(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	const struct lyd_node *node;
-
-	while (frame->is_copy && (node = next_in_siblings(frame, group, candidate))) {
-		const struct lyd_node *config = group->point ?
-			counterpart(config_children(walk, frame), node) :
-			NULL;
-
-		if (config && is_apart(group))
-			continue; /* has come already */
-		candidate->node = node;
-		candidate->config = config;
-		candidate->is_copy = candidate->is_shown = true;
-		frame->has_instance = true;
-		return true;
-	}
-	frame->phase = PHASE_EXTRA;
-	return false;
-}
-
-/* --- units beyond configuration --------------------------------------------------------------- */
-
-struct gathering {
-	struct walk_frame *frame;
-	struct map wanted; /* key → lookup; used if the filter names keys */
-};
-
-static void gather(void *arg, const char *key)
-{
-	struct gathering *gathering = arg;
-	struct walk_frame *frame = gathering->frame;
-	struct lookup *lookup;
-	char *copy;
-
-	if (!key || map_get_str(&frame->seen, key))
-		return;
-	lookup = map_get_str(&gathering->wanted, key);
-	if (frame->is_keyed && !lookup)
-		return;
-	copy = xstrdup(key);
-	map_put_str(&frame->seen, copy, copy);
-	ARRAY_GROW(frame->extras, frame->extra_count, frame->extra_room);
-	frame->extras[frame->extra_count++] = (struct extra){ .key = copy, .lookup = lookup };
-}
-
-static void gather_extras(struct walk *walk, struct walk_frame *frame, const struct group *group)
-{
-	struct gathering gathering = { .frame = frame };
-
-	for (size_t i = 0; i < frame->lookup_count; i++) {
-		struct lookup *lookup = &frame->lookups[i];
-
-		if (!lookup->is_found)
-			map_put_str(&gathering.wanted, lookup_value(walk, group, lookup), lookup);
-	}
-	if (!frame->is_keyed || gathering.wanted.count)
-		show_units(group->point, gather, &gathering);
-	map_done(&gathering.wanted);
-	frame->is_gathered = true;
-}
-
-static struct lyd_node *top_of(struct lyd_node *node)
-{
-	while (lyd_parent(node))
-		node = lyd_parent(node);
-	return node;
-}
-
-/* A unit out of nothing, below a bare copy of where it belongs. */
-static bool make_unit(const struct walk_frame *frame, const struct group *group, const char *key,
-	struct candidate *candidate)
-{
-	struct lyd_node *parent = frame->is_copy ? (struct lyd_node *)frame->node : NULL;
-	struct lyd_node *node = NULL;
-	LY_ERR rc = LY_SUCCESS;
-
-	if (frame->node && !frame->is_copy)
-		rc = lyd_dup_single(frame->node, NULL, LYD_DUP_WITH_PARENTS | LYD_DUP_WITH_FLAGS,
-			&parent);
-	if (rc == LY_SUCCESS && key)
-		rc = lyd_new_list(parent, group->schema->module, group->schema->name, 0, &node, key);
-	else if (rc == LY_SUCCESS)
-		rc = lyd_new_inner(parent, group->schema->module, group->schema->name, 0, &node);
-	if (rc != LY_SUCCESS) {
-		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-		log_debug("walk", "%s \"%s\" cannot be shown", group->schema->name, key ? key : "");
-		if (parent && !frame->is_copy)
-			lyd_free_tree(top_of(parent));
-		return false;
-	}
-	*candidate = (struct candidate){
-		.node = node,
-		.owned = frame->is_copy ? node : top_of(node),
-		.is_copy = true,
-		.is_shown = true,
-	};
-	return true;
-}
-
-static bool has_entry(const struct lyd_node *siblings, const struct lysc_node *schema, const char *key)
-{
-	char quote = strchr(key, '\'') ? '"' : '\'';
-	_cleanup_free_ char *predicate = NULL;
-	struct lyd_node *match = NULL;
-
-	if (!siblings)
-		return false;
-	predicate = xasprintf("[%s=%c%s%c]", lysc_node_child(schema)->name, quote, key, quote);
-	if (lyd_find_sibling_val(siblings, schema, predicate, strlen(predicate), &match) == LY_EVALID)
-		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-	return match != NULL;
-}
-
-/* One key at a time: most are configured. */
-static bool next_entry(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	const struct extra *extra;
-
-	if (!frame->is_gathered)
-		gather_extras(walk, frame, group);
-	if (frame->at_extra == frame->extra_count)
-		return false;
-	extra = &frame->extras[frame->at_extra++];
-	if (!has_entry(config_children(walk, frame), group->schema, extra->key) &&
-		!(frame->is_copy && has_entry(lyd_child(frame->node), group->schema, extra->key)) &&
-		make_unit(frame, group, extra->key, candidate))
-		choose(candidate, group, extra->lookup);
-	return true;
-}
-
-static void note_unit(void *arg, const char *key)
-{
-	*(bool *)arg = true;
-}
-
-static bool next_container(struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	bool exists = false;
-
-	if (frame->has_instance)
-		return false;
-	frame->has_instance = true;
-	show_units(group->point, note_unit, &exists);
-	if ((!exists && !group->point->below_count) || !make_unit(frame, group, NULL, candidate))
-		return false;
-	candidate->is_shown = exists;
-	choose(candidate, group, NULL);
-	return true;
-}
-
-static bool next_extra(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate)
-{
-	if (!group->point || !group->point->is_fixed)
-		return false;
-	if (group->schema->nodetype == LYS_CONTAINER)
-		return next_container(frame, group, candidate);
-	return group->point->source_count && next_entry(walk, frame, group, candidate);
-}
-
-/* 1 with a candidate, 0 at the end of the group, or an error. */
-static int next_candidate(struct walk *walk, struct walk_frame *frame, const struct group *group,
-	struct candidate *candidate, struct err *err)
-{
-	int r;
-
-	if (frame->phase == PHASE_BEGIN) {
-		r = begin_group(walk, frame, group, err);
-		if (r < 0)
-			return r;
-	}
-	if (frame->phase == PHASE_CONFIG && next_config(walk, frame, group, candidate))
-		return 1;
-	if (frame->phase == PHASE_MADE && next_made(walk, frame, group, candidate))
-		return 1;
-	return next_extra(walk, frame, group, candidate);
-}
+#define STEPS_PER_LOOK 32 /* nodes between two looks at the clock */
+#define UNIT_STEPS     8  /* what showing a unit counts as */
 
 /* --- nodes ------------------------------------------------------------------------------------ */
 
@@ -648,7 +65,7 @@ static unsigned show_candidate(struct walk *walk, struct candidate *candidate)
 		if (!copy)
 			return 0;
 		candidate->node = copy;
-		candidate->owned = top_of(copy);
+		candidate->owned = frame_top(copy);
 		candidate->is_copy = true;
 	}
 	show_unit(&walk->show, point, candidate->config, (struct lyd_node *)candidate->node);
@@ -656,7 +73,8 @@ static unsigned show_candidate(struct walk *walk, struct candidate *candidate)
 }
 
 /* Whether the node is in the text even if nothing in it is. */
-static bool stands_alone(const struct walk *walk, const struct lyd_node *node, unsigned depth, bool is_all)
+static bool stands_alone(
+	const struct walk *walk, const struct lyd_node *node, unsigned depth, bool is_all)
 {
 	const struct lysc_node *schema = node->schema;
 
@@ -665,17 +83,18 @@ static bool stands_alone(const struct walk *walk, const struct lyd_node *node, u
 	if (schema->nodetype == LYS_LIST || schema->flags & LYS_PRESENCE)
 		return is_all;
 	/* What is in it is cut off, but there is something. */
-	return walk->depth && depth == walk->depth && !(node->flags & LYD_DEFAULT) && lyd_child(node);
+	return walk->depth && depth == walk->depth && !(node->flags & LYD_DEFAULT) &&
+		lyd_child(node);
 }
 
 static void enter(struct walk *walk, const struct candidate *candidate, bool is_all, bool is_target,
 	unsigned depth)
 {
-	const struct walk_frame *parent = &walk->frames[walk->frame_count - 1];
+	const struct frame *parent = &walk->frames[walk->frame_count - 1];
 	bool is_silent = parent->is_silent && !is_target;
 	bool is_readable = parent->is_readable ||
 		access_below(walk->access, candidate->node->schema, ACCESS_READ) == ACCESS_PERMIT;
-	struct walk_frame *frame = push_frame(walk);
+	struct frame *frame = frame_push(walk);
 
 	frame->node = candidate->node;
 	frame->config = candidate->config;
@@ -691,13 +110,13 @@ static void enter(struct walk *walk, const struct candidate *candidate, bool is_
 			print_touch(&walk->print);
 	}
 	if (is_all) {
-		select_all(walk, frame);
+		frame_select_all(walk, frame);
 		return;
 	}
 	for (size_t i = 0; i < candidate->count; i++) {
 		if (filter_match(walk->filter, candidate->elements[i], candidate->node,
 			    walk->access) == FILTER_PART)
-			add_outputs(walk, frame, candidate->elements[i]);
+			frame_select(walk, frame, candidate->elements[i]);
 	}
 }
 
@@ -715,8 +134,8 @@ static enum filter_match match(struct walk *walk, const struct candidate *candid
 	enum filter_match best = candidate->count ? FILTER_NONE : FILTER_ALL;
 
 	for (size_t i = 0; i < candidate->count && best != FILTER_ALL; i++) {
-		enum filter_match found = filter_match(walk->filter, candidate->elements[i],
-			candidate->node, walk->access);
+		enum filter_match found = filter_match(
+			walk->filter, candidate->elements[i], candidate->node, walk->access);
 
 		if (found > best)
 			best = found;
@@ -727,7 +146,7 @@ static enum filter_match match(struct walk *walk, const struct candidate *candid
 /* One node with, if it has children, the frame to look at them; the steps it took. */
 static unsigned visit(struct walk *walk, struct candidate *candidate)
 {
-	const struct walk_frame *frame = &walk->frames[walk->frame_count - 1];
+	const struct frame *frame = &walk->frames[walk->frame_count - 1];
 	const struct lysc_node *schema = candidate->node->schema;
 	bool is_target = frame->is_silent && candidate->count && candidate->elements[0]->is_target;
 	bool is_field = candidate->count && candidate->elements[0]->is_field;
@@ -754,56 +173,42 @@ static unsigned visit(struct walk *walk, struct candidate *candidate)
 
 /* --- the pass --------------------------------------------------------------------------------- */
 
-static unsigned next_plain(struct walk *walk, struct walk_frame *frame)
+static void leave(struct walk *walk)
 {
-	struct candidate candidate = { .node = frame->next, .is_copy = frame->is_copy };
+	const struct frame *frame = &walk->frames[walk->frame_count - 1];
 
-	frame->next = frame->next->next;
-	if (!frame->is_copy)
-		candidate.config = candidate.node;
-	/* Keys came with the entry. */
-	if (lysc_is_key(candidate.node->schema))
-		return 1;
-	return visit(walk, &candidate);
+	if (frame->node && !frame->is_silent)
+		print_end(&walk->print);
+	frame_pop(walk);
 }
 
 /* The steps it took, 0 at the end of everything, or an error. */
 static int step(struct walk *walk, struct err *err)
 {
-	struct walk_frame *frame;
-
 	while (walk->frame_count) {
-		struct candidate candidate = { 0 };
-		int r;
+		struct frame *frame = &walk->frames[walk->frame_count - 1];
+		struct candidate candidate;
+		int r = frame_next(walk, frame, &candidate, err);
 
-		frame = &walk->frames[walk->frame_count - 1];
-		if (frame->is_plain && frame->next)
-			return (int)next_plain(walk, frame);
-		if (frame->is_plain || frame->at_group == frame->group_count) {
-			pop_frame(walk);
-			continue;
-		}
-		r = next_candidate(walk, frame, &frame->groups[frame->at_group], &candidate, err);
 		if (r < 0)
 			return r;
 		if (r > 0)
 			return candidate.node ? (int)visit(walk, &candidate) : 1;
-		end_group(frame);
-		frame->at_group++;
+		leave(walk);
 	}
 	return 0;
 }
 
 void walk_start(struct walk *walk)
 {
-	struct walk_frame *root;
+	struct frame *root;
 	enum filter_match found = FILTER_ALL;
 
 	if (walk->is_operational)
 		show_start(&walk->show, walk->filter, walk->can_refresh);
 	if (access_all(walk->access, ACCESS_READ))
 		walk->access = NULL;
-	root = push_frame(walk);
+	root = frame_push(walk);
 	root->config = walk->tree;
 	root->point = walk->is_operational ? show_root() : NULL;
 	root->is_readable = !walk->access;
@@ -812,9 +217,9 @@ void walk_start(struct walk *walk)
 	if (walk->filter)
 		found = filter_match_root(walk->filter, walk->tree, walk->access);
 	if (found == FILTER_ALL)
-		select_all(walk, root);
+		frame_select_all(walk, root);
 	else if (found == FILTER_PART)
-		add_outputs(walk, root, walk->filter->root);
+		frame_select(walk, root, walk->filter->root);
 }
 
 int walk_run(struct walk *walk, bool (*should_stop)(void), struct err *err)
@@ -835,15 +240,10 @@ int walk_run(struct walk *walk, bool (*should_stop)(void), struct err *err)
 
 void walk_end(struct walk *walk)
 {
-	while (walk->frame_count) {
-		struct walk_frame *frame = &walk->frames[--walk->frame_count];
-
-		end_group(frame);
-		lyd_free_tree(frame->owned);
-		frame->owned = NULL;
-	}
+	while (walk->frame_count)
+		frame_pop(walk);
 	for (size_t i = 0; i < walk->room; i++)
-		free_frame(&walk->frames[i]);
+		frame_free(&walk->frames[i]);
 	free(walk->frames);
 	walk->frames = NULL;
 	walk->room = 0;

@@ -9,23 +9,23 @@
 #include "print.h"
 #include "show.h"
 
-struct walk_frame;
+struct frame;
 
 struct walk {
 	/* Set by the caller, before walk_start(). */
-	const struct lyd_node *tree;  /* first top-level node; may be NULL; stays as it is */
-	struct ds_filter *filter;     /* NULL: everything */
-	const struct access *access;  /* NULL: no limits */
+	const struct lyd_node *tree; /* first top-level node; may be NULL; stays as it is */
+	struct ds_filter *filter;    /* NULL: everything */
+	const struct access *access; /* NULL: no limits */
 	enum ds_content content;
-	unsigned depth;		      /* 0: unbounded */
-	bool is_operational;	      /* units are shown */
+	unsigned depth;	     /* 0: unbounded */
+	bool is_operational; /* units are shown */
 	bool can_refresh;
-	bool is_path;		      /* only the filter's target is printed, without what is around it */
+	bool is_path; /* only the filter's target is printed, without what is around it */
 	struct print print;
 
 	bool has_found; /* the target of a path */
 	struct show show;
-	struct walk_frame *frames;
+	struct frame *frames;
 	size_t frame_count, room; /* frames in use; those above keep their memory */
 	struct err *err;
 };

@@ -111,8 +111,8 @@ static int parse_literal(struct parser *parser, const char **ret_value)
 	end = strchr(parser->at + 1, quote);
 	if (!end)
 		return NOT_SIMPLE;
-	*ret_value = arena_printf(parser->filter->arena, "%.*s", (int)(end - parser->at - 1),
-		parser->at + 1);
+	*ret_value = arena_printf(
+		parser->filter->arena, "%.*s", (int)(end - parser->at - 1), parser->at + 1);
 	parser->at = end + 1;
 	return SIMPLE;
 }
@@ -182,7 +182,8 @@ static int parse_steps(struct parser *parser, struct filter **ret_last)
 		r = parse_step(parser, &step);
 		if (r != SIMPLE)
 			return r;
-		if (++depth == FILTER_DEPTH_MAX || (parent->value && parent != parser->filter->root))
+		if (++depth == FILTER_DEPTH_MAX ||
+			(parent->value && parent != parser->filter->root))
 			return NOT_SIMPLE;
 		step->is_output = true;
 		filter_append(parent, step);

@@ -39,11 +39,12 @@ static inline struct lyd_node *parse_json(const char *json, bool with_defaults)
 {
 	struct lyd_node *tree = NULL;
 
-	if (lyd_parse_data_mem(yang_ctx(), json, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree) !=
-		LY_SUCCESS)
+	if (lyd_parse_data_mem(yang_ctx(), json, LYD_JSON, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0,
+		    &tree) != LY_SUCCESS)
 		fail_msg("%s: %s", json, ly_errmsg(yang_ctx()));
 	if (with_defaults)
-		assert_int_equal(lyd_new_implicit_all(&tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL),
+		assert_int_equal(
+			lyd_new_implicit_all(&tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL),
 			LY_SUCCESS);
 	return tree;
 }
@@ -70,8 +71,9 @@ static inline void on_answer(struct buf *out, const struct err *err, void *arg)
 /* Reads for @user (NULL: without access control). What @read holds stays the caller's. */
 static inline struct answer read_as(const char *user, struct ds_read *read)
 {
-	struct ds_client client = { .user = user ? user : "", .protocol = "internal",
-		.is_recovery = !user };
+	struct ds_client client = {
+		.user = user ? user : "", .protocol = "internal", .is_recovery = !user
+	};
 	struct answer answer = { 0 };
 
 	(void)oper_read(&client, read, on_answer, &answer);
@@ -91,8 +93,8 @@ static inline struct ds_filter *filter_of(const char *xml)
 }
 
 /* The answer must be that text. */
-static inline void check_read(const char *title, const char *user, struct ds_read *read,
-	const char *expected)
+static inline void check_read(
+	const char *title, const char *user, struct ds_read *read, const char *expected)
 {
 	struct answer answer = read_as(user, read);
 
@@ -104,8 +106,8 @@ static inline void check_read(const char *title, const char *user, struct ds_rea
 }
 
 /* The answer must be an error with that tag, and words in its message. */
-static inline void check_refused(const char *title, const char *user, struct ds_read *read, int code,
-	enum err_tag tag, const char *words)
+static inline void check_refused(const char *title, const char *user, struct ds_read *read,
+	int code, enum err_tag tag, const char *words)
 {
 	struct answer answer = read_as(user, read);
 

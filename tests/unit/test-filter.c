@@ -38,7 +38,7 @@ static const char other[] =
 	" container top { leaf mine { type string; } }"
 	"}";
 
-#define NS   " xmlns=\"http://example.com/schema/1.2/config\""
+#define NS	       " xmlns=\"http://example.com/schema/1.2/config\""
 #define TOP(content)   "<top" NS ">" content "</top>"
 #define USERS(content) TOP("<users>" content "</users>")
 #define USER(content)  "<user>" content "</user>"
@@ -107,7 +107,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void check_subtree(const char *title, const char *user, const char *filter, const char *expected)
+static void check_subtree(
+	const char *title, const char *user, const char *filter, const char *expected)
 {
 	struct ds_read read = { .content = DS_CONTENT_CONFIG, .subtree = filter_of(filter) };
 
@@ -137,7 +138,7 @@ static const struct {
 		      "<user><name>barney</name><type>superuser</type>"
 		      "<company-info><dept/></company-info></user>"),
 		USERS(USER("<name>root</name>" INFO("1", "1"))
-			USER("<name>fred</name><company-info><id>2</id></company-info>")) },
+				USER("<name>fred</name><company-info><id>2</id></company-info>")) },
 	{ "6.4.8 attributes",
 		"<t:top xmlns:t=\"http://example.com/schema/1.2/config\"><t:interfaces>"
 		"<t:interface t:ifName=\"eth0\"/></t:interfaces></t:top>",
@@ -146,9 +147,10 @@ static const struct {
 		    "</interfaces>") },
 	{ "attribute with another value",
 		"<t:top xmlns:t=\"http://example.com/schema/1.2/config\"><t:interfaces>"
-		"<t:interface t:ifName=\"eth2\"/></t:interfaces></t:top>", "" },
-	{ "attribute without namespace", TOP("<interfaces><interface ifName=\"eth0\"/></interfaces>"),
+		"<t:interface t:ifName=\"eth2\"/></t:interfaces></t:top>",
 		"" },
+	{ "attribute without namespace",
+		TOP("<interfaces><interface ifName=\"eth0\"/></interfaces>"), "" },
 	{ "attribute that is not there", TOP("<users xml:lang=\"en\"/>"), "" },
 
 	/* namespaces */
@@ -161,7 +163,8 @@ static const struct {
 	{ "prefix", "<x:top xmlns:x=\"urn:other\"/>", OTHER_TOP },
 	{ "another namespace", "<top xmlns=\"urn:none\"/>", "" },
 	{ "wrong namespace below", TOP("<users xmlns=\"urn:none\"/>"), "" },
-	{ "wrong namespace beside", TOP("<users xmlns=\"urn:none\"/><title/><tag2 xmlns=\"urn:other\"/>"),
+	{ "wrong namespace beside",
+		TOP("<users xmlns=\"urn:none\"/><title/><tag2 xmlns=\"urn:other\"/>"),
 		TOP("<tag2 xmlns=\"urn:other\">2</tag2>") },
 	{ "unknown name", TOP("<nothing/>"), "" },
 	{ "unknown name beside", USERS("<user><name>fred</name><nothing/></user>"),
@@ -177,11 +180,13 @@ static const struct {
 		      "<user><name>fred</name><type>admin</type></user>") },
 	{ "blanks around", USERS("<user><name>\n fred\t</name></user>"), USERS(FRED) },
 	{ "blanks within", USERS("<user><full-name>Fred  Flintstone</full-name></user>"), "" },
-	{ "CDATA and references", USERS("<user><full-name><![CDATA[Fred]]>&#x20;Flintstone"
-					"</full-name></user>"), USERS(FRED) },
+	{ "CDATA and references",
+		USERS("<user><full-name><![CDATA[Fred]]>&#x20;Flintstone"
+		      "</full-name></user>"),
+		USERS(FRED) },
 	{ "canonical number", USERS("<user><company-info><dept>02</dept></company-info></user>"),
 		USERS(USER("<name>barney</name>" INFO("2", "3"))
-			USER("<name>fred</name>" INFO("2", "2"))) },
+				USER("<name>fred</name>" INFO("2", "2"))) },
 	{ "no number", USERS("<user><company-info><dept>two</dept></company-info></user>"), "" },
 	{ "nested mismatch keeps the entry's match",
 		USERS("<user><name>fred</name><company-info><id>9</id></company-info></user>"),
@@ -231,8 +236,10 @@ static const struct {
 		      "<full-name/></user>"),
 		USERS("<user><name>fred</name><type>admin</type>"
 		      "<full-name>Fred Flintstone</full-name></user>") },
-	{ "an entry and all of it", USERS("<user><name>fred</name><type/></user>"
-					  "<user><name>fred</name></user>"), USERS(FRED) },
+	{ "an entry and all of it",
+		USERS("<user><name>fred</name><type/></user>"
+		      "<user><name>fred</name></user>"),
+		USERS(FRED) },
 	{ "a keyed and an unkeyed element",
 		USERS("<user><name>fred</name></user><user><type>superuser</type><name/></user>"),
 		USERS(FRED "<user><name>root</name><type>superuser</type></user>") },
@@ -305,8 +312,8 @@ static void test_limits(void **state)
 {
 	_cleanup_free_ char *deep = repeated("", "<a>", 200, "");
 	_cleanup_free_ char *wide = repeated("", "<a/>", 10000, "");
-	_cleanup_free_ char *scan =
-		repeated("<top" NS "><users>", "<user><type>x</type></user>", 300, "</users></top>");
+	_cleanup_free_ char *scan = repeated(
+		"<top" NS "><users>", "<user><type>x</type></user>", 300, "</users></top>");
 	_cleanup_err_ struct err err = { 0 };
 	struct ds_filter *filter;
 	struct ds_read read = { .content = DS_CONTENT_CONFIG };
@@ -334,7 +341,7 @@ static void test_many_keys(void **state)
 		buf_append_str(&filter, "<user><name>root</name><company-info/></user>"), 0);
 	assert_int_equal(buf_append_str(&expected,
 				 USERS(USER("<name>fred</name><type>admin</type>")
-					 USER("<name>root</name>" INFO("1", "1")))),
+						 USER("<name>root</name>" INFO("1", "1")))),
 		0);
 	_cleanup_free_ char *list = buf_take(&filter);
 	_cleanup_free_ char *text = xasprintf("<top" NS "><users>%s</users></top>", list);
@@ -395,7 +402,8 @@ static void check_same(const char *title, const char *a, const char *b)
 	const struct ly_ctx *ctx = yang_ctx();
 
 	assert_int_equal(lyd_parse_data_mem(ctx, a, LYD_XML, LYD_PARSE_ONLY, 0, &left), LY_SUCCESS);
-	assert_int_equal(lyd_parse_data_mem(ctx, b, LYD_XML, LYD_PARSE_ONLY, 0, &right), LY_SUCCESS);
+	assert_int_equal(
+		lyd_parse_data_mem(ctx, b, LYD_XML, LYD_PARSE_ONLY, 0, &right), LY_SUCCESS);
 	if (lyd_compare_siblings(left, right, LYD_COMPARE_FULL_RECURSION) != LY_SUCCESS)
 		fail_msg("%s:\n  ours    %s\n  libyang %s", title, a, b);
 	lyd_free_all(left);
@@ -428,13 +436,16 @@ static void test_general_xpath(void **state)
 	/* A name that several modules have: libyang takes the first, we all. */
 	check_xpath("/filter-test:top/users[count]", TOP(OTHER_USERS));
 	check_xpath("/top/mine[k='a']", TOP("<mine><k>a</k><v>2</v></mine>"));
-	check_xpath("/top/mine", TOP("<mine><k>z</k><v>1</v></mine><mine><k>a</k><v>2</v></mine>"
-				     "<mine><k>m</k><v>1</v></mine>") OTHER_TOP);
+	check_xpath("/top/mine",
+		TOP("<mine><k>z</k><v>1</v></mine><mine><k>a</k><v>2</v></mine>"
+		    "<mine><k>m</k><v>1</v></mine>") OTHER_TOP);
 	check_xpath("//user[starts-with(name, 'f')]/type",
 		USERS("<user><name>fred</name><type>admin</type></user>"));
 	check_xpath("/filter-test:top/users/user[2]", USERS(FRED));
-	check_xpath("/filter-test:top/users/user[last()]/name", USERS("<user><name>root</name></user>"));
-	check_xpath("/filter-test:top/users/user[company-info/dept > 1 and name != 'fred']", USERS(BARNEY));
+	check_xpath("/filter-test:top/users/user[last()]/name",
+		USERS("<user><name>root</name></user>"));
+	check_xpath("/filter-test:top/users/user[company-info/dept > 1 and name != 'fred']",
+		USERS(BARNEY));
 	check_xpath("/filter-test:top/*[count(*) = 1]", TOP(OTHER_USERS));
 	check_xpath("//nothing", "");
 }
@@ -483,8 +494,10 @@ static const struct {
 	{ "/filter-test:top/users/user[name='fred']", NULL, 0,
 		"\"filter-test:user\":[{\"name\":\"fred\",\"type\":\"admin\",\"full-name\":"
 		"\"Fred Flintstone\",\"company-info\":{\"dept\":2,\"id\":2}}]" },
-	{ "/filter-test:top/users/user[name='fred']/type", NULL, 0, "\"filter-test:type\":\"admin\"" },
-	{ "/filter-test:top/users/user[name='fred']/name", NULL, 0, "\"filter-test:name\":\"fred\"" },
+	{ "/filter-test:top/users/user[name='fred']/type", NULL, 0,
+		"\"filter-test:type\":\"admin\"" },
+	{ "/filter-test:top/users/user[name='fred']/name", NULL, 0,
+		"\"filter-test:name\":\"fred\"" },
 	{ "/filter-test:top/filter-other:users", NULL, 0, "\"filter-other:users\":{\"count\":3}" },
 	{ "/filter-test:top/tag[.='one']", NULL, 0, "\"filter-test:tag\":[\"one\"]" },
 	{ "/filter-test:top/on", NULL, 0, "\"filter-test:on\":true" }, /* a default in use */
@@ -520,7 +533,8 @@ static const struct {
 	{ "/filter-test:top/users", NULL, 2,
 		"\"filter-test:users\":{\"user\":[{\"name\":\"barney\"},{\"name\":\"fred\"},"
 		"{\"name\":\"root\"}]}" },
-	{ "/filter-test:top/users/user[name='fred']", NULL, 1, "\"filter-test:user\":[{\"name\":\"fred\"}]" },
+	{ "/filter-test:top/users/user[name='fred']", NULL, 1,
+		"\"filter-test:user\":[{\"name\":\"fred\"}]" },
 	{ "/filter-test:top/users/user[name='fred']", NULL, 2,
 		"\"filter-test:user\":[{\"name\":\"fred\",\"type\":\"admin\",\"full-name\":"
 		"\"Fred Flintstone\",\"company-info\":{}}]" },
@@ -533,7 +547,8 @@ static const struct {
 		"{\"name\":\"fred\",\"company-info\":{\"dept\":2,\"id\":2}},"
 		"{\"name\":\"root\",\"company-info\":{\"dept\":1,\"id\":1}}]}" },
 	{ "/", NULL, 1, "" },
-	{ "/", NULL, 2, "\"filter-other:top\":{},\"filter-test:top\":{},\"filter-test:title\":\"a b\"" },
+	{ "/", NULL, 2,
+		"\"filter-other:top\":{},\"filter-test:top\":{},\"filter-test:title\":\"a b\"" },
 };
 
 static void test_resources(void **state)
@@ -561,7 +576,8 @@ static void test_xml_resource(void **state)
 	struct ds_read read = { .content = DS_CONTENT_CONFIG,
 		.path = (char *)"/filter-test:top/users/user[name='fred']/company-info" };
 
-	check_read("XML", NULL, &read, "<company-info" NS "><dept>2</dept><id>2</id></company-info>");
+	check_read(
+		"XML", NULL, &read, "<company-info" NS "><dept>2</dept><id>2</id></company-info>");
 }
 
 static void test_bad_paths(void **state)
@@ -570,8 +586,7 @@ static void test_bad_paths(void **state)
 		const char *path;
 		enum err_tag tag;
 	} rows[] = {
-		{ "", ERR_TAG_INVALID_VALUE },
-		{ "filter-test:top", ERR_TAG_INVALID_VALUE },
+		{ "", ERR_TAG_INVALID_VALUE }, { "filter-test:top", ERR_TAG_INVALID_VALUE },
 		{ "/filter-test:top/", ERR_TAG_INVALID_VALUE },
 		{ "/filter-test:top/users/user[1]", ERR_TAG_INVALID_VALUE },
 		{ "/filter-test:top//user", ERR_TAG_INVALID_VALUE },
@@ -583,7 +598,8 @@ static void test_bad_paths(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct ds_read read = { .content = DS_CONTENT_CONFIG, .path = (char *)rows[i].path };
+		struct ds_read read = { .content = DS_CONTENT_CONFIG,
+			.path = (char *)rows[i].path };
 
 		check_refused(rows[i].path, NULL, &read, -EINVAL, rows[i].tag, "");
 	}
@@ -591,11 +607,12 @@ static void test_bad_paths(void **state)
 
 static void test_bad_fields(void **state)
 {
-	static const char *const wrong[] = { "", ";", "type;", ";type", "type;;name", "(type)", "type(",
-		"type)", "company-info()", "company-info(id", "company-info(id))", "company-info/(id)",
-		"company-info//id", "/type", "type/", "nothing", "company-info(nothing)", "type/name",
-		"no-such-module:type", "filter-other:type", ":type", "filter-test:", "ty pe", "1type",
-		"type,name", "company-info(id)type", "type\n" };
+	static const char *const wrong[] = { "", ";", "type;", ";type", "type;;name", "(type)",
+		"type(", "type)", "company-info()", "company-info(id", "company-info(id))",
+		"company-info/(id)", "company-info//id", "/type", "type/", "nothing",
+		"company-info(nothing)", "type/name", "no-such-module:type", "filter-other:type",
+		":type", "filter-test:", "ty pe", "1type", "type,name", "company-info(id)type",
+		"type\n" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct ds_read read = {
@@ -618,27 +635,26 @@ static void test_access(void **state)
 {
 	_cleanup_free_ char *text = xasprintf(
 		"%.*s,\"ietf-netconf-acm:nacm\":{\"groups\":{\"group\":[{\"name\":\"g\",\"user-name\":"
-		"[\"guest\"]}]},\"rule-list\":[{\"name\":\"l\",\"group\":[\"g\"],\"rule\":["
-		DENY("1", "/filter-test:top/users/user[name='root']") ","
-		DENY("2", "/filter-test:top/users/user/type") ","
-		DENY("3", "/filter-test:top/pair/b") ","
-		DENY("4", "/filter-test:title") ","
-		DENY("5", "/filter-test:top/interfaces") "]}]}}",
+		"[\"guest\"]}]},\"rule-list\":[{\"name\":\"l\",\"group\":[\"g\"],\"rule\":[" DENY(
+			"1", "/filter-test:top/users/user[name='root']") "," DENY("2",
+			"/filter-test:top/users/user/type") "," DENY("3",
+			"/filter-test:top/pair/b") "," DENY("4", "/filter-test:title") "," DENY("5",
+			"/filter-test:top/interfaces") "]}]}}",
 		(int)strlen(data) - 1, data);
 	struct ds_read read = { .content = DS_CONTENT_CONFIG, .format = FORMAT_JSON };
 
 	set_running(text, true);
 	check_subtree("entry and leaf", "guest", USERS(""),
 		USERS(USER("<name>barney</name><full-name>Barney Rubble</full-name>" INFO("2", "3"))
-			USER("<name>fred</name><full-name>Fred Flintstone</full-name>" INFO(
-				"2", "2"))));
+				USER("<name>fred</name><full-name>Fred Flintstone</full-name>" INFO(
+					"2", "2"))));
 	check_subtree("the same, permitted", NULL, USERS("<user><name/></user>"),
 		USERS("<user><name>barney</name></user><user><name>fred</name></user>"
 		      "<user><name>root</name></user>"));
 	check_subtree("content match on what is denied", "guest",
 		USERS("<user><type>admin</type><name/></user>"), "");
-	check_subtree("by the key of what is denied", "guest", USERS("<user><name>root</name></user>"),
-		"");
+	check_subtree("by the key of what is denied", "guest",
+		USERS("<user><name>root</name></user>"), "");
 	check_subtree("by a denied key", "guest", TOP("<pair><a>1</a><b>y</b></pair>"), "");
 	check_subtree("entry with a denied key", "guest", TOP("<pair><a>1</a></pair>"), "");
 	check_subtree("the same, all", "guest", TOP("<pair/>"), "");

@@ -157,7 +157,8 @@ static const struct object_kind *const link_kinds[] = { &kind_link, NULL };
 static const struct feature feature_link = {
 	.name = "link",
 	.roots = (const char *const[]){ "/oper-test:ifs/if", NULL },
-	.except = (const char *const[]){ "/oper-test:ifs/if/br/vlan", "/oper-test:ifs/if/ip", NULL },
+	.except =
+		(const char *const[]){ "/oper-test:ifs/if/br/vlan", "/oper-test:ifs/if/ip", NULL },
 	.units = link_units,
 	.show = link_show,
 	.refreshes = link_kinds,
@@ -167,7 +168,9 @@ static const struct feature feature_ip = {
 	.roots = (const char *const[]){ "/oper-test:ifs/if/ip", NULL },
 	.show = ip_show,
 };
-static const struct feature feature_vlan = { .name = "vlan", .roots = vlan_path, .show = vlan_show };
+static const struct feature feature_vlan = {
+	.name = "vlan", .roots = vlan_path, .show = vlan_show
+};
 static const struct feature feature_sys = {
 	.name = "sys",
 	.roots = (const char *const[]){ "/oper-test:sys/name", NULL },
@@ -192,8 +195,8 @@ static const struct feature feature_other = {
 		"/ietf-netconf-acm:nacm", NULL },
 };
 
-const struct feature *const feature_table[] = { &feature_link, &feature_ip, &feature_vlan, &feature_sys,
-	&feature_user, &feature_state, &feature_other, NULL };
+const struct feature *const feature_table[] = { &feature_link, &feature_ip, &feature_vlan,
+	&feature_sys, &feature_user, &feature_state, &feature_other, NULL };
 
 static int provide(struct lyd_node *container, struct err *err)
 {
@@ -289,7 +292,8 @@ static const struct {
 		"refresh(eth0) link(eth0) ip(eth0)" },
 	{ "one of its leaves", IFS("<if><name>eth0</name><oper/></if>"),
 		IFS("<if><name>eth0</name><oper>up</oper></if>"), "refresh(eth0) link(eth0)" },
-	{ "its key", IFS("<if><name>eth0</name><name/></if>"), IFS("<if><name>eth0</name></if>"), "" },
+	{ "its key", IFS("<if><name>eth0</name><name/></if>"), IFS("<if><name>eth0</name></if>"),
+		"" },
 	{ "another feature's part", IFS("<if><name>eth0</name><ip/></if>"),
 		IFS("<if><name>eth0</name><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>" LEARNED
 		    "</ip></if>"),
@@ -297,10 +301,12 @@ static const struct {
 	{ "a unit within a unit", IFS("<if><name>br0</name><br><vlan><id>20</id></vlan></br></if>"),
 		IFS("<if><name>br0</name><br><vlan><id>20</id><member>p1</member></vlan></br></if>"),
 		"vlan(20)" },
-	{ "both units", IFS("<if><name>br0</name><br/></if>"), IFS("<if><name>br0</name>" VLANS "</if>"),
+	{ "both units", IFS("<if><name>br0</name><br/></if>"),
+		IFS("<if><name>br0</name>" VLANS "</if>"),
 		"refresh(br0) link(br0) vlan(10) vlan(20)" },
 	{ "a bridge as a whole", IFS("<if><name>br0</name></if>"),
-		IFS("<if><name>br0</name><type>bridge</type>" LINK VLANS "<ip>" LEARNED "</ip></if>"),
+		IFS("<if><name>br0</name><type>bridge</type>" LINK VLANS "<ip>" LEARNED
+		    "</ip></if>"),
 		"refresh(br0) link(br0) ip(br0) vlan(10) vlan(20)" },
 	{ "two by key", IFS("<if><name>eth0</name><oper/></if><if><name>br0</name><oper/></if>"),
 		IFS("<if><name>eth0</name><oper>up</oper></if><if><name>br0</name><oper>up</oper></if>"),
@@ -308,11 +314,11 @@ static const struct {
 	{ "none by that name", IFS("<if><name>nope</name></if>"), "", "refresh(nope)" },
 	{ "not configured", IFS("<if><name>k1</name><oper/></if>"),
 		IFS("<if><name>k1</name><oper>up</oper></if>"), "refresh(k1) link(k1!)", 0, 2 },
-	{ "not configured and not there", IFS("<if><name>k2</name><oper/></if>"), "", "refresh(k2)", 0,
-		2 },
+	{ "not configured and not there", IFS("<if><name>k2</name><oper/></if>"), "", "refresh(k2)",
+		0, 2 },
 	{ "names of all", IFS("<if><name/></if>"),
-		IFS("<if><name>br0</name></if><if><name>eth0</name></if><if><name>k0</name></if>"), "",
-		0, 1 },
+		IFS("<if><name>br0</name></if><if><name>eth0</name></if><if><name>k0</name></if>"),
+		"", 0, 1 },
 	{ "one leaf of all", IFS("<if><oper/></if>"),
 		IFS("<if><name>br0</name><oper>up</oper></if><if><name>eth0</name><oper>up</oper></if>"
 		    "<if><name>k0</name><oper>up</oper></if>"),
@@ -351,7 +357,8 @@ static const struct {
 	{ "state list by key", "<ribs" O "><deep><rib><name>it's</name></rib></deep></ribs>",
 		"<ribs" O "><deep><rib><name>it's</name><count>9</count></rib></deep></ribs>",
 		"rib(it's)" },
-	{ "the server's", "<provided" O "/>", "<provided" O "><by>server</by></provided>", "provided" },
+	{ "the server's", "<provided" O "/>", "<provided" O "><by>server</by></provided>",
+		"provided" },
 	{ "configuration of what is only state", "<provided" O "/>", "", "", DS_CONTENT_CONFIG },
 	{ "nobody's", "<other" O "/>", "<other" O "><x>y</x></other>", "" },
 	{ "nothing", "<other" O "><nothing/></other>", "", "" },
@@ -418,10 +425,10 @@ static void test_everything(void **state)
 {
 	struct ds_read read = { .ds = DS_OPERATIONAL };
 	struct answer answer = read_as(NULL, &read);
-	static const char *const parts[] = { "<ifs" O "><if><name>br0</name>", VLANS, "<note>n</note></ifs>",
-		"<sys" O "><name>box</name>", "<logins>3</logins>", "<sys-state" O "><boot>b</boot>",
-		"<rib><name>main</name><count>9</count></rib>", "<provided" O "><by>server</by></provided>",
-		"<other" O "><x>y</x></other>",
+	static const char *const parts[] = { "<ifs" O "><if><name>br0</name>", VLANS,
+		"<note>n</note></ifs>", "<sys" O "><name>box</name>", "<logins>3</logins>",
+		"<sys-state" O "><boot>b</boot>", "<rib><name>main</name><count>9</count></rib>",
+		"<provided" O "><by>server</by></provided>", "<other" O "><x>y</x></other>",
 		"<yang-library xmlns=\"urn:ietf:params:xml:ns:yang:ietf-yang-library\"><module-set>",
 		"<datastore><name xmlns:ds=\"urn:ietf:params:xml:ns:yang:ietf-datastores\">ds:startup"
 		"</name><schema>complete</schema></datastore>" };
@@ -494,8 +501,8 @@ static void test_failing(void **state)
 
 	is_failing = true;
 	check_read("failing", NULL, &read,
-		IFS("<if><name>eth0</name><mtu>9000</mtu><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>"
-		    LEARNED "</ip></if>"));
+		IFS("<if><name>eth0</name><mtu>9000</mtu><ip><addr><ip>10.0.0.1</ip><len>8</len></addr>" LEARNED
+		    "</ip></if>"));
 	is_failing = false;
 	ds_filter_free(read.subtree);
 	buf_clear(&calls);
@@ -503,7 +510,8 @@ static void test_failing(void **state)
 
 static void test_defaults(void **state)
 {
-	struct ds_read read = { .ds = DS_OPERATIONAL, .format = FORMAT_JSON,
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.format = FORMAT_JSON,
 		.path = (char *)"/oper-test:sys/users/user[name='joe']" };
 
 	read.defaults = WITH_DEFAULTS_ALL;
@@ -616,8 +624,8 @@ static void test_startup(void **state)
 
 	assert_int_equal(buf_append_str(&text, "{\"oper-test:ifs\":{\"if\":["), 0);
 	for (int i = 0; i < 2000; i++)
-		assert_int_equal(buf_printf(&text, "%s{\"name\":\"e%04d\",\"type\":\"x\"}",
-					 i ? "," : "", i),
+		assert_int_equal(
+			buf_printf(&text, "%s{\"name\":\"e%04d\",\"type\":\"x\"}", i ? "," : "", i),
 			0);
 	assert_int_equal(buf_append_str(&text, "]}}"), 0);
 	write_startup(buf_bytes(&text));

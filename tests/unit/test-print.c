@@ -104,7 +104,7 @@ static const char *const documents[] = {
 	ALL("\"deep\":{}"),
 	" " ALL("\"deep\":{\"deeper\":{\"x\":\"1\"}},\"defaulted\":{\"y\":\"why\"}"),
 	" " ALL("\"entry\":[{\"name\":\"a\",\"id\":1,\"value\":\"none\"},{\"name\":\"a\",\"id\":2,"
-	    "\"inner\":[{\"k\":\"1\"},{\"k\":\"2\"}],\"tail\":[\"x\",\"y\"]}],\"text\":\"end\""),
+		"\"inner\":[{\"k\":\"1\"},{\"k\":\"2\"}],\"tail\":[\"x\",\"y\"]}],\"text\":\"end\""),
 	" " ALL("\"keyless\":[{\"a\":\"1\"},{\"a\":\"1\"},{}],\"counter\":0"),
 	ALL("\"counter\":4294967295"),
 	"{\"print-test:alone\":\"x\",\"print-test:top\":[\"1\",\"2\"]}",
@@ -274,12 +274,14 @@ static struct lyd_node *many_interfaces(unsigned count)
 	struct buf json = { 0 };
 	struct lyd_node *tree;
 
-	assert_int_equal(buf_append_str(&json, "{\"ietf-interfaces:interfaces\":{\"interface\":["), 0);
+	assert_int_equal(
+		buf_append_str(&json, "{\"ietf-interfaces:interfaces\":{\"interface\":["), 0);
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(buf_printf(&json,
-					 "%s{\"name\":\"eth%u\",\"type\":\"iana-if-type:bridge\","
-					 "\"description\":\"port <%u>\",\"print-test:extra\":\"e\"}",
-					 i ? "," : "", i, i),
+		assert_int_equal(
+			buf_printf(&json,
+				"%s{\"name\":\"eth%u\",\"type\":\"iana-if-type:bridge\","
+				"\"description\":\"port <%u>\",\"print-test:extra\":\"e\"}",
+				i ? "," : "", i, i),
 			0);
 	assert_int_equal(buf_append_str(&json, "]},\"print-test:top\":[\"a\",\"b\"]}"), 0);
 	tree = parse_json(buf_bytes(&json), true);
