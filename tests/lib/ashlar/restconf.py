@@ -33,7 +33,7 @@ class Response:
 
 class Connection(http.client.HTTPSConnection):
     def __init__(self, net, host, port):
-        context = ssl.create_default_context()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         super().__init__(host, port, context=context)
