@@ -127,5 +127,7 @@ void plan_describe(const struct plan *plan, size_t index, char *text, size_t siz
 void apply_run(struct plan *plan, void (*done)(const struct err *err, void *arg), void *arg);
 /* A target has got on with the steps for which its apply() returned 0. */
 void apply_resume(void);
+/* Whether a run is under way: what it has asked of a target may yet be undone. */
+bool apply_is_running(void);
 
 #endif

@@ -41,6 +41,7 @@
 #include "volume.h"
 
 #define STABLE_S	  600
+#define PATIENCE_MS	  10
 #define STOP_MS		  10000
 #define START_DEADLINE_MS 60000
 #define OUTPUT_MAX	  8192
@@ -48,6 +49,7 @@
 
 static struct map runtimes;
 static struct loop_task *task;
+static struct loop_timer *patience; /* while a plan is being applied */
 static uint64_t capability_bounds;
 static bool has_seccomp;
 
@@ -490,7 +492,12 @@ static void on_timer(void *arg)
 	if (runtime->phase == PHASE_STOPPING)
 		instance_signal(&runtime->instance, SIGKILL);
 	else
-		step(runtime);
+		kick(runtime);
+}
+
+static void on_patience(void *arg)
+{
+	loop_task_schedule(task);
 }
 
 static void on_task(void *arg)
@@ -498,6 +505,11 @@ static void on_task(void *arg)
 	struct runtime *runtime;
 	size_t at = 0;
 
+	/* What a transaction asks for counts when it is through: it may yet be undone. */
+	if (apply_is_running()) {
+		loop_timer_start(patience, PATIENCE_MS);
+		return;
+	}
 	/* step() removes at most the one at hand. */
 	while ((runtime = map_next(&runtimes, &at))) {
 		if (!runtime->is_kicked)
@@ -715,6 +727,7 @@ void runtime_init(void)
 
 	runtimes = (struct map){ 0 };
 	task = loop_task_new("containers", on_task, NULL);
+	patience = loop_timer_new("containers", on_patience, NULL);
 	has_seccomp = file_exists("/proc/sys/kernel/seccomp/actions_avail");
 	capability_bounds = 0;
 	for (i = 0; i < 64; i++)
@@ -731,4 +744,5 @@ void runtime_done(void)
 		runtime_free(runtime);
 	map_done(&runtimes);
 	loop_task_free(TAKE(task));
+	loop_timer_free(TAKE(patience));
 }

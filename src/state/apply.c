@@ -347,3 +347,8 @@ bool apply_is_running(void)
 {
 	return !list_empty(&runs);
 }
+
+bool apply_is_running(void)
+{
+	return !list_empty(&runs);
+}
