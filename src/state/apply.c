@@ -347,8 +347,3 @@ bool apply_is_running(void)
 {
 	return !list_empty(&runs);
 }
-
-bool apply_is_running(void)
-{
-	return !list_empty(&runs);
-}
