@@ -27,6 +27,10 @@
 #define ANSWER_WAIT_MS 5000 /* the kernel answers within send(); longer means something is broken */
 #define DUMP_TRIES     5
 #define NETNS_MAX      256
+#define PER_SEND_FIRST 32
+#define PER_SEND_MAX   512
+#define SEND_LONG_US   2000
+#define SEND_SHORT_US  500
 
 static struct {
 	struct nl *open[NETNS_MAX];
@@ -34,8 +38,9 @@ static struct {
 	struct mnl_socket *genl;
 	uint32_t genl_seq;
 	uint64_t changes;
+	size_t per_send; /* messages at most, see adapt() */
 	char buffer[RECEIVE_BYTES];
-} self;
+} self = { .per_send = PER_SEND_FIRST };
 
 struct nl_name {
 	uint32_t ifindex;
@@ -318,7 +323,7 @@ void nl_batch_end(struct nl_batch *batch)
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(batch->data + last->offset);
 
 	batch->size += NLMSG_ALIGN(nlh->nlmsg_len);
-	if (batch->size > NL_BATCH_BYTES)
+	if (batch->size > NL_BATCH_BYTES || batch->count >= self.per_send)
 		nl_batch_flush(batch);
 }
 
@@ -415,10 +420,19 @@ static void collect_answers(struct nl_batch *batch)
 	}
 }
 
+/* Some messages take the kernel a microsecond, others a millisecond: by time, not by size. */
+static void adapt(size_t count, uint64_t us)
+{
+	if (us > SEND_LONG_US && self.per_send > 1)
+		self.per_send /= 2;
+	else if (us < SEND_SHORT_US && count == self.per_send && count < PER_SEND_MAX)
+		self.per_send *= 2;
+}
+
 void nl_batch_flush(struct nl_batch *batch)
 {
 	struct nlmsghdr *last;
-	uint64_t start = clock_us();
+	uint64_t start = clock_us(), us;
 
 	if (!batch->count)
 		return;
@@ -437,8 +451,10 @@ void nl_batch_flush(struct nl_batch *batch)
 	} else {
 		collect_answers(batch);
 	}
-	log_debug("nl", "sent %zu messages in %llu us%s", batch->count,
-		(unsigned long long)(clock_us() - start), batch->has_failed ? ", refused" : "");
+	us = clock_us() - start;
+	adapt(batch->count, us);
+	log_debug("nl", "sent %zu messages in %llu us%s", batch->count, (unsigned long long)us,
+		batch->has_failed ? ", refused" : "");
 	batch->count = 0;
 	batch->size = 0;
 	watch_drain();
