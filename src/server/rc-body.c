@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "ashlar/str.h"
+#include "ashlar/json.h"
 #include "ashlar/xml.h"
 
 #include "rc-body.h"
-
-#define JSON_DEPTH_MAX 1024
 
 static void put(struct buf *out, const char *text, size_t size)
 {
@@ -31,77 +29,34 @@ static int wrong_envelope(struct err *err, const struct rc_envelope *envelope)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static const char *skip_blanks(const char *at)
-{
-	return at + strspn(at, " \t\r\n");
-}
-
-/* Behind the string that begins at @at; NULL if it has no end. */
-static const char *skip_string(const char *at)
-{
-	for (at++; *at && *at != '"'; at++)
-		if (*at == '\\' && !*++at)
-			return NULL;
-	return *at ? at + 1 : NULL;
-}
-
-/* Behind the object that begins at @at. Brackets are only counted: libyang sees to the rest. */
-static const char *skip_object(const char *at)
-{
-	unsigned depth = 0;
-
-	do {
-		switch (*at) {
-		case '\0':
-			return NULL;
-		case '"':
-			at = skip_string(at);
-			if (!at)
-				return NULL;
-			continue;
-		case '{':
-		case '[':
-			if (++depth > JSON_DEPTH_MAX)
-				return NULL;
-			break;
-		case '}':
-		case ']':
-			depth--;
-			break;
-		}
-		at++;
-	} while (depth);
-	return at;
-}
-
 static int unwrap_json(
 	const char *text, const struct rc_envelope *envelope, struct buf *out, struct err *err)
 {
-	const char *at = skip_blanks(text), *name, *end;
+	const char *at = json_blanks(text), *name, *end;
 	size_t module = strlen(envelope->module), local = strlen(envelope->name);
 
 	if (*at != '{')
 		return malformed(err, "the body is no JSON object");
-	name = skip_blanks(at + 1);
-	end = *name == '"' ? skip_string(name) : NULL;
+	name = json_blanks(at + 1);
+	end = *name == '"' ? json_string_end(name) : NULL;
 	if (!end || (size_t)(end - name) != module + local + 3 ||
 		strncmp(name + 1, envelope->module, module) != 0 || name[1 + module] != ':' ||
 		strncmp(name + 2 + module, envelope->name, local) != 0)
 		return wrong_envelope(err, envelope);
-	at = skip_blanks(end);
+	at = json_blanks(end);
 	if (*at != ':')
 		return malformed(err, "a name in the body has no value");
-	at = skip_blanks(at + 1);
+	at = json_blanks(at + 1);
 	if (*at != '{')
 		return wrong_envelope(err, envelope);
-	end = skip_object(at);
+	end = json_value(at);
 	if (!end)
 		return malformed(err, "the body ends too early, or is too deep");
 	put(out, at, (size_t)(end - at));
-	at = skip_blanks(end);
+	at = json_blanks(end);
 	if (*at != '}')
 		return wrong_envelope(err, envelope);
-	return *skip_blanks(at + 1) ? malformed(err, "something follows the body") : 0;
+	return *json_blanks(at + 1) ? malformed(err, "something follows the body") : 0;
 }
 
 /* --- XML -------------------------------------------------------------------------------------- */

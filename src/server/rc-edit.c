@@ -19,6 +19,8 @@
 #include "rc-reply.h"
 #include "rc-tree.h"
 
+#define LARGE_BODY ((size_t)65536)
+
 #define CREATED	   201
 #define NO_CONTENT 204
 
@@ -474,6 +476,60 @@ static int make_delete(struct making *making, struct err *err)
 	return ret == 0 ? set_operation(making->node, "delete", err) : ret;
 }
 
+/* Does the text say what to do with data? Then it is to be parsed whole, and refused. */
+static bool may_steer(const struct rc_request *req)
+{
+	static const char *const json[] = { "\"@", "\\u" },
+				 *const xml[] = { "netconf:base", "yang:1", "&#" };
+	const char *const *words = req->in_format == FORMAT_JSON ? json : xml;
+	size_t count = req->in_format == FORMAT_JSON ? ARRAY_SIZE(json) : ARRAY_SIZE(xml), i;
+
+	for (i = 0; i < count; i++)
+		if (strstr(buf_bytes(&req->body), words[i]))
+			return true;
+	return false;
+}
+
+/*
+ * A large patch of all data, or of a container at the top, which is there in any case: the datastore parses
+ * it in portions, while others are served.
+ */
+static bool is_large_patch(const struct rc_request *req)
+{
+	const struct lysc_node *schema = req->uri.schema;
+
+	return req->head.method == HTTP_PATCH && req->body.length >= LARGE_BODY &&
+		(!schema ||
+			(req->uri.step_count == 1 && schema->nodetype == LYS_CONTAINER &&
+				!(schema->flags & LYS_PRESENCE))) &&
+		!may_steer(req);
+}
+
+static int make_large_patch(struct making *making, struct err *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct rc_request *req = making->req;
+	const struct lysc_node *schema = req->uri.schema;
+	const struct rc_envelope itself = {
+		.module = schema ? schema->module->name : NULL,
+		.ns = schema ? schema->module->ns : NULL,
+		.name = schema ? schema->name : NULL,
+	};
+	const struct buf *content = schema ? &req->body : &text;
+	int ret = check_match(making, true);
+
+	/* The envelope of a container is the container: only that it is the target is of interest. */
+	if (ret == 0)
+		ret = rc_body_unwrap(
+			&req->body, req->in_format, schema ? &itself : &data_envelope, &text, err);
+	if (ret != 0)
+		return ret;
+	making->edit.portions = portions_new(buf_bytes(content), content->length, req->in_format);
+	making->edit.default_operation = DS_DEFAULT_MERGE;
+	req->done_status = NO_CONTENT;
+	return 0;
+}
+
 /* PUT and PATCH of the datastore itself. */
 static int make_store(struct making *making, struct err *err)
 {
@@ -494,6 +550,8 @@ static int make(struct making *making, struct err *err)
 	if (req->uri.schema && !rc_uri_is_instance(&req->uri))
 		return err_set(err, -EINVAL, NULL, "\"%s\" is to be named with its keys",
 			req->uri.schema->name);
+	if (is_large_patch(req))
+		return make_large_patch(making, err);
 	switch (req->head.method) {
 	case HTTP_POST:
 		return make_post(making, err);

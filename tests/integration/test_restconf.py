@@ -204,6 +204,39 @@ def test_whole_datastore(net, rc):
     assert rc.put("data", {"ietf-restconf:data": config_now, "x": 1}).status == 400
 
 
+def test_large_patch(rc):
+    """What is parsed in portions is one edit all the same."""
+    def groups(count, **last):
+        entries = [{"name": f"g{number}", "user-name": [f"user-{number}-{part}" for part in "abc"]}
+                   for number in range(count)]
+        entries[-1].update(last)
+        return {"ietf-netconf-acm:nacm": {"groups": {"group": entries}}}
+
+    def count():
+        return len(members(rc.get(f"{NACM}/groups?fields=group/name"))["group"])
+
+    before = rc.get("data").headers["ETag"]
+    bad = groups(2000, nonsense=1)
+    assert len(json.dumps(bad)) > 100000
+    for path, body in (NACM, bad), ("data", {"ietf-restconf:data": bad}):
+        refused = rc.patch(path, body)
+        assert refused.status == 400 and refused.error["error-tag"] == "unknown-element"
+    hidden = groups(2000, **{"@": {"ietf-netconf:operation": "delete"}})
+    assert rc.patch(NACM, hidden).error["error-tag"] == "unknown-attribute"
+    assert rc.patch(INTERFACES, groups(2000)).status == 400
+    assert rc.get("data").headers["ETag"] == before and count() == 1
+    assert rc.patch(NACM, groups(2000)).status == 204
+    assert count() == 2001
+    assert rc.patch("data", {"ietf-restconf:data": groups(3000)}).status == 204
+    assert count() == 3001
+    xml = "".join(f"<group><name>x{number}</name><user-name>someone</user-name></group>"
+                  for number in range(1500))
+    data = (f'<data xmlns="{RC}"><nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm">'
+            f"<groups>{xml}</groups></nacm></data>")
+    assert rc.patch("data", data, **{"Content-Type": XML}).status == 204
+    assert count() == 4501
+
+
 def test_where_edits_end_up(daemon, rc):
     def saved():
         data = json.loads(daemon.startup_file.read_text())

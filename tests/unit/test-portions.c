@@ -58,13 +58,13 @@ static char *print(struct lyd_node *tree)
 
 	lyd_print_mem(&text, tree, LYD_XML, LYD_PRINT_WITHSIBLINGS | LYD_PRINT_SHRINK);
 	lyd_free_all(tree);
-	return text;
+	return text ? text : xstrdup("");
 }
 
 /* How many portions it took; all of them merged in *ret_text. */
-static unsigned gather(const char *text, char **ret_text)
+static unsigned gather(const char *text, enum format format, char **ret_text)
 {
-	struct portions *portions = portions_new(text, strlen(text), FORMAT_XML);
+	struct portions *portions = portions_new(text, strlen(text), format);
 	struct lyd_node *all = NULL, *tree;
 	unsigned count = 0;
 	int r;
@@ -81,17 +81,25 @@ static unsigned gather(const char *text, char **ret_text)
 	return count;
 }
 
-static void same(const char *attributes, unsigned interfaces, unsigned min, unsigned max)
+static void same_text(const char *text, enum format format, unsigned min, unsigned max)
 {
-	_cleanup_free_ char *text = make_text(attributes, interfaces), *parts = NULL, *whole = NULL;
+	_cleanup_free_ char *parts = NULL, *whole = NULL;
 	struct lyd_node *tree = NULL;
 	unsigned count;
 
-	assert_int_equal(format_parse_edit(text, strlen(text), FORMAT_XML, NULL, &tree, NULL), 0);
+	assert_int_equal(format_parse_edit(text, strlen(text), format, NULL, &tree, NULL), 0);
 	whole = print(tree);
-	count = gather(text, &parts);
+	count = gather(text, format, &parts);
 	assert_string_equal(parts, whole);
-	assert_true(count >= min && count <= max);
+	if (count < min || count > max)
+		fail_msg("%u portions", count);
+}
+
+static void same(const char *attributes, unsigned interfaces, unsigned min, unsigned max)
+{
+	_cleanup_free_ char *text = make_text(attributes, interfaces);
+
+	same_text(text, FORMAT_XML, min, max);
 }
 
 static void test_same(void **state)
@@ -103,9 +111,45 @@ static void test_same(void **state)
 	same(" nc:operation='replace'", 2000, 2, 2); /* concerns the whole */
 }
 
-static void refuse(const char *text)
+/* Two lists and a leaf of one container, brackets and quotes in the values. */
+static char *make_json(unsigned count)
 {
-	struct portions *portions = portions_new(text, strlen(text), FORMAT_XML);
+	struct buf text = { 0 };
+
+	assert_int_equal(
+		buf_append_str(&text, " {\"ietf-interfaces:interfaces\" :{ \"interface\":["), 0);
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(
+			buf_printf(&text, "%s{\"name\":\"i%u\",\"description\":\"]}\\\",\\\\\"}\n",
+				i ? " , " : "", i),
+			0);
+	assert_int_equal(
+		buf_append_str(&text,
+			"] } ,\"ietf-system:system\":{\"contact\":\"x\",\"location\":\"y\","
+			"\"dns-resolver\":{\"search\":[\"a.b\",\"c.d\"],\"server\":[{\"name\":\"s\"}]}}\n}\n"),
+		0);
+	return buf_take(&text);
+}
+
+static void test_json(void **state)
+{
+	static const unsigned counts[] = { 1, 2, 499, 500, 501, 2000 };
+	static const char tagged[] = "{\"ietf-system:system\":{\"contact\":\"x\","
+				     "\"@contact\":{\"ietf-netconf:operation\":\"create\"}}}";
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		_cleanup_free_ char *text = make_json(counts[i]);
+
+		same_text(text, FORMAT_JSON, 2 + counts[i] / 1000, 4 + counts[i] / 200);
+	}
+	same_text(tagged, FORMAT_JSON, 1, 1);
+	same_text("{}", FORMAT_JSON, 0, 0);
+	same_text("{\"ietf-system:system\":{}}", FORMAT_JSON, 1, 1);
+}
+
+static void refuse_as(const char *text, size_t size, enum format format)
+{
+	struct portions *portions = portions_new(text, size, format);
 	struct lyd_node *tree;
 	int r;
 
@@ -113,6 +157,38 @@ static void refuse(const char *text)
 		lyd_free_all(tree);
 	assert_true(r < 0);
 	portions_free(portions);
+}
+
+static void refuse(const char *text)
+{
+	refuse_as(text, strlen(text), FORMAT_XML);
+}
+
+static void test_bad_json(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"[]",
+		"{",
+		"{}x",
+		"{,}",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a:b\":1}",
+		"{\"ietf-system:system\":{\"contact\":\"x\"}",
+		"{\"ietf-system:system\":{\"contact\":\"x\",}}",
+		"{\"ietf-system:system\":{,\"contact\":\"x\"}}",
+		"{\"ietf-system:system\":{\"contact\":\"x\" \"location\":\"y\"}}",
+		"{\"ietf-system:system\":{\"bogus\":1}}",
+		"{\"ietf-system:system\":{\"contact\":\"x\"},}",
+		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\"},]}}",
+		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\"}}}",
+		"{\"ietf-interfaces:interfaces\":{\"interface\":[{\"name\":\"a\"}]",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		refuse_as(texts[i], strlen(texts[i]), FORMAT_JSON);
+	refuse_as("{\"ietf-system:system\":\0{}}", 27, FORMAT_JSON);
 }
 
 static void test_bad(void **state)
@@ -128,7 +204,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_bad_json),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
