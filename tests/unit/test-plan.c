@@ -21,10 +21,17 @@
 struct thing {
 	struct object object;
 	int value, shape; /* the value can be changed, the shape cannot */
+	char under[16];	  /* what it stands on and goes with; "" */
+	bool is_ours;	  /* observed: we made it */
 };
 
+static const struct object_kind leaf;
 static char history[2048];
 static const char *refused; /* "add b": the act that the device refuses; NULL: none */
+static const char *ignored; /* "change b": the act that it accepts and does not do; NULL: none */
+static bool is_slow;	    /* it begins when asked, and has done when asked again */
+static bool is_at_work;
+static unsigned cancelled;
 
 static void note(char verb, const char *key)
 {
@@ -33,9 +40,24 @@ static void note(char verb, const char *key)
 	snprintf(history + length, sizeof(history) - length, "%c%s ", verb, key);
 }
 
+static void device_remove(const struct object_kind *kind, const char *key)
+{
+	void *const *things;
+
+	while (have_group(have_all(), &leaf, key, &things)) /* what stands on it goes with it */
+		have_remove(&leaf, ((struct object *)things[0])->key);
+	have_remove(kind, key);
+}
+
 static size_t device_apply(struct step *const *steps, size_t count, bool stop_on_error)
 {
 	static const char *const verbs[] = { "add", "change", "remove" };
+
+	if (is_slow && !is_at_work) {
+		is_at_work = true;
+		return 0;
+	}
+	is_at_work = false;
 
 	for (size_t i = 0; i < count; i++) {
 		struct step *step = steps[i];
@@ -51,15 +73,25 @@ static size_t device_apply(struct step *const *steps, size_t count, bool stop_on
 		}
 		note("+~-"[step->op], object -> key);
 		step->is_done = true;
+		if (str_equal(act, ignored))
+			continue;
 		if (step->op == STEP_REMOVE)
-			have_remove(step->have->kind, step->have->key);
+			device_remove(step->have->kind, step->have->key);
 		else
 			have_put(object_copy(step->want));
 	}
 	return count;
 }
 
-static const struct target device = { .name = "device", .apply = device_apply };
+static void device_cancel(void)
+{
+	is_at_work = false;
+	cancelled++;
+}
+
+static const struct target device = {
+	.name = "device", .is_immediate = true, .apply = device_apply, .cancel = device_cancel
+};
 
 static enum object_diff thing_compare(
 	const struct object *want, const struct object *was, const struct object *have)
@@ -76,6 +108,23 @@ static void thing_describe(const struct object *object, char *text, size_t size)
 	snprintf(text, size, "%s %s", object->kind->name, object->key);
 }
 
+static enum object_owner thing_owner(const struct object *have)
+{
+	return ((const struct thing *)have)->is_ours ? OBJECT_OURS : OBJECT_FOREIGN;
+}
+
+static size_t thing_groups(const struct object *have, const char **ret_names)
+{
+	ret_names[0] = ((const struct thing *)have)->under;
+	return *ret_names[0] ? 1 : 0;
+}
+
+/* "q" exists by itself only. */
+static bool thing_can_be_added(const struct object *want)
+{
+	return want->key[0] != 'q';
+}
+
 static const struct object_kind base = {
 	.name = "base",
 	.rank = 1,
@@ -83,6 +132,8 @@ static const struct object_kind base = {
 	.target = &device,
 	.compare = thing_compare,
 	.describe = thing_describe,
+	.owner = thing_owner,
+	.can_be_added = thing_can_be_added,
 	.is_removed_last = true,
 };
 static const struct object_kind leaf = {
@@ -92,6 +143,8 @@ static const struct object_kind leaf = {
 	.target = &device,
 	.compare = thing_compare,
 	.describe = thing_describe,
+	.owner = thing_owner,
+	.groups = thing_groups,
 };
 
 /* --- helpers ---------------------------------------------------------------------------------- */
@@ -123,14 +176,21 @@ static int commit(const char *unit, enum plan_mode mode, const char *const *line
 		thing = want_object(want, str_equal(kind, "base") ? &base : &leaf, key, "node");
 		thing->value = value;
 		thing->shape = shape;
-		if (*need)
+		if (*need) {
 			want_needs(thing, &base, need);
+			memcpy(thing->under, need, sizeof(need));
+		}
 	}
 	history[0] = '\0';
 	assert_int_equal(state_exchange(unit, want, &old, NULL), 0);
 	in_plan = (struct plan_unit){ old, want };
 	plan = plan_make(&in_plan, 1, mode);
+	result = 1;
 	apply_run(plan, applied, NULL);
+	while (result == 1) {
+		apply_resume();
+		loop_turn(1000);
+	}
 	plan_free(plan);
 	if (result < 0) {
 		assert_int_equal(state_exchange(unit, old, &back, NULL), 0);
@@ -147,7 +207,9 @@ static int setup(void **state)
 {
 	loop_init();
 	state_init();
-	refused = NULL;
+	refused = ignored = NULL;
+	is_slow = is_at_work = false;
+	cancelled = 0;
 	return 0;
 }
 
@@ -172,7 +234,15 @@ static void test_order(void **state)
 	/* What needs the removed goes along with it. */
 	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
 	assert_string_equal(history, "-b ");
-	have_remove(&leaf, "x");
+	assert_null(have_get(have_all(), &leaf, "x"));
+}
+
+/* Two of a kind do not: a port outlives its bridge. */
+static void test_same_kind_parts(void **state)
+{
+	commit("/u", PLAN_STRICT, LINES("base b 1 1 a", "base a 1 1", "leaf x 1 1"));
+	commit("/u", PLAN_STRICT, LINES("leaf x 1 1"));
+	assert_string_equal(history, "-b -a ");
 }
 
 static void test_recreate(void **state)
@@ -180,6 +250,35 @@ static void test_recreate(void **state)
 	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
 	commit("/u", PLAN_STRICT, LINES("base a 1 2"));
 	assert_string_equal(history, "-a +a ");
+}
+
+/* What stands on it is of other units, and comes back with it. */
+static void test_recreate_brings_back(void **state)
+{
+	commit("/v", PLAN_STRICT, LINES("base a 1 1"));
+	commit("/u", PLAN_STRICT, LINES("leaf x 1 1 a", "leaf y 2 1 a"));
+	commit("/v", PLAN_STRICT, LINES("base a 1 2"));
+	assert_memory_equal(history, "-a +a ", 6);
+	assert_non_null(have_get(have_all(), &leaf, "x"));
+	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "y"))->value, 2);
+}
+
+/* What others have put on it comes back, too, when that is undone. */
+static void test_undo_brings_back(void **state)
+{
+	struct thing *foreign = object_new(&leaf, "foreign");
+
+	commit("/v", PLAN_STRICT, LINES("base a 1 1"));
+	commit("/u", PLAN_STRICT, LINES("leaf x 7 1 a"));
+	foreign->value = 5;
+	memcpy(foreign->under, "a", 2);
+	have_put(&foreign->object);
+	refused = "add z";
+	assert_int_equal(commit("/v", PLAN_STRICT, LINES("base a 1 2", "leaf z 1 1 a")), -EBUSY);
+	assert_int_equal(((struct thing *)have_get(have_all(), &base, "a"))->shape, 1);
+	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "x"))->value, 7);
+	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "foreign"))->value, 5);
+	assert_string_equal(message, "/v/node|leaf z: no");
 }
 
 static void test_removed_last(void **state)
@@ -212,6 +311,102 @@ static void test_waits(void **state)
 	commit("/u", PLAN_STRICT, LINES("leaf x 1 1 a"));
 	assert_string_equal(history, "+x ");
 	assert_int_equal(state_pending_count(), 0);
+}
+
+static void test_exists_by_itself_only(void **state)
+{
+	const char **paths;
+
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base q 2 1", "leaf x 1 1 q")), 0);
+	assert_string_equal(history, "");
+	assert_string_equal(state_wanted(&base, "q")->reason, "does not exist");
+	assert_string_equal(state_wanted(&leaf, "x")->reason, "q does not exist");
+	have_put(object_new(&base, "q"));
+	assert_int_equal(state_take_dirty(&paths), 1);
+	free(paths);
+}
+
+/* A client's change fails by what it changes, not by what was refused before. */
+static void test_refused_before(void **state)
+{
+	refused = "add b";
+	commit("/u", PLAN_BEST_EFFORT, LINES("base b 1 1", "leaf x 1 1"));
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base b 1 1", "leaf x 2 1")), 0);
+	assert_string_equal(history, "~x ");
+	assert_int_equal(state_pending_count(), 1);
+	assert_int_equal(commit("/v", PLAN_STRICT, LINES("base c 1 1")), 0);
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base b 2 1", "leaf x 2 1")), -EBUSY);
+	assert_int_equal(state_pending_count(), 1);
+}
+
+/* Tried again when something appears, but not at every turn. */
+static void test_retry(void **state)
+{
+	const char **paths;
+
+	refused = "add b";
+	commit("/u", PLAN_BEST_EFFORT, LINES("base b 1 1"));
+	have_put(object_new(&base, "other"));
+	assert_int_equal(state_take_dirty(&paths), 1);
+	free(paths);
+	have_put(object_new(&base, "another"));
+	assert_int_equal(state_take_dirty(&paths), 0);
+	free(paths);
+}
+
+static void test_in_vain(void **state)
+{
+	commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	ignored = "change a";
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base a 2 1")), -EIO);
+	assert_string_equal(history, "~a ~a ");
+	assert_string_equal(
+		message, "/u/node|base a: the device accepts this, but nothing happens");
+}
+
+/* A restart removes what an earlier run has made and nobody wants; what others have made stays. */
+static void test_leftovers(void **state)
+{
+	struct thing *ours = object_new(&base, "ours"), *theirs = object_new(&base, "theirs");
+
+	ours->is_ours = true;
+	have_put(&ours->object);
+	have_put(&theirs->object);
+	commit("/u", PLAN_BEST_EFFORT, LINES("base a 1 1"));
+	assert_string_equal(history, "+a ");
+	commit("/u", PLAN_WHOLE, LINES("base a 1 1"));
+	assert_string_equal(history, "-ours ");
+}
+
+static void test_slow(void **state)
+{
+	is_slow = true;
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base a 1 1", "leaf x 1 1 a")), 0);
+	assert_string_equal(history, "+a +x ");
+	refused = "add y";
+	assert_int_equal(commit("/v", PLAN_STRICT, LINES("base b 1 1", "leaf y 1 1 b")), -EBUSY);
+	assert_string_equal(history, "+b -b ");
+	assert_null(have_get(have_all(), &base, "b"));
+}
+
+static void test_cancelled(void **state)
+{
+	struct want *want = want_new("/u"), *old;
+	struct plan_unit unit = { NULL, want };
+	struct plan *plan;
+
+	want_object(want, &base, "a", "");
+	assert_int_equal(state_exchange("/u", want, &old, NULL), 0);
+	is_slow = true;
+	plan = plan_make(&unit, 1, PLAN_STRICT);
+	result = 1;
+	apply_run(plan, applied, NULL);
+	plan_free(plan);
+	apply_resume();
+	loop_turn(0);
+	assert_int_equal(result, 1);
+	assert_int_equal(cancelled, 1);
+	assert_null(have_get(have_all(), &base, "a"));
 }
 
 static void test_best_effort(void **state)
@@ -257,10 +452,20 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_same_kind_parts, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recreate, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recreate_brings_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_undo_brings_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_exists_by_itself_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_best_effort, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused_before, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_retry, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_in_vain, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leftovers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_slow, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_drift, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_conflict, setup, teardown),
 	};
