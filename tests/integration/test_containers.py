@@ -235,6 +235,26 @@ def test_actions(site, nc, make_archive):
     assert "disabled" in refused.value.message
 
 
+def test_actions_by_restconf(site, daemon, nc, make_archive):
+    nc.edit(container(make_archive(), command="/bin/sleep 1000", manual=True))
+    wait_status(nc, "^stopped: to be started by hand$")
+    web = "data/infix-containers:containers/container=web"
+    with daemon.restconf() as client:
+        assert client.request("OPTIONS", f"{web}/start").headers["Allow"] == "OPTIONS, POST"
+        started = client.post(f"{web}/start")
+        assert started.status == 204 and started.body == b""
+        first = wait_running(nc)
+        assert client.post(f"{web}/restart").status == 204
+        wait_running(nc, other_than=first)
+        assert client.post(f"{web}/stop").status == 204
+        wait_status(nc, "^stopped$")
+        assert client.post(f"{web}/start", {"infix-containers:input": {}}).status == 400
+        assert client.post(f"{web[:-3]}none/start").status == 404
+        # a client that does not wait for the end of what it asked for
+        client.connection.request("POST", f"/restconf/{web}/start", headers=client.headers)
+    wait_running(nc)
+
+
 def test_upgrade(site, nc, make_archive, tmp_path):
     image = make_archive("--text", "old", path=tmp_path / "image.tar")
     nc.edit(networked(image))
