@@ -15,7 +15,6 @@
 #include "schema.h"
 
 #define SCHEMA_DEPTH_MAX 64
-#define DATA_NODES	 (LYS_CONTAINER | LYS_LIST | LYS_LEAF | LYS_LEAFLIST | LYS_ANYDATA)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -95,7 +94,7 @@ static void add_schemas(struct ds_filter *filter, struct filter *element,
 	while ((schema = lys_getnext(schema, parent, parent ? NULL : module->compiled, 0))) {
 		const struct lysc_node **more;
 
-		if (!(schema->nodetype & DATA_NODES) || !filter_names(element, schema))
+		if (!(schema->nodetype & FILTER_NODES) || !filter_names(element, schema))
 			continue;
 		more = arena_alloc(filter->arena, (element->schema_count + 1) * sizeof(*more));
 		if (element->schema_count)

@@ -12,6 +12,8 @@
 
 #define FILTER_ELEMENTS_MAX 8192
 #define FILTER_DEPTH_MAX    128
+/* What data consists of: no actions, no notifications. */
+#define FILTER_NODES (LYS_CONTAINER | LYS_LIST | LYS_LEAF | LYS_LEAFLIST | LYS_ANYDATA)
 
 /* Which modules' nodes an element's name means. */
 enum filter_scope {

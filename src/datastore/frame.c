@@ -13,7 +13,6 @@
 
 #include "frame.h"
 
-#define DATA_NODES  (LYS_CONTAINER | LYS_LIST | LYS_LEAF | LYS_LEAFLIST | LYS_ANYDATA)
 #define SCAN_MAX    256 /* elements compared with each instance */
 #define REFRESH_MAX 4	/* units whose values are refreshed one by one */
 
@@ -38,7 +37,7 @@ static void end_group(struct frame *frame)
 	frame->seen = (struct map){ 0 };
 	frame->lookup_count = frame->at_lookup = 0;
 	frame->extra_count = frame->at_extra = 0;
-	frame->has_instance = frame->is_keyed = frame->is_gathered = false;
+	frame->has_instance = frame->is_keyed = frame->is_gathered = frame->has_made = false;
 	frame->next = NULL;
 	frame->phase = FRAME_BEGIN;
 }
@@ -113,7 +112,7 @@ static void add_schema_groups(struct walk *walk, struct frame *frame,
 	const struct lysc_node *schema = NULL;
 
 	while ((schema = lys_getnext(schema, parent, parent ? NULL : module->compiled, 0))) {
-		if (schema->nodetype & DATA_NODES)
+		if (schema->nodetype & FILTER_NODES)
 			(void)add_group(walk, frame, schema);
 	}
 }
@@ -167,7 +166,7 @@ void frame_select(struct walk *walk, struct frame *frame, struct filter *element
 
 void frame_select_all(struct walk *walk, struct frame *frame)
 {
-	frame->is_plain = !frame->point || !frame->point->below_count;
+	frame->is_plain = !frame->is_partial && (!frame->point || !frame->point->below_count);
 	if (frame->is_plain)
 		frame->next = frame->node ? lyd_child(frame->node) : walk->tree;
 	else
@@ -234,9 +233,10 @@ static void refresh(struct walk *walk, const struct frame *frame, const struct g
 }
 
 /* Are there entries that the copy of the frame's node left out? */
-static bool is_apart(const struct group *group)
+static bool is_apart(const struct frame *frame, const struct group *group)
 {
-	return group->point && group->schema->nodetype == LYS_LIST;
+	return frame->is_copy && group->schema->nodetype == LYS_LIST &&
+		(group->point || frame->is_partial);
 }
 
 static const struct lyd_node *first_instance(
@@ -265,8 +265,10 @@ static int begin_group(
 			group->schema->name);
 	refresh(walk, frame, group);
 	frame->phase = FRAME_CONFIG;
-	if (!frame->is_copy || is_apart(group))
+	if (!frame->is_copy || is_apart(frame, group))
 		frame->next = first_instance(config_children(walk, frame), group->schema);
+	frame->has_made =
+		is_apart(frame, group) && first_instance(lyd_child(frame->node), group->schema);
 	return 0;
 }
 
@@ -318,9 +320,11 @@ static const struct lyd_node *counterpart(
 static bool next_config(struct walk *walk, struct frame *frame, const struct group *group,
 	struct candidate *candidate)
 {
-	const struct lyd_node *node = next_in_siblings(frame, group, candidate);
+	const struct lyd_node *node;
 
-	if (node) {
+	while ((node = next_in_siblings(frame, group, candidate))) {
+		if (frame->has_made && counterpart(lyd_child(frame->node), node))
+			continue; /* comes as what was made of it */
 		candidate->node = candidate->config = node;
 		candidate->is_shown = true;
 		frame->has_instance = true;
@@ -335,22 +339,22 @@ static bool next_config(struct walk *walk, struct frame *frame, const struct gro
 static bool next_made(struct walk *walk, struct frame *frame, const struct group *group,
 	struct candidate *candidate)
 {
-	const struct lyd_node *node;
+	const struct lyd_node *node =
+		frame->is_copy ? next_in_siblings(frame, group, candidate) : NULL;
 
-	while (frame->is_copy && (node = next_in_siblings(frame, group, candidate))) {
-		const struct lyd_node *config =
-			group->point ? counterpart(config_children(walk, frame), node) : NULL;
-
-		if (config && is_apart(group))
-			continue; /* has come already */
-		candidate->node = node;
-		candidate->config = config;
-		candidate->is_copy = candidate->is_shown = true;
-		frame->has_instance = true;
-		return true;
+	if (!node) {
+		frame->phase = FRAME_EXTRA;
+		return false;
 	}
-	frame->phase = FRAME_EXTRA;
-	return false;
+	candidate->node = node;
+	candidate->is_copy = candidate->is_shown = true;
+	if (group->point || frame->is_partial)
+		candidate->config = counterpart(config_children(walk, frame), node);
+	if (candidate->config && is_apart(frame, group))
+		show_complete(candidate->config, (struct lyd_node *)node);
+	candidate->is_partial = frame->is_partial && group->schema->nodetype == LYS_CONTAINER;
+	frame->has_instance = true;
+	return true;
 }
 
 /* --- units beyond configuration --------------------------------------------------------------- */

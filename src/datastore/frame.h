@@ -45,6 +45,7 @@ struct frame {
 	struct lyd_node *owned;		/* freed with the frame */
 	const struct show_point *point; /* NULL: nothing is shown at or below it */
 	bool is_copy;			/* node is not in the tree that is read */
+	bool is_partial;		/* a copy without its lists' entries: config has them */
 	bool is_readable;		/* with all below: access need not be asked */
 	bool is_silent;			/* only on the way to a path's target */
 	bool is_plain;			/* all children in order; else groups */
@@ -57,6 +58,7 @@ struct frame {
 	enum frame_phase phase;
 	bool is_keyed;
 	bool has_instance;
+	bool has_made; /* show() has made instances of what config has, too */
 	struct lookup *lookups;
 	size_t lookup_count, lookup_room, at_lookup;
 	struct extra *extras;
@@ -72,6 +74,7 @@ struct candidate {
 	struct lyd_node *owned; /* what to free when done with it; may be NULL */
 	const struct show_point *point;
 	bool is_copy;
+	bool is_partial;
 	bool is_shown; /* show() is still to be asked, if anybody wants it */
 	struct filter **elements;
 	size_t count;

@@ -355,37 +355,76 @@ static struct lyd_node *copy_one(
 	return copy;
 }
 
-static void copy_children(
-	const struct show_point *point, const struct lyd_node *from, struct lyd_node *to)
+static void copy_children(const struct show_point *point, const struct lyd_node *from,
+	struct lyd_node *to, bool with_lists);
+
+static void copy_child(const struct show_point *point, const struct lyd_node *child,
+	struct lyd_node *to, bool with_lists)
 {
-	const struct lyd_node *child;
+	bool is_whole = with_lists && !(point && point->has_entries_below);
+	struct lyd_node *copy;
 
-	LY_LIST_FOR (lyd_child(from), child) {
-		const struct show_point *below = show_below(point, child->schema);
+	if (child->schema->nodetype != LYS_CONTAINER || is_whole) {
+		(void)copy_one(child, to, LYD_DUP_RECURSIVE);
+		return;
+	}
+	copy = copy_one(child, to, 0);
+	if (copy)
+		copy_children(point, child, copy, with_lists);
+}
 
-		if (lysc_is_key(child->schema) || (below && child->schema->nodetype == LYS_LIST))
+/*
+ * Without entries that are to be taken from the configuration one by one: they are not even passed by,
+ * children are found by their schema.
+ */
+static void copy_children(const struct show_point *point, const struct lyd_node *from,
+	struct lyd_node *to, bool with_lists)
+{
+	const struct lysc_node *schema = NULL;
+
+	if (!lyd_child(from))
+		return;
+	while ((schema = lys_getnext(schema, from->schema, NULL, 0))) {
+		const struct show_point *below = show_below(point, schema);
+		struct lyd_node *child = NULL;
+
+		if (!(schema->nodetype & FILTER_NODES) || schema->flags & LYS_CONFIG_R ||
+			lysc_is_key(schema) ||
+			(schema->nodetype == LYS_LIST && (below || !with_lists)))
 			continue;
-		if (below && below->has_entries_below) {
-			struct lyd_node *copy = copy_one(child, to, 0);
-
-			if (copy)
-				copy_children(below, child, copy);
-		} else {
-			(void)copy_one(child, to, LYD_DUP_RECURSIVE);
-		}
+		(void)lyd_find_sibling_val(lyd_child(from), schema, NULL, 0, &child);
+		for (; child && child->schema == schema; child = child->next)
+			copy_child(below, child, to, with_lists);
 	}
 }
 
-struct lyd_node *show_copy(const struct show_point *point, const struct lyd_node *node)
+struct lyd_node *show_copy(
+	const struct show_point *point, const struct lyd_node *node, bool with_lists)
 {
 	struct lyd_node *copy;
 
-	if (!point->has_entries_below)
+	if (with_lists && !point->has_entries_below)
 		return copy_one(node, NULL, LYD_DUP_WITH_PARENTS | LYD_DUP_RECURSIVE);
 	copy = copy_one(node, NULL, LYD_DUP_WITH_PARENTS);
 	if (copy)
-		copy_children(point, node, copy);
+		copy_children(point, node, copy, with_lists);
 	return copy;
+}
+
+void show_complete(const struct lyd_node *config, struct lyd_node *node)
+{
+	const struct lyd_node *child;
+
+	LY_LIST_FOR (lyd_child(config), child) {
+		struct lyd_node *match = NULL;
+
+		if (lyd_child(node))
+			(void)lyd_find_sibling_first(lyd_child(node), child, &match);
+		if (!match)
+			(void)copy_one(child, node, LYD_DUP_RECURSIVE);
+		else if (child->schema->nodetype & LYD_NODE_INNER)
+			show_complete(child, match);
+	}
 }
 
 void show_unit(struct show *show, const struct show_point *point, const struct lyd_node *config,

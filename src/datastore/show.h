@@ -51,10 +51,14 @@ void show_refresh_all(struct show *show);
 /* Keys of the units that exist beyond configuration (NULL for a container); may repeat. */
 void show_units(const struct show_point *point, void (*add)(void *arg, const char *key), void *arg);
 /*
- * A copy of a unit's configuration with bare parents, in a tree of its own; of entries that are units
- * themselves only those that show will add.
+ * A copy of a unit's configuration with bare parents, in a tree of its own. Entries that are units
+ * themselves are left out, without @with_lists those of all lists (but not of lists within those): the
+ * reader takes them from the configuration, as they come up.
  */
-struct lyd_node *show_copy(const struct show_point *point, const struct lyd_node *node);
+struct lyd_node *show_copy(
+	const struct show_point *point, const struct lyd_node *node, bool with_lists);
+/* Adds what @config has and @node, an entry that show() made without it, has not. */
+void show_complete(const struct lyd_node *config, struct lyd_node *node);
 /* Adds what is observed to the unit's @node; @config is the unit's configuration or NULL. */
 void show_unit(struct show *show, const struct show_point *point, const struct lyd_node *config,
 	struct lyd_node *node);

@@ -51,6 +51,28 @@ static bool is_visible(const struct walk *walk, const struct lyd_node *node)
 	return true;
 }
 
+/* Could a test below look into lists? Others compare leaves. */
+static bool tests_lists(const struct filter *element)
+{
+	for (const struct filter *child = element->children; child; child = child->next) {
+		if (child->is_test ? !child->value : tests_lists(child))
+			return true;
+	}
+	return false;
+}
+
+/* Are the lists in a container's copy worth their cost? They can be long. */
+static bool copies_lists(const struct candidate *candidate)
+{
+	if (candidate->node->schema->nodetype == LYS_LIST)
+		return true;
+	for (size_t i = 0; i < candidate->count; i++) {
+		if (tests_lists(candidate->elements[i]))
+			return true;
+	}
+	return false;
+}
+
 /* Copies the unit and has it shown, if anything of it is asked for; the steps that it costs. */
 static unsigned show_candidate(struct walk *walk, struct candidate *candidate)
 {
@@ -60,13 +82,15 @@ static unsigned show_candidate(struct walk *walk, struct candidate *candidate)
 		!show_is_asked(&walk->show, point))
 		return 0;
 	if (!candidate->is_copy) {
-		struct lyd_node *copy = show_copy(point, candidate->node);
+		bool with_lists = copies_lists(candidate);
+		struct lyd_node *copy = show_copy(point, candidate->node, with_lists);
 
 		if (!copy)
 			return 0;
 		candidate->node = copy;
 		candidate->owned = frame_top(copy);
 		candidate->is_copy = true;
+		candidate->is_partial = !with_lists;
 	}
 	show_unit(&walk->show, point, candidate->config, (struct lyd_node *)candidate->node);
 	return UNIT_STEPS;
@@ -101,6 +125,7 @@ static void enter(struct walk *walk, const struct candidate *candidate, bool is_
 	frame->owned = candidate->owned;
 	frame->point = candidate->point;
 	frame->is_copy = candidate->is_copy;
+	frame->is_partial = candidate->is_partial;
 	frame->is_readable = is_readable;
 	frame->is_silent = is_silent;
 	frame->depth = depth;

@@ -24,6 +24,10 @@ static const char module[] =
 	"   container ip { list addr { key ip; leaf ip { type string; } leaf len { type uint8; }"
 	"     leaf origin { config false; type string; } } } } leaf note { type string; } }"
 	" container sys { leaf name { type string; } leaf uptime { config false; type uint32; }"
+	"   leaf-list alias { type string; }"
+	"   container dns { list server { key name; leaf name { type string; } leaf port { type uint16; }"
+	"     list option { key k; leaf k { type string; } leaf v { type string; } }"
+	"     leaf seen { config false; type string; } } leaf ndots { type uint8; } }"
 	"   container users { list user { key name; leaf name { type string; }"
 	"     leaf shell { type string; default sh; } leaf logins { config false; type uint8; } } } }"
 	" container sys-state { config false; leaf boot { type string; }"
@@ -115,7 +119,17 @@ static int vlan_show(
 static int sys_show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
+	struct lyd_node *dns, *server;
+
 	note("sys%s", unit->node ? "" : "!");
+	if (unit->node) {
+		assert_int_equal(build_container(node, "dns", &dns, err), 0);
+		/* Observed for one that is configured, and one that is not. */
+		assert_int_equal(build_entry(dns, "server", "b", &server, err), 0);
+		assert_int_equal(build_leaf(server, "seen", "yes", err), 0);
+		assert_int_equal(build_entry(dns, "server", "x", &server, err), 0);
+		assert_int_equal(build_leaf(server, "seen", "also", err), 0);
+	}
 	return build_u64(node, "uptime", 7, err);
 }
 
@@ -210,7 +224,9 @@ static const char data[] =
 	"{\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\",\"type\":\"bridge\",\"br\":{\"vlan\":["
 	"{\"id\":10,\"desc\":\"ten\"},{\"id\":20}]}},{\"name\":\"eth0\",\"mtu\":9000,"
 	"\"ip\":{\"addr\":[{\"ip\":\"10.0.0.1\",\"len\":8}]}}],\"note\":\"n\"},"
-	"\"oper-test:sys\":{\"name\":\"box\",\"users\":{\"user\":[{\"name\":\"joe\"}]}},"
+	"\"oper-test:sys\":{\"name\":\"box\",\"alias\":[\"i\",\"j\"],\"dns\":{\"server\":["
+	"{\"name\":\"a\",\"port\":1},{\"name\":\"b\",\"port\":2,\"option\":[{\"k\":\"1\",\"v\":\"2\"}]}],"
+	"\"ndots\":3},\"users\":{\"user\":[{\"name\":\"joe\"}]}},"
 	"\"oper-test:other\":{\"x\":\"y\"}}";
 
 static char config_dir[] = "/tmp/test-oper-XXXXXX";
@@ -281,6 +297,11 @@ static void check_calls(const char *title, const char *expected)
 	"<br><vlan><id>10</id><desc>ten</desc><member>p1</member></vlan>"                          \
 	"<vlan><id>20</id><member>p1</member></vlan></br>"
 
+#define SERVER_A "<server><name>a</name><port>1</port></server>"
+#define SERVER_B                                                                                   \
+	"<server><name>b</name><port>2</port><option><k>1</k><v>2</v></option><seen>yes</seen></server>"
+#define SERVER_X "<server><name>x</name><seen>also</seen></server>"
+
 static const struct {
 	const char *title, *filter, *expected, *calls;
 	enum ds_content content;
@@ -339,9 +360,22 @@ static const struct {
 		"ip(eth0)", DS_CONTENT_CONFIG },
 
 	{ "container with a unit below", "<sys" O "/>",
-		"<sys" O "><name>box</name><uptime>7</uptime><users><user><name>joe</name>"
-		"<logins>3</logins></user></users></sys>",
+		"<sys" O "><name>box</name><uptime>7</uptime><alias>i</alias><alias>j</alias>"
+		"<dns>" SERVER_A SERVER_B SERVER_X "<ndots>3</ndots></dns>"
+		"<users><user><name>joe</name><logins>3</logins></user></users></sys>",
 		"sys user(joe)" },
+	{ "entries in a container unit, by key",
+		"<sys" O
+		"><name/><dns><server><name>b</name></server><server><name>x</name></server>"
+		"<server><name>a</name></server><server><name>y</name></server></dns></sys>",
+		"<sys" O "><name>box</name><dns>" SERVER_A SERVER_B SERVER_X "</dns></sys>",
+		"sys" },
+	{ "entries in a container unit, by value",
+		"<sys" O "><name/><dns><server><seen/><port/></server></dns></sys>",
+		"<sys" O "><name>box</name><dns><server><name>a</name><port>1</port></server>"
+		"<server><name>b</name><seen>yes</seen><port>2</port></server>"
+		"<server><name>x</name><seen>also</seen></server></dns></sys>",
+		"sys" },
 	{ "the container's own", "<sys" O "><uptime/></sys>", "<sys" O "><uptime>7</uptime></sys>",
 		"sys" },
 	{ "only the unit below", "<sys" O "><users><user><name>joe</name></user></users></sys>",
@@ -403,6 +437,15 @@ static void test_other_ways(void **state)
 	read.path = (char *)"/oper-test:ifs/if[name='k1']";
 	check_refused(read.path, NULL, &read, -ENOENT, ERR_TAG_INVALID_VALUE, "exist");
 	check_calls(read.path, "refresh(k1)");
+	/* A test that looks into a list of a container unit. */
+	read.path = NULL;
+	read.xpath = (char *)"/oper-test:sys[dns/server/port='2'][dns/server/seen='also']/uptime";
+	check_read(read.xpath, NULL, &read, "\"oper-test:sys\":{\"uptime\":7}");
+	check_calls(read.xpath, "sys");
+	read.xpath = (char *)"/oper-test:sys[dns/server/port='3']/uptime";
+	check_read(read.xpath, NULL, &read, "");
+	check_calls(read.xpath, "sys");
+	read.xpath = NULL;
 	read.path = (char *)"/oper-test:sys/uptime";
 	check_read(read.path, NULL, &read, "\"oper-test:uptime\":7");
 	check_calls(read.path, "sys");
@@ -426,8 +469,9 @@ static void test_everything(void **state)
 	struct ds_read read = { .ds = DS_OPERATIONAL };
 	struct answer answer = read_as(NULL, &read);
 	static const char *const parts[] = { "<ifs" O "><if><name>br0</name>", VLANS,
-		"<note>n</note></ifs>", "<sys" O "><name>box</name>", "<logins>3</logins>",
-		"<sys-state" O "><boot>b</boot>", "<rib><name>main</name><count>9</count></rib>",
+		"<note>n</note></ifs>", "<sys" O "><name>box</name>", SERVER_B,
+		"<logins>3</logins>", "<sys-state" O "><boot>b</boot>",
+		"<rib><name>main</name><count>9</count></rib>",
 		"<provided" O "><by>server</by></provided>", "<other" O "><x>y</x></other>",
 		"<yang-library xmlns=\"urn:ietf:params:xml:ns:yang:ietf-yang-library\"><module-set>",
 		"<datastore><name xmlns:ds=\"urn:ietf:params:xml:ns:yang:ietf-datastores\">ds:startup"
