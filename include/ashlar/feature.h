@@ -101,7 +101,9 @@ struct feature {
 		void (*add)(void *arg, const char *key), void *arg);
 	/*
 	 * Adds what is observed for the unit below @node, which stands in a tree of its own: the unit's
-	 * list entry or container, holding its configuration already if it has any. Pure. May be NULL.
+	 * list entry or container, holding its configuration already if it has any: of a container without
+	 * the entries of its lists, and never entries that are units themselves (unit->node has all); an
+	 * entry made here is completed from the configuration afterwards. Pure. May be NULL.
 	 */
 	int (*show)(const struct unit *unit, const struct have *have, struct lyd_node *node,
 		struct err *err);
