@@ -9,6 +9,7 @@
 #include "ashlar/str.h"
 
 #include "kernel-private.h"
+#include "nl-worker.h"
 #include "nl.h"
 
 #define APPLY_US 3000 /* work for one call of apply(); the loop goes on in between */
@@ -105,13 +106,73 @@ static bool any_failed(struct step *const *steps, size_t count)
 	return false;
 }
 
+/* The batch that a thread is sending, and the steps that wait for it. */
+static struct {
+	struct nl_batch *batch; /* NULL: none */
+	const struct step *first;
+	size_t dealt;
+	bool is_sent, is_cancelled;
+} at_work;
+
+static void end_batch(struct nl_batch *batch)
+{
+	nl_batch_free(batch);
+	memset(&at_work, 0, sizeof(at_work));
+}
+
+static void sent(void *arg)
+{
+	at_work.is_sent = true;
+	if (at_work.is_cancelled) {
+		link_forget_chosen();
+		end_batch(at_work.batch);
+	}
+	apply_resume();
+}
+
+static void cancel(void)
+{
+	at_work.is_cancelled = at_work.batch != NULL;
+	if (at_work.is_sent) {
+		link_forget_chosen();
+		end_batch(at_work.batch);
+	}
+}
+
+/* All steps have been sent and answered. */
+static size_t finish(struct nl_batch *batch, struct step *const *steps, size_t dealt)
+{
+	end_batch(batch);
+	for (size_t i = 0; i < dealt; i++) {
+		if (kind_of(steps[i]) == &object_kind_link && !steps[i]->error)
+			link_check(steps[i]);
+	}
+	link_forget_chosen();
+	read_back(steps, dealt);
+	return dealt;
+}
+
+/* What is not a message to the kernel comes after all that have gathered. */
+static bool is_act(const struct step *step)
+{
+	return kind_of(step) == &object_kind_sysctl || kind_of(step) == &object_kind_netns;
+}
+
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 {
-	struct nl_batch *batch = nl_batch_new();
+	struct nl_batch *batch;
 	uint64_t start = clock_us();
 	size_t dealt = 0, looked = 0;
 
-	while (dealt < count) {
+	if (at_work.batch) {
+		if (!at_work.is_sent || at_work.first != steps[0])
+			return 0;
+		nl_batch_collect(at_work.batch);
+		return finish(at_work.batch, steps, at_work.dealt);
+	}
+	batch = nl_batch_new();
+	while (dealt < count && !nl_batch_is_full(batch) &&
+		!(nl_batch_is_slow(batch) && is_act(steps[dealt]))) {
 		size_t n = encode(batch, steps + dealt, count - dealt);
 
 		if (stop_on_error && (nl_batch_failed(batch) || any_failed(steps + dealt, n))) {
@@ -125,15 +186,14 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 				break;
 		}
 	}
-	nl_batch_flush(batch);
-	nl_batch_free(batch);
-	for (size_t i = 0; i < dealt; i++) {
-		if (kind_of(steps[i]) == &object_kind_link && !steps[i]->error)
-			link_check(steps[i]);
+	if (nl_batch_send(batch, sent, NULL)) {
+		at_work.batch = batch;
+		at_work.first = steps[0];
+		at_work.dealt = dealt;
+		return 0;
 	}
-	link_forget_chosen();
-	read_back(steps, dealt);
-	return dealt;
+	nl_batch_flush(batch);
+	return finish(batch, steps, dealt);
 }
 
 /* --no-kernel: what is applied is believed to exist. */
@@ -162,7 +222,7 @@ static size_t apply_or_record(struct step *const *steps, size_t count, bool stop
 }
 
 const struct target kernel_target = {
-	.name = "kernel", .is_immediate = true, .apply = apply_or_record
+	.name = "kernel", .is_immediate = true, .apply = apply_or_record, .cancel = cancel
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -213,6 +273,9 @@ void kernel_done(void)
 {
 	struct nl *nl;
 
+	worker_stop();
+	nl_batch_free(at_work.batch);
+	memset(&at_work, 0, sizeof(at_work));
 	while ((nl = nl_at(0)))
 		nl_close(nl);
 	sysctl_done();

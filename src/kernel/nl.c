@@ -21,16 +21,18 @@
 #include "ashlar/str.h"
 
 #include "kernel-private.h"
+#include "nl-worker.h"
 
-#define RECEIVE_BYTES  (32 * 1024)
-#define RCVBUF_BYTES   (8 * 1024 * 1024)
-#define ANSWER_WAIT_MS 5000 /* the kernel answers within send(); longer means something is broken */
-#define DUMP_TRIES     5
-#define NETNS_MAX      256
-#define PER_SEND_FIRST 32
-#define PER_SEND_MAX   512
-#define SEND_LONG_US   2000
-#define SEND_SHORT_US  500
+#define RECEIVE_BYTES	 (32 * 1024)
+#define RCVBUF_BYTES	 (8 * 1024 * 1024)
+#define ANSWER_WAIT_MS	 5000 /* the kernel answers within send(); longer means something is broken */
+#define DUMP_TRIES	 5
+#define NETNS_MAX	 256
+#define SLOW_BATCH_BYTES NL_BATCH_BYTES /* their events are read at once afterwards */
+#define PER_SEND_FIRST	 32
+#define PER_SEND_MAX	 512
+#define SEND_LONG_US	 2000
+#define SEND_SHORT_US	 500
 
 static struct {
 	struct nl *open[NETNS_MAX];
@@ -88,7 +90,9 @@ static int open_sockets(struct nl *nl, struct err *err)
 	nl->request = open_socket(NETLINK_ROUTE, err);
 	if (nl->request)
 		nl->events = open_socket(NETLINK_ROUTE, err);
-	return nl->events ? 0 : -EIO;
+	if (nl->events)
+		nl->slow = open_socket(NETLINK_ROUTE, err);
+	return nl->slow ? 0 : -EIO;
 }
 
 int nl_open(const char *netns, int netns_fd, struct nl **ret_nl, struct err *err)
@@ -144,6 +148,8 @@ void nl_close(struct nl *nl)
 		mnl_socket_close(nl->request);
 	if (nl->events)
 		mnl_socket_close(nl->events);
+	if (nl->slow)
+		mnl_socket_close(nl->slow);
 	if (nl->fd >= 0)
 		close(nl->fd);
 	free(nl->netns);
@@ -254,18 +260,22 @@ struct message {
 struct nl_batch {
 	struct nl *nl;
 	char *data;
-	size_t size;
+	size_t size, room_bytes;
 	struct message *messages;
 	size_t count, room;
 	uint32_t first_seq;
 	bool has_failed, is_marked;
+	bool is_slow; /* see is_slow() */
+	struct worker_job job;
+	uint64_t started_us;
 };
 
 struct nl_batch *nl_batch_new(void)
 {
 	struct nl_batch *batch = XNEW(struct nl_batch);
 
-	batch->data = xmalloc(NL_BATCH_BYTES + NL_MESSAGE_BYTES);
+	batch->room_bytes = NL_BATCH_BYTES + NL_MESSAGE_BYTES;
+	batch->data = xmalloc(batch->room_bytes);
 	return batch;
 }
 
@@ -273,6 +283,7 @@ void nl_batch_free(struct nl_batch *batch)
 {
 	if (!batch)
 		return;
+	worker_job_done(&batch->job);
 	free(batch->messages);
 	free(batch->data);
 	free(batch);
@@ -301,6 +312,10 @@ struct nlmsghdr *nl_batch_begin(struct nl_batch *batch, struct nl *nl, uint16_t 
 	batch->nl = nl;
 	if (!batch->count)
 		batch->first_seq = nl->seq + 1;
+	if (batch->size + NL_MESSAGE_BYTES > batch->room_bytes) {
+		batch->room_bytes *= 2;
+		batch->data = xrealloc(batch->data, batch->room_bytes);
+	}
 	ARRAY_GROW(batch->messages, batch->count, batch->room);
 	batch->messages[batch->count++] = (struct message){ step, batch->size, ignored, false };
 	memset(batch->data + batch->size, 0, NL_MESSAGE_BYTES);
@@ -317,14 +332,45 @@ void nl_batch_drop(struct nl_batch *batch)
 	batch->nl->seq--;
 }
 
+/* What waits for all processors on a real kernel: links that come, go, move, or go up and down. */
+static bool is_slow(const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
+		ifi->ifi_family != AF_UNSPEC)
+		return false;
+	if (nlh->nlmsg_type == RTM_DELLINK || (nlh->nlmsg_flags & NLM_F_CREATE) || ifi->ifi_change)
+		return true;
+	mnl_attr_for_each (attr, nlh, sizeof(*ifi)) {
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (type == IFLA_MASTER || type == IFLA_NET_NS_FD)
+			return true;
+	}
+	return false;
+}
+
 void nl_batch_end(struct nl_batch *batch)
 {
 	const struct message *last = &batch->messages[batch->count - 1];
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(batch->data + last->offset);
 
 	batch->size += NLMSG_ALIGN(nlh->nlmsg_len);
-	if (batch->size > NL_BATCH_BYTES || batch->count >= self.per_send)
+	batch->is_slow |= is_slow(nlh);
+	if (!batch->is_slow && (batch->size > NL_BATCH_BYTES || batch->count >= self.per_send))
 		nl_batch_flush(batch);
+}
+
+bool nl_batch_is_slow(const struct nl_batch *batch)
+{
+	return batch->is_slow;
+}
+
+bool nl_batch_is_full(const struct nl_batch *batch)
+{
+	return batch->is_slow && batch->size > SLOW_BATCH_BYTES;
 }
 
 static size_t family_header_size(uint16_t type)
@@ -429,35 +475,84 @@ static void adapt(size_t count, uint64_t us)
 		self.per_send *= 2;
 }
 
-void nl_batch_flush(struct nl_batch *batch)
+/* What is the same for every way to send it. */
+static void prepare(struct nl_batch *batch)
 {
-	struct nlmsghdr *last;
-	uint64_t start = clock_us(), us;
+	struct nlmsghdr *last =
+		(struct nlmsghdr *)(batch->data + batch->messages[batch->count - 1].offset);
 
-	if (!batch->count)
-		return;
-	last = (struct nlmsghdr *)(batch->data + batch->messages[batch->count - 1].offset);
 	last->nlmsg_flags |= NLM_F_ACK;
 	for (size_t i = 0; i < batch->count; i++)
 		batch->messages[i].step->is_done = true;
 	self.changes += batch->count;
-	if (mnl_socket_sendto(batch->nl->request, batch->data, batch->size) < 0) {
-		int error = errno;
+	batch->started_us = clock_us();
+}
 
-		for (size_t i = 0; i < batch->count; i++) {
-			batch->messages[i].step->is_done = false;
-			fail_step(batch, &batch->messages[i], error, NULL);
-		}
-	} else {
-		collect_answers(batch);
+static void fail_all(struct nl_batch *batch, int error)
+{
+	for (size_t i = 0; i < batch->count; i++) {
+		batch->messages[i].step->is_done = false;
+		fail_step(batch, &batch->messages[i], error, NULL);
 	}
-	us = clock_us() - start;
-	adapt(batch->count, us);
-	log_debug("nl", "sent %zu messages in %llu us%s", batch->count, (unsigned long long)us,
+}
+
+static void settle(struct nl_batch *batch)
+{
+	log_debug("nl", "sent %zu messages in %llu us%s", batch->count,
+		(unsigned long long)(clock_us() - batch->started_us),
 		batch->has_failed ? ", refused" : "");
 	batch->count = 0;
 	batch->size = 0;
+	batch->is_slow = false;
 	watch_drain();
+}
+
+void nl_batch_flush(struct nl_batch *batch)
+{
+	if (!batch->count)
+		return;
+	prepare(batch);
+	if (mnl_socket_sendto(batch->nl->request, batch->data, batch->size) < 0)
+		fail_all(batch, errno);
+	else
+		collect_answers(batch);
+	adapt(batch->count, clock_us() - batch->started_us);
+	settle(batch);
+}
+
+bool nl_batch_send(struct nl_batch *batch, void (*done)(void *arg), void *arg)
+{
+	struct worker_job *job = &batch->job;
+
+	if (!batch->count || !batch->is_slow)
+		return false;
+	*job = (struct worker_job){
+		.fd = mnl_socket_get_fd(batch->nl->slow),
+		.data = batch->data,
+		.size = batch->size,
+		.last_seq = batch->first_seq + (uint32_t)batch->count - 1,
+	};
+	prepare(batch);
+	if (worker_start(job, done, arg) == 0)
+		return true;
+	self.changes -= batch->count; /* the caller sends them */
+	return false;
+}
+
+void nl_batch_collect(struct nl_batch *batch)
+{
+	const struct worker_job *job = &batch->job;
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)job->answers;
+	int left = (int)job->answers_size;
+
+	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		(void)take_answer(batch, nlh);
+	if (job->error && !job->answers_size)
+		fail_all(batch, -job->error);
+	else if (job->error) /* outcome unknown: whoever compares next will see */
+		fail_step(batch, &batch->messages[batch->count - 1], -job->error, NULL);
+	worker_job_done(&batch->job);
+	settle(batch);
 }
 
 /* --- requests --------------------------------------------------------------------------------- */

@@ -3,7 +3,8 @@
  *
  * A batch is one buffer of messages sent together, the last one acknowledged; a failing message always
  * answers for itself, by its sequence number, and that tells which step failed. The kernel executes a
- * batch within send(): when nl_batch_flush() returns, all of it has happened.
+ * batch within send(): when nl_batch_flush() returns, all of it has happened. What would hold up the loop
+ * for long is sent by a thread: nl_batch_send().
  */
 #ifndef ASHLAR_KERNEL_NL_H
 #define ASHLAR_KERNEL_NL_H
@@ -25,6 +26,7 @@ struct nl {
 	char *netns; /* "" for the daemon's own */
 	int fd;	     /* of the namespace */
 	struct mnl_socket *request, *events;
+	struct mnl_socket *slow; /* the worker's: see nl_batch_send() */
 	struct loop_watch *watch;
 	uint32_t seq;
 	struct map names; /* ifindex → struct nl_name: names of links, also those not in have */
@@ -60,6 +62,15 @@ void nl_batch_drop(struct nl_batch *batch);
 void nl_batch_end(struct nl_batch *batch);
 /* Sends and takes all answers: sets is_done, error and err of the steps concerned. */
 void nl_batch_flush(struct nl_batch *batch);
+/*
+ * The same for a batch that holds something slow: sent by a thread. true: @done will be called from the loop,
+ * and then nl_batch_collect() sets the steps. false: there is nothing slow in it, use nl_batch_flush().
+ */
+bool nl_batch_send(struct nl_batch *batch, void (*done)(void *arg), void *arg);
+void nl_batch_collect(struct nl_batch *batch);
+/* Whether it holds something slow, and whether that is as much as should be sent at once. */
+bool nl_batch_is_slow(const struct nl_batch *batch);
+bool nl_batch_is_full(const struct nl_batch *batch);
 /* Has a step of this batch failed so far? (Only known after a flush.) */
 bool nl_batch_failed(const struct nl_batch *batch);
 /* Whether the batch was marked before; marks it, for the one who needs to know what it has done. */
