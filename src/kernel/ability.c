@@ -12,6 +12,8 @@
 
 #include "kernel-private.h"
 
+#define NO_VLAN 4095 /* no VLAN has this number */
+
 /* Bits of the child's exit status. */
 enum {
 	HAS_BRIDGE = 1,
@@ -38,7 +40,7 @@ static int add_link(struct mnl_socket *socket, const char *name, const char *kin
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
 	if (lower) {
 		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
-		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, 1);
+		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, NO_VLAN);
 		mnl_attr_nest_end(nlh, data);
 	}
 	mnl_attr_nest_end(nlh, info);
@@ -95,8 +97,8 @@ static int probe(void)
 		found |= HAS_VLAN_FILTERING;
 	if (add_link(socket, "veth", "veth", 0) == 0)
 		found |= HAS_VETH;
-	/* EINVAL and the like: the kind is known, only lo is no place for it. */
-	if (add_link(socket, "vlan", "vlan", 1) != -EOPNOTSUPP)
+	/* What judges the number is there when the kind is known; on lo there can be no VLAN at all. */
+	if (add_link(socket, "vlan", "vlan", 1) == -ERANGE)
 		found |= HAS_VLAN;
 	return found;
 }
