@@ -122,11 +122,15 @@ int portions_next(
 int format_parse_config(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /*
- * The same, but what the schema does not know is kept as opaque nodes (node->schema NULL), as it may
- * belong to a module that this version does not have yet. Wrong values stay errors.
+ * The same, but what is wrong or unknown to the schema is kept as opaque nodes (node->schema NULL), as
+ * it may belong to a module that this version does not have yet.
  */
 int format_parse_lenient(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/* The schema node that an opaque node is called after; NULL: there is none. */
+const struct lysc_node *format_opaque_schema(const struct lyd_node *node);
+/* Says that the value of such a node is wrong; returns -EINVAL. */
+int format_opaque_error(const struct lyd_node *node, struct err *err);
 /* Input of an RPC or action, validated. @parent: node in the running tree for an action, or NULL. */
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_op, struct err *err) WARN_UNUSED;

@@ -3,7 +3,9 @@
  * that hands the result to who asked.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ashlar/feature.h"
 #include "ashlar/file.h"
@@ -93,8 +95,40 @@ static void save_free(struct job *job)
 
 static const struct job_kind save_kind = { .name = "save", .start = save_start, .free = save_free };
 
+/* Whether startup lags behind an edit that is to reach it is told to a daemon that comes after us. */
+static char *unsaved_path(void)
+{
+	return file_join(store_config.run_dir, "unsaved");
+}
+
+static bool is_unsaved(void)
+{
+	_cleanup_free_ char *path = unsaved_path();
+
+	return access(path, F_OK) == 0;
+}
+
+static void note_unsaved(bool is_unsaved)
+{
+	_cleanup_free_ char *path = unsaved_path();
+	_cleanup_close_ int fd = -1;
+
+	if (!is_unsaved) {
+		(void)unlink(path); /* it may not be there */
+		return;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0)
+		log_warning("datastore",
+			"cannot write %s: %s; killed within a second, startup would "
+			"miss this change",
+			path, strerror(errno));
+}
+
 static void saved(const struct err *err, void *arg)
 {
+	if (!err && !loop_timer_active(ds.save_timer))
+		note_unsaved(false);
 	if (!err)
 		return;
 	log_error("datastore",
@@ -138,8 +172,10 @@ static void edit_done(const struct err *err, void *arg)
 	struct edit_job *job = arg;
 
 	if (!err && job->edit.save && job->edit.test_option != DS_TEST_ONLY &&
-		!loop_timer_active(ds.save_timer))
+		!loop_timer_active(ds.save_timer)) {
+		note_unsaved(true);
 		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
+	}
 	job_end(&job->simple.job, err);
 }
 
@@ -573,6 +609,9 @@ void ds_done(void)
 	txn_done();
 	journal_done();
 	persist_done();
+	if (ds.is_started && is_unsaved() && persist_save_now(*store_running()))
+		note_unsaved(false);
+	persist_forget();
 	loop_timer_free(ds.save_timer);
 	validation_forget_tree(*store_running());
 	access_done();
@@ -615,7 +654,7 @@ static void booted(const struct err *err, void *arg)
 
 	lyd_free_all(TAKE(boot->request));
 	if (err && boot->source + 1 < SOURCES) {
-		if (err->code != -ENOENT)
+		if (err->code != -ENOENT || err->tag) /* with a tag it is data that is missing */
 			log_error("datastore",
 				"event=config-refused source=%s path=\"%s\" reason=\"%s\"",
 				source_names[boot->source], err->path ? err->path : "",
@@ -627,6 +666,10 @@ static void booted(const struct err *err, void *arg)
 	if (!err)
 		log_notice("datastore", "event=config-loaded source=%s pending=%zu",
 			source_names[boot->source], state_pending_count());
+	if (!err && boot->source == SOURCE_JOURNAL && is_unsaved())
+		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
+	else
+		note_unsaved(false);
 	ds.is_started = true;
 	job_end(&boot->job, err);
 }

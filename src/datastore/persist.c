@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "ashlar/child.h"
 #include "ashlar/file.h"
+#include "ashlar/log.h"
 #include "ashlar/str.h"
 
 #include "persist.h"
@@ -37,7 +39,7 @@ const struct persist_kept *persist_kept(size_t index)
 	return index < persist.count ? &persist.kept[index] : NULL;
 }
 
-static void forget_kept(void)
+void persist_forget(void)
 {
 	for (size_t i = 0; i < persist.count; i++) {
 		free(persist.kept[i].path);
@@ -50,6 +52,15 @@ static void forget_kept(void)
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
+
+static char *path_of_unknown(const struct lyd_node *node, const char *parent)
+{
+	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
+	const char *module = opaq->name.module_name;
+
+	return xasprintf("%s/%s%s%s", parent ? parent : "", module ? module : "", module ? ":" : "",
+		opaq->name.name);
+}
 
 static void set_aside(struct lyd_node **tree, struct lyd_node *node, bool keep)
 {
@@ -66,8 +77,7 @@ static void set_aside(struct lyd_node **tree, struct lyd_node *node, bool keep)
 	kept = &persist.kept[persist.count++];
 	kept->parent = parent ? path_of(parent) : NULL;
 	kept->is_known = node->schema != NULL;
-	kept->path = node->schema ? path_of(node)
-				  : xasprintf("%s/%s", parent ? kept->parent : "", LYD_NAME(node));
+	kept->path = node->schema ? path_of(node) : path_of_unknown(node, kept->parent);
 	lyd_unlink_tree(node);
 	kept->node = node;
 }
@@ -79,24 +89,45 @@ static bool can_apply(const struct lyd_node *node)
 	return snode && snode->is_owned;
 }
 
-/* A container without presence is only a way to what is in it. */
-static bool is_way(const struct lyd_node *node)
+/* The schema knows what it is called, and a feature would apply it: then its value is wrong. */
+static bool is_wrong(const struct lyd_node *node)
 {
-	return node->schema && node->schema->nodetype == LYS_CONTAINER &&
-		!(node->schema->flags & LYS_PRESENCE);
+	const struct lysc_node *schema = node->schema ? NULL : format_opaque_schema(node);
+	const struct snode *snode = schema ? schema_of(schema) : NULL;
+
+	return snode && snode->is_owned;
 }
 
-static void split(struct lyd_node **tree, struct lyd_node *node, bool keep)
+/* A container without presence is only a way to what is in it: something to apply, or wrong. */
+static bool is_way(const struct lyd_node *node)
+{
+	const struct lyd_node *child;
+
+	if (!node->schema || node->schema->nodetype != LYS_CONTAINER ||
+		(node->schema->flags & LYS_PRESENCE))
+		return false;
+	LY_LIST_FOR (lyd_child(node), child) {
+		if (can_apply(child) || is_wrong(child) || is_way(child))
+			return true;
+	}
+	return false;
+}
+
+static int split(struct lyd_node **tree, struct lyd_node *node, bool keep, struct err *err)
 {
 	struct lyd_node *next;
+	int r = 0;
 
-	for (; node; node = next) {
+	for (; node && r == 0; node = next) {
 		next = node->next;
-		if (can_apply(node) || (is_way(node) && lyd_child(node)))
-			split(tree, (struct lyd_node *)lyd_child(node), keep);
+		if (is_wrong(node))
+			r = format_opaque_error(node, err);
+		else if (can_apply(node) || is_way(node))
+			r = split(tree, (struct lyd_node *)lyd_child(node), keep, err);
 		else
 			set_aside(tree, node, keep);
 	}
+	return r;
 }
 
 int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct err *err)
@@ -108,12 +139,17 @@ int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct
 
 	if (r < 0)
 		return r;
+	if (!text[strspn(text, " \t\r\n")]) /* what a power cut may leave of a file of others */
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "%s is empty", path);
 	r = format_parse_lenient(text, size, FORMAT_JSON, &tree, err);
-	if (r < 0)
-		return err_wrap(err, "%s", path);
 	if (keep)
-		forget_kept();
-	split(&tree, tree, keep);
+		persist_forget();
+	if (r == 0)
+		r = split(&tree, tree, keep, err);
+	if (r < 0) {
+		lyd_free_all(tree);
+		return err_wrap(err, "%s", path);
+	}
 	*ret_tree = tree;
 	return 0;
 }
@@ -237,14 +273,30 @@ void persist_save(const struct lyd_node *tree, ds_done_fn done, void *arg)
 	persist.saving = NULL;
 }
 
+bool persist_save_now(const struct lyd_node *tree)
+{
+	pid_t pid;
+	int status;
+
+	persist.saving = tree;
+	pid = fork();
+	if (pid == 0)
+		_exit(write_startup(NULL));
+	persist.saving = NULL;
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		WEXITSTATUS(status) == 0)
+		return true;
+	log_error("datastore", "the startup configuration could not be saved");
+	return false;
+}
+
 void persist_delete(ds_done_fn done, void *arg)
 {
-	forget_kept();
+	persist_forget();
 	start(delete_startup, done, arg);
 }
 
 void persist_done(void)
 {
 	child_cancel(TAKE(persist.child));
-	forget_kept();
 }

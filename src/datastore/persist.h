@@ -28,10 +28,15 @@ char *persist_path(bool previous);
 /* Writes @tree as startup (the tree may be changed or freed as soon as this returns). One at a time:
  * callers are serialised by the transaction queue. */
 void persist_save(const struct lyd_node *tree, ds_done_fn done, void *arg);
+/* The same, at once: true when it is written. When nothing else is going on any more. */
+bool persist_save_now(const struct lyd_node *tree);
 /* Removes the file. */
 void persist_delete(ds_done_fn done, void *arg);
 /* Goes through what is kept: index from 0; NULL at the end. */
 const struct persist_kept *persist_kept(size_t index);
+/* Stops what is going on. */
 void persist_done(void);
+/* Forgets what is kept; the last call. */
+void persist_forget(void);
 
 #endif

@@ -69,39 +69,41 @@ static const struct lysc_node *opaq_schema(const struct lyd_node_opaq *opaq)
 	return lys_find_child(parent ? parent->schema : NULL, module, opaq->name.name, 0, 0, 0);
 }
 
-/*
- * Finds the first opaque node that is no deletion of an edit; without @edit: that the schema knows, so
- * that its value is what is wrong.
- */
-static int check_opaque(const struct lyd_node *node, bool edit, struct err *err)
+const struct lysc_node *format_opaque_schema(const struct lyd_node *node)
+{
+	return opaq_schema((const struct lyd_node_opaq *)node);
+}
+
+int format_opaque_error(const struct lyd_node *node, struct err *err)
+{
+	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
+	_cleanup_free_ char *parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
+
+	if (opaq_schema(opaq))
+		return err_set(err, -EINVAL, parent, "\"%s\" is not a valid value of \"%s\"",
+			opaq->value ? opaq->value : "", opaq->name.name);
+	err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, parent, "unknown element \"%s\"", opaq->name.name);
+	err_add_info(err, "bad-element", opaq->name.name);
+	return -EINVAL;
+}
+
+/* Finds the first opaque node that is no deletion. */
+static int check_opaque(const struct lyd_node *node, struct err *err)
 {
 	for (; node; node = node->next) {
-		const struct lyd_node_opaq *opaq;
+		const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
 		const struct lysc_node *schema;
-		_cleanup_free_ char *parent = NULL;
 		int r;
 
 		if (node->schema) {
-			r = check_opaque(lyd_child(node), edit, err);
+			r = check_opaque(lyd_child(node), err);
 			if (r < 0)
 				return r;
 			continue;
 		}
-		opaq = (const struct lyd_node_opaq *)node;
 		schema = opaq_schema(opaq);
-		if (edit ? schema && is_deletion(opaq) &&
-					(schema->nodetype & (LYS_LEAF | LYS_ANYDATA))
-			 : !schema)
-			continue;
-		parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
-		if (!schema) {
-			err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, parent, "unknown element \"%s\"",
-				opaq->name.name);
-			err_add_info(err, "bad-element", opaq->name.name);
-			return -EINVAL;
-		}
-		return err_set(err, -EINVAL, parent, "\"%s\" is not a valid value of \"%s\"",
-			opaq->value ? opaq->value : "", opaq->name.name);
+		if (!schema || !is_deletion(opaq) || !(schema->nodetype & (LYS_LEAF | LYS_ANYDATA)))
+			return format_opaque_error(node, err);
 	}
 	return 0;
 }
@@ -143,15 +145,15 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent,
 		&tree, NULL);
 	if (r < 0)
-		return format == FORMAT_XML ? bad_attribute(err, &first, text) :
-					      err_move(err, &first);
+		return format == FORMAT_XML ? bad_attribute(err, &first, text)
+					    : err_move(err, &first);
 	parsed = parent ? lyd_child(parent) : tree;
-	r = check_opaque(parsed, true, NULL);
+	r = check_opaque(parsed, NULL);
 	if (r < 0) {
 		if (first.path || err_effective_tag(&first) != ERR_TAG_INVALID_VALUE)
 			err_move(err, &first);
 		else
-			r = check_opaque(parsed, true, err);
+			r = check_opaque(parsed, err);
 		lyd_free_siblings(tree);
 		return r < 0 ? r : -EINVAL;
 	}
@@ -172,23 +174,11 @@ int format_parse_config(const char *text, size_t size, enum format format,
 int format_parse_lenient(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err)
 {
-	struct lyd_node *tree = NULL;
-	int r;
-
 	if (memchr(text, '\0', size))
 		return err_tagged(
 			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL, &tree,
-		err);
-	if (r < 0)
-		return r;
-	r = check_opaque(tree, false, err);
-	if (r < 0) {
-		lyd_free_all(tree);
-		return r;
-	}
-	*ret_tree = tree;
-	return 0;
+	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL,
+		ret_tree, err);
 }
 
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
