@@ -74,6 +74,7 @@ def curl(net, method, path, data=None):
 
 
 def test_netconf(net, daemon):
+    net.wait_up("br0", *net.ports)
     before = net.dump()
     with daemon.ncclient() as manager:
         edit(manager, change())
@@ -90,6 +91,7 @@ def test_netconf(net, daemon):
 
 
 def test_restconf_does_the_same(net, daemon):
+    net.wait_up("br0", *net.ports)
     before = net.dump()
     with daemon.ncclient() as manager:
         edit(manager, change())
@@ -194,6 +196,7 @@ def offloaded():
 
 def test_ports_of_a_switch(switch, make_daemon):
     daemon = make_daemon(switch, config.switch(switch.ports)).start()
+    switch.wait_up("br0", *switch.ports)
     before, told_before = switch.dump(), offloaded()
     with daemon.local() as session:
         session.edit(change(("lan1", "lan2", "lan3")))

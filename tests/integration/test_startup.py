@@ -1,0 +1,269 @@
+"""The startup datastore: what a boot begins with, how it is written, what it keeps for others."""
+
+import copy
+import json
+import re
+import stat
+import subprocess
+
+import pytest
+
+from ashlar import TOP, config
+from ashlar.netconf import RpcError
+from ashlar.network import until
+
+STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
+
+# as Infix writes them: one module that we do not have, and nodes of ours that nobody applies yet
+FOREIGN = {
+    "infix-services:mdns": {"enabled": True, "reflector": {"enabled": False}},
+    "ieee802-dot1ab-lldp:lldp": {"infix-lldp:enabled": True},
+}
+UNOWNED = {"ietf-hardware:hardware": {"component": [
+    {"name": "USB", "class": "infix-hardware:usb", "state": {"admin-state": "unlocked"}}]}}
+
+
+def description(port, text="changed"):
+    return config.interfaces({"name": port, "description": text})
+
+
+def written(daemon):
+    return json.loads(daemon.startup_file.read_text())
+
+
+def described(data, port):
+    (entry,) = [entry for entry in data["ietf-interfaces:interfaces"]["interface"]
+                if entry["name"] == port]
+    return entry.get("description")
+
+
+def test_boot_and_save(net, make_daemon):
+    """What comes from a startup file goes back into it as it was."""
+    startup = config.switch(net.ports)
+    daemon = make_daemon(net, startup).start()
+    with daemon.local() as session:
+        session.copy("running", "startup")
+        assert session.get_config("startup").find("interfaces") is not None
+    assert by_name(written(daemon)) == by_name(startup)
+    assert stat.S_IMODE(daemon.startup_file.stat().st_mode) == 0o600
+
+
+def by_name(value):
+    """The data without the order of its lists, which is the system's."""
+    if isinstance(value, dict):
+        return {key: by_name(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return sorted(map(by_name, value), key=json.dumps)
+    return value
+
+
+def test_unknown_parts_are_kept_and_listed(net, make_daemon):
+    startup = {**config.switch(net.ports), **FOREIGN, **UNOWNED}
+    startup["ietf-interfaces:interfaces"]["interface"][1]["infix-interfaces:bridge"] = {
+        "stp": {"force-protocol": "stp", "max-hops": 9}}
+    daemon = make_daemon(net, startup).start()
+    assert net.addresses("br0") == ["192.0.2.1/24"]
+    with daemon.local() as session:
+        listed = {entry.findtext("path"): entry.findtext("reason")
+                  for entry in session.get(STATUS).iter("not-applied")}
+        for part in ("mdns", "lldp", "hardware", "max-hops"):
+            assert any(part in path for path in listed), (part, listed)
+        assert all(listed.values())
+        session.edit(description("p1"))
+        session.copy("running", "startup")
+    saved = written(daemon)
+    for name, value in {**FOREIGN, **UNOWNED}.items():
+        assert saved[name] == value
+    (bridge,) = [entry for entry in saved["ietf-interfaces:interfaces"]["interface"]
+                 if entry["name"] == "br0"]
+    assert bridge["infix-interfaces:bridge"]["stp"]["max-hops"] == 9
+    assert described(saved, "p1") == "changed"
+    # and the same once more, from the file that we wrote and through a restart
+    daemon.reboot()
+    daemon.restart()
+    with daemon.local() as session:
+        session.copy("running", "startup")
+    assert by_name(written(daemon)) == by_name(saved)
+
+
+def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
+    startup = config.switch(net.ports)
+    startup["ietf-interfaces:interfaces"]["interface"].append(
+        config.interface("wifi0", "dummy", description="nobody makes these"))
+    daemon = make_daemon(net, startup).start()
+    assert net.addresses("br0") == ["192.0.2.1/24"]
+    with daemon.local() as session:
+        ((path, reason),) = [(entry.findtext("path"), entry.findtext("reason"))
+                             for entry in session.get(STATUS).iter("not-applied")]
+        assert "wifi0" in path and "not supported" in reason
+        # which is no reason to refuse what has nothing to do with it
+        session.edit(description("p1"))
+
+
+def test_netconf_edits_are_running_only(daemon, nc, net):
+    before = daemon.startup_file.read_text()
+    nc.edit(description("p1"))
+    assert daemon.startup_file.read_text() == before
+    daemon.reboot()
+    with daemon.local() as session:
+        assert session.interface("p1", "running").find("description") is None
+    assert "ifalias" not in net.link("p1")
+
+
+def test_startup_is_written_whole(daemon, nc):
+    """RFC 6241 has copy-config for startup and no edit-config."""
+    with pytest.raises(RpcError) as refused:
+        nc.edit(description("p1"), target="startup")
+    assert refused.value.tag == "unknown-element"
+    with daemon.restconf() as client:
+        response = client.patch("ds/ietf-datastores:startup/ietf-interfaces:interfaces",
+                                description("p1"))
+        assert response.status == 405
+        assert response.headers["Allow"] == "OPTIONS, GET, HEAD"
+
+
+def test_copy_and_delete(daemon, nc, net):
+    other = copy.deepcopy(config.switch(net.ports, address="198.51.100.1/24"))
+    nc.copy(other, "startup")
+    assert by_name(written(daemon)) == by_name(other)
+    # the one before is kept beside it
+    assert by_name(json.loads((daemon.config_dir / "startup-config.cfg.1").read_text())) == \
+        by_name(config.switch(net.ports))
+    assert net.addresses("br0") == ["192.0.2.1/24"]
+    nc.copy("startup", "running")
+    assert net.addresses("br0") == ["198.51.100.1/24"]
+    nc.copy(config.switch(net.ports), "running")
+    assert net.addresses("br0") == ["192.0.2.1/24"]
+    nc.copy("running", "startup")
+    nc.delete("startup")
+    assert not daemon.startup_file.exists()
+    assert len(nc.get_config("startup")) == 0
+    with pytest.raises(RpcError):
+        nc.delete("running")
+    with pytest.raises(RpcError):
+        nc.copy({"ietf-interfaces:interfaces": {"interface": [{"name": "p1"}]}}, "running")
+    assert net.addresses("br0") == ["192.0.2.1/24"]
+
+
+def test_restconf_edits_reach_startup(daemon, net):
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+        until(lambda: described(written(daemon), "p1") == "changed", "startup written", timeout=5)
+        # the datastore resource of RFC 8527 is running alone
+        path = "ds/ietf-datastores:running/ietf-interfaces:interfaces"
+        assert client.patch(path, description("p2")).status == 204
+        assert net.link("p2")["ifalias"] == "changed"
+        assert client.patch("data/ietf-interfaces:interfaces", description("p3")).status == 204
+        until(lambda: described(written(daemon), "p3") == "changed", "startup written", timeout=5)
+    daemon.reboot()
+    assert net.link("p1")["ifalias"] == net.link("p3")["ifalias"] == "changed"
+
+
+def test_restconf_edits_reach_startup_before_the_end(daemon, net):
+    """SIGTERM right after the reply loses nothing."""
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+    daemon.reboot()
+    assert net.link("p1")["ifalias"] == "changed"
+
+
+def test_restconf_edits_reach_startup_after_a_kill(daemon, net):
+    """Nor does SIGKILL, when the daemon is started again."""
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+    daemon.kill()
+    assert described(written(daemon), "p1") is None
+    daemon.start()
+    until(lambda: described(written(daemon), "p1") == "changed", "startup written", timeout=5)
+
+
+def test_validate(nc, net):
+    nc.validate("running")
+    nc.validate("startup")
+    nc.validate(config.switch(net.ports))
+    bad = config.switch(net.ports)
+    bad["ietf-interfaces:interfaces"]["interface"][2]["infix-interfaces:bridge-port"]["bridge"] = \
+        "br7"
+    with pytest.raises(RpcError) as refused:
+        nc.validate(bad)
+    assert (refused.value.tag, refused.value.app_tag) == ("data-missing", "instance-required")
+    assert refused.value.path.endswith("/infix-if:bridge-port/infix-if:bridge")
+
+
+# --- what does not load ---------------------------------------------------------------------------
+
+
+def check(daemon, path):
+    done = subprocess.run(daemon.command("--check", str(path)), capture_output=True, text=True,
+                          timeout=60)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("break_it, words", [
+    (lambda text: text[:len(text) // 2], "malformed|JSON|end of"),
+    (lambda text: text.replace('"br0"\n', '"br7"\n'), "br7"),
+    (lambda text: text.replace('"prefix-length": 24', '"prefix-length": 240'), "240"),
+    (lambda text: text.replace("infix-if-type:bridge", "infix-if-type:nonsense"), "nonsense"),
+], ids=["cut", "leafref", "range", "identity"])
+def test_check(net, make_daemon, tmp_path, break_it, words):
+    good = tmp_path / "good.cfg"
+    good.write_text(config.to_json(config.switch(net.ports)))
+    daemon = make_daemon(net)
+    before = net.dump()
+    assert check(daemon, good)[0] == 0
+    bad = tmp_path / "bad.cfg"
+    bad.write_text(break_it(good.read_text()))
+    assert bad.read_text() != good.read_text()
+    status, said = check(daemon, bad)
+    assert status == 1
+    assert re.search(words, said), said
+    assert net.dump() == before
+
+
+@pytest.mark.parametrize("break_it", [
+    lambda text: text.replace('"br0"\n', '"br7"\n'),
+    lambda text: text.replace('"enabled": true', '"enabled": "perhaps"'),
+    lambda text: "",
+], ids=["leafref", "value", "empty"])
+def test_refused_startup_is_told(net, make_daemon, break_it):
+    startup = config.switch(net.ports)
+    startup["ietf-interfaces:interfaces"]["interface"][2]["enabled"] = True
+    daemon = make_daemon(net, startup)
+    text = daemon.startup_file.read_text()
+    assert break_it(text) != text
+    daemon.startup_file.write_text(break_it(text))
+    daemon.start()
+    daemon.wait_log('event=config-refused source=startup path=".*" reason=".+"')
+    daemon.wait_log("event=config-loaded source=factory")
+
+
+def test_bad_startup_falls_back(net, make_daemon):
+    """... to the one before; without that, to the factory's."""
+    daemon = make_daemon(net, config.switch(net.ports)).start()
+    with daemon.local() as session:
+        session.edit(description("p1", "saved"))
+        session.copy("running", "startup")
+        session.copy("running", "startup")
+    daemon.stop()
+    daemon.startup_file.write_text('{"ietf-interfaces:interfaces": {')
+    daemon.reboot()
+    daemon.wait_log("event=config-refused source=startup .*")
+    daemon.wait_log("event=config-loaded source=previous-startup")
+    assert net.link("p1")["ifalias"] == "saved"
+    # nobody but an administrator throws the broken one away
+    assert daemon.startup_file.read_text() == '{"ietf-interfaces:interfaces": {'
+
+    daemon.stop()
+    (daemon.config_dir / "startup-config.cfg.1").unlink()
+    daemon.reboot()
+    daemon.wait_log("event=config-loaded source=factory")
+    with daemon.local() as session:
+        assert session.get_config().findtext("system/hostname") == "ashlar"
+
+
+def test_first_boot(net, make_daemon):
+    daemon = make_daemon(net).start()
+    factory = json.loads((TOP / "image/factory-config.json").read_text())
+    with daemon.local() as session:
+        session.copy("running", "startup")
+    assert by_name(written(daemon)) == by_name(factory)
