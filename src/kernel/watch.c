@@ -102,7 +102,8 @@ static void drain(struct nl *nl, int limit)
 {
 	int r = 1;
 
-	while (r > 0 && limit-- > 0)
+	/* Only what comes by itself can wait for the next turn. */
+	while (r > 0 && limit-- > 0 && !(limit < EVENTS_PER_TURN && loop_should_yield()))
 		r = read_once(nl);
 	if (r < 0)
 		recover(nl, r);
