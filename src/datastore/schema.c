@@ -110,13 +110,15 @@ static int mark_root(const struct feature *feature, const char *path, bool owned
 	struct snode *unit;
 
 	if (!root)
-		return err_set(err, -EINVAL, path, "feature %s: no such schema path", feature->name);
+		return err_set(
+			err, -EINVAL, path, "feature %s: no such schema path", feature->name);
 	mark.unit = schema_unit(root);
 	unit = schema_of(mark.unit);
 	add_once((const void ***)&unit->features, &unit->feature_count, feature);
 	lysc_tree_dfs_full(root, mark_node, &mark);
 	/* The way down to what is owned may be made too: containers and entries, their keys. */
-	for (parent = schema_data_parent(root); owned && parent; parent = schema_data_parent(parent)) {
+	for (parent = schema_data_parent(root); owned && parent;
+		parent = schema_data_parent(parent)) {
 		const struct lysc_node *key;
 
 		schema_of(parent)->is_owned = true;
@@ -138,17 +140,18 @@ static int mark_feature(const struct feature *feature, struct err *err)
 		r = mark_root(feature, *root, true, err);
 	for (const char *const *root = feature->state_roots; r == 0 && root && *root; root++)
 		r = mark_root(feature, *root, false, err);
-	for (const struct feature_reads *reads = feature->reads; r == 0 && reads && reads->path; reads++) {
+	for (const struct feature_reads *reads = feature->reads; r == 0 && reads && reads->path;
+		reads++) {
 		const struct lysc_node *schema = path_schema(reads->path);
 		struct mark mark = { .feature = feature, .reads = reads };
 
 		if (!schema)
-			return err_set(err, -EINVAL, reads->path, "feature %s reads an unknown path",
-				feature->name);
+			return err_set(err, -EINVAL, reads->path,
+				"feature %s reads an unknown path", feature->name);
 		lysc_tree_dfs_full(schema, mark_node, &mark);
 	}
-	for (const struct feature_action *action = feature->actions; r == 0 && action && action->path;
-		action++) {
+	for (const struct feature_action *action = feature->actions;
+		r == 0 && action && action->path; action++) {
 		const struct lysc_node *schema = path_schema(action->path);
 
 		if (!schema)

@@ -32,8 +32,8 @@ struct snode {
 	size_t own_count;
 	struct constraint **whens; /* that govern this node: its own and those of cases around it */
 	size_t when_count;
-	bool tracks_instances; /* some constraint needs all instances: kept in instances */
-	bool is_leafref_source; /* instances are kept by value */
+	bool tracks_instances;	   /* some constraint needs all instances: kept in instances */
+	bool is_leafref_source;	   /* instances are kept by value */
 	bool has_settled_children; /* a child has a default, is a container, or sits in a choice */
 	bool has_counted_children; /* a child is mandatory or has min- or max-elements or unique */
 	struct map instances;	   /* struct lyd_node * → itself */

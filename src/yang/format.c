@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/json.h"
 #include "ashlar/str.h"
 #include "ashlar/yang.h"
 
@@ -18,6 +19,14 @@ static LYD_FORMAT ly_format(enum format format)
 	return format == FORMAT_XML ? LYD_XML : LYD_JSON;
 }
 
+/* libyang 2.1 takes a JSON text that breaks off for one that is complete. */
+static bool is_complete(const char *text)
+{
+	const char *end = json_value(json_blanks(text));
+
+	return end && !*json_blanks(end);
+}
+
 static int parse(const char *text, enum format format, uint32_t options, struct lyd_node *parent,
 	struct lyd_node **ret_tree, struct err *err)
 {
@@ -25,6 +34,8 @@ static int parse(const char *text, enum format format, uint32_t options, struct 
 	struct lyd_node *tree = NULL;
 	LY_ERR rc;
 
+	if (format == FORMAT_JSON && !is_complete(text))
+		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the JSON text breaks off");
 	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
 		return err_set(err, -ENOMEM, NULL, "libyang takes no input");
 	rc = lyd_parse_data(yang_ctx(), parent, in, ly_format(format), options, 0, &tree);
