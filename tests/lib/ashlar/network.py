@@ -137,6 +137,8 @@ class Namespace:
 
     def dump(self):
         """All that configuration can reach, comparable with another dump."""
+        self.settle()
+
         def permanent(entries):
             return sorted((entry for entry in entries if entry.get("state") == "permanent"),
                           key=json.dumps)
@@ -149,6 +151,15 @@ class Namespace:
             "vlans": self.bridge_json("vlan show"),
             "fdb": permanent(self.bridge_json("fdb show")),
         })
+
+    def settle(self):
+        """Gives links that are up the time that the kernel takes to tell of their carrier."""
+        def quiet():
+            return all(link["operstate"] in ("UP", "UNKNOWN")
+                       for link in self.ip_json("link show up"))
+
+        with contextlib.suppress(AssertionError):  # one whose other end is down stays without
+            self.wait(quiet, "carrier", timeout=1.5)
 
     def wait(self, condition, what, timeout=DEADLINE):
         """The first true value of condition(), asked again after each event of rtnetlink."""
