@@ -23,6 +23,7 @@
 #include "constraints.h"
 
 #define INVERSIONS_MAX 8
+#define CLIMBS_MAX     16
 #define STEPS_MAX      32
 
 static struct {
@@ -41,8 +42,19 @@ struct inversion {
 	const struct lysc_node *list, *source;
 };
 
+/* A relative path that climbs: what it can read lies on its way down again. */
+struct climb {
+	int levels;
+	const char *names; /* "a/p:b" after the climb */
+	size_t size;
+	bool is_open; /* goes on with a predicate: anything below the last name may be meant */
+	const struct lysc_node *only; /* reads this leaf and nothing else; NULL: see names */
+};
+
 struct span {
-	int climb; /* levels above the context */
+	struct climb climbs[CLIMBS_MAX];
+	size_t climb_count;
+	int climb; /* levels above the context, of the one that climbs highest */
 	bool is_all;
 	struct inversion inversions[INVERSIONS_MAX];
 	size_t inversion_count;
@@ -169,10 +181,48 @@ static void add_inversion(
 	span->inversions[span->inversion_count++] = (struct inversion){ own, source };
 }
 
-static void scan_climb(struct span *span, int climb)
+static bool is_below(const struct lysc_node *node, const struct lysc_node *anchor)
 {
-	if (climb > span->climb)
-		span->climb = climb;
+	for (; node; node = schema_data_parent(node)) {
+		if (node == anchor)
+			return true;
+	}
+	return anchor == NULL;
+}
+
+static void scan_climb(struct span *span, struct climb climb)
+{
+	if (climb.levels > span->climb)
+		span->climb = climb.levels;
+	if (span->climb_count ==
+		CLIMBS_MAX) /* no room to tell them apart: the highest covers all */
+		span->climbs[0] = (struct climb){ .levels = span->climb, .is_open = true };
+	else
+		span->climbs[span->climb_count++] = climb;
+}
+
+/* Does what the path reads on its way down include @atom? */
+static bool climb_reads(
+	const struct climb *climb, const struct lysc_node *context, const struct lysc_node *atom)
+{
+	const struct lysc_node *node = context;
+	const char *p = climb->names, *end = p + climb->size;
+
+	if (climb->only)
+		return atom == climb->only;
+	for (int i = 0; i < climb->levels && node; i++)
+		node = schema_data_parent(node);
+	while (node && p < end) {
+		size_t length = 0;
+
+		while (p + length < end && p[length] != '/')
+			length++;
+		node = schema_child(node, p, length);
+		if (node == atom)
+			return true;
+		p += length + 1;
+	}
+	return climb->is_open && (!node || is_below(atom, node));
 }
 
 /* "deref(PATH)": returns behind the closing parenthesis. */
@@ -187,7 +237,7 @@ static const char *scan_deref(struct span *span, const struct lysc_node *context
 		span->is_all = true;
 		return p + 6;
 	}
-	scan_climb(span, climb);
+	scan_climb(span, (struct climb){ .levels = climb, .only = source });
 	add_inversion(span, source, NULL);
 	end++;
 	/* What follows is relative to the target, not to the context. */
@@ -253,7 +303,7 @@ static const char *scan_absolute(struct span *span, const struct lysc_node *cont
 	source = follow(context, p, &end, &climb);
 	if (!source || *end != ']')
 		goto all;
-	scan_climb(span, climb);
+	scan_climb(span, (struct climb){ .levels = climb, .only = source });
 	add_inversion(span, source, list);
 	for (p = end + 1; *p == '/' || is_name_char(*p); p++) {
 		if (!strncmp(p, "/..", 3))
@@ -309,6 +359,7 @@ static void scan(struct span *span, const struct lysc_node *context, const char 
 
 			p = next > p ? next : p + 1;
 		} else if (!strncmp(p, "..", 2)) {
+			const char *names;
 			bool bound = p - text >= 10 && !strncmp(p - 10, "current()/", 10);
 			int climb = 0;
 
@@ -321,9 +372,14 @@ static void scan(struct span *span, const struct lysc_node *context, const char 
 					break;
 				}
 			}
-			scan_climb(span, climb);
+			names = p;
 			while (is_name_char(*p) || (*p == '/' && strncmp(p, "/..", 3)))
 				p++;
+			scan_climb(span,
+				(struct climb){ .levels = climb,
+					.names = names,
+					.size = (size_t)(p - names),
+					.is_open = *p == '[' || *p == '*' });
 			if (!strncmp(p, "/..", 3))
 				span->is_all = true;
 		} else {
@@ -343,15 +399,6 @@ const struct lysc_node *constraints_holder(const struct constraint *constraint)
 }
 
 /* --- readers ---------------------------------------------------------------------------------- */
-
-static bool is_below(const struct lysc_node *node, const struct lysc_node *anchor)
-{
-	for (; node; node = schema_data_parent(node)) {
-		if (node == anchor)
-			return true;
-	}
-	return anchor == NULL;
-}
 
 static void add_reader(const struct lysc_node *atom, struct reader reader)
 {
@@ -387,6 +434,40 @@ static bool is_intermediate(const struct lysc_node *atom, const struct ly_set *s
 	return false;
 }
 
+static void add_below_reader(
+	struct constraint *constraint, const struct lysc_node *atom, int levels)
+{
+	struct reader reader;
+
+	memset(&reader, 0, sizeof(reader));
+	reader.constraint = constraint;
+	reader.reach = REACH_BELOW;
+	reader.anchor = constraint->context;
+	for (int i = 0; i < levels && reader.anchor; i++)
+		reader.anchor = schema_data_parent(reader.anchor);
+	add_reader(atom, reader);
+}
+
+/* From each ancestor that a path which can read the atom climbs to, and no higher. */
+static void place_below(
+	struct constraint *constraint, const struct lysc_node *atom, const struct span *span)
+{
+	bool is_placed = false;
+
+	if (is_below(atom, constraint->context)) {
+		add_below_reader(constraint, atom, 0);
+		is_placed = true;
+	}
+	for (size_t i = 0; i < span->climb_count; i++) {
+		if (!climb_reads(&span->climbs[i], constraint->context, atom))
+			continue;
+		add_below_reader(constraint, atom, span->climbs[i].levels);
+		is_placed = true;
+	}
+	if (!is_placed)
+		add_below_reader(constraint, atom, span->climb);
+}
+
 static void place_atom(struct constraint *constraint, const struct lysc_node *atom,
 	const struct span *span, const struct lysc_node *anchor)
 {
@@ -396,9 +477,7 @@ static void place_atom(struct constraint *constraint, const struct lysc_node *at
 	memset(&reader, 0, sizeof(reader));
 	reader.constraint = constraint;
 	if (!span->is_all && is_below(atom, anchor)) {
-		reader.reach = REACH_BELOW;
-		reader.anchor = anchor;
-		add_reader(atom, reader);
+		place_below(constraint, atom, span);
 		fits = true;
 	}
 	for (size_t i = 0; !span->is_all && i < span->inversion_count; i++) {
