@@ -117,12 +117,12 @@ class Namespace:
         return found[0] if found else None
 
     def addresses(self, name):
-        """The link's addresses as "192.0.2.1/24", without the kernel's own link-local ones."""
+        """The link's addresses as "192.0.2.1/24", without link-local ones of IPv6."""
         links = self.ip_json("address show")
         return sorted(f"{address['local']}/{address['prefixlen']}"
                       for link in links if link.get("ifname") == name
                       for address in link["addr_info"]
-                      if not (address["scope"] == "link" and address.get("protocol") == "kernel_ll"))
+                      if (address["family"], address["scope"]) != ("inet6", "link"))
 
     def vlans(self, name):
         """The bridge port's VLANs: {vid: set of flags}."""
@@ -140,8 +140,9 @@ class Namespace:
         self.settle()
 
         def permanent(entries):
-            return sorted((entry for entry in entries if entry.get("state") == "permanent"),
-                          key=json.dumps)
+            # without the groups that links join by themselves
+            return sorted((entry for entry in entries if entry.get("state") == "permanent"
+                           and entry["mac"][:5] not in ("01:00", "33:33")), key=json.dumps)
 
         return steady({
             "links": self.ip_json("-d link show"),
@@ -155,7 +156,7 @@ class Namespace:
     def settle(self):
         """Gives links that are up the time that the kernel takes to tell of their carrier."""
         def quiet():
-            return all(link["operstate"] in ("UP", "UNKNOWN")
+            return all(link.get("operstate", "UP") in ("UP", "UNKNOWN")
                        for link in self.ip_json("link show up"))
 
         with contextlib.suppress(AssertionError):  # one whose other end is down stays without
