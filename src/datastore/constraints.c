@@ -498,6 +498,13 @@ static void place_atom(struct constraint *constraint, const struct lysc_node *at
 	add_reader(atom, reader);
 }
 
+/* An ancestor that the expression only climbs through: it comes and goes with the context itself. */
+static bool is_way_up(const struct constraint *constraint, const struct lysc_node *atom)
+{
+	return atom != constraint->context && is_below(constraint->context, atom) &&
+		!strstr(lyxp_get_expr(constraint->expr), atom->name);
+}
+
 static int index_expr(struct constraint *constraint, struct err *err)
 {
 	struct span span = { 0 };
@@ -516,7 +523,7 @@ static int index_expr(struct constraint *constraint, struct err *err)
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct lysc_node *atom = set->snodes[i];
 
-		if (!atom->priv || is_intermediate(atom, set))
+		if (!atom->priv || is_intermediate(atom, set) || is_way_up(constraint, atom))
 			continue;
 		place_atom(constraint, atom, &span, anchor);
 	}
