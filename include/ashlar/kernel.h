@@ -17,7 +17,7 @@
 #define KERNEL_NAME_MAX	 16  /* with the NUL */
 #define KERNEL_ALIAS_MAX 256 /* with the NUL */
 /* rtm_protocol of our routes and IFA_PROTO of our addresses. */
-#define KERNEL_PROTOCOL	 66
+#define KERNEL_PROTOCOL 66
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -43,7 +43,7 @@ bool kernel_can(enum kernel_ability ability);
 
 /* Attributes of a wanted link; each has one owner among the features. */
 enum link_attr {
-	LINK_KIND,   /* kind and its data; absent: a port that exists by itself, adopted */
+	LINK_KIND, /* kind and its data; absent: a port that exists by itself, adopted */
 	LINK_ALIAS,
 	LINK_MTU,
 	LINK_MAC,
@@ -65,7 +65,7 @@ struct link_bridge {
 	uint16_t vlan_protocol; /* ETH_P_8021Q, ETH_P_8021AD */
 	uint16_t group_fwd_mask;
 	bool stp;
-	uint16_t stp_priority;	   /* 0–65535, steps of 4096 */
+	uint16_t stp_priority; /* 0–65535, steps of 4096 */
 	uint16_t stp_hello_s, stp_forward_delay_s, stp_max_age_s;
 	bool multicast_snooping, multicast_querier;
 	bool multicast_query_ifaddr; /* queries bear the bridge's address, not 0.0.0.0 */
@@ -78,7 +78,8 @@ struct link_vlan {
 };
 
 struct link_veth {
-	char peer[KERNEL_NAME_MAX]; /* both ends are wanted; whichever comes first creates the pair */
+	char peer
+		[KERNEL_NAME_MAX]; /* both ends are wanted; whichever comes first creates the pair */
 };
 
 struct link_port { /* of a bridge */
@@ -95,9 +96,11 @@ struct link_stats {
 
 struct link {
 	struct object object; /* key: the interface's name */
-	const struct link_kind *kind; /* wanted: NULL adopts; observed: NULL for kinds not managed */
-	const char *paths[LINK_ATTRS]; /* wanted: data node of each attribute set (see link_set()) */
-	uint32_t set;		       /* wanted: bits of enum link_attr; observed: all */
+	const struct link_kind
+		*kind; /* wanted: NULL adopts; observed: NULL for kinds not managed */
+	const char
+		*paths[LINK_ATTRS]; /* wanted: data node of each attribute set (see link_set()) */
+	uint32_t set;		    /* wanted: bits of enum link_attr; observed: all */
 	char alias[KERNEL_ALIAS_MAX];
 	uint32_t mtu;
 	uint8_t mac[6];
@@ -113,16 +116,16 @@ struct link {
 
 	/* Observed only. */
 	uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
-	uint32_t group;				/* what we configured is marked here: src/kernel/link.h */
-	uint8_t operstate;			/* IF_OPER_* */
-	uint16_t arptype;			/* ARPHRD_* */
+	uint32_t group;	   /* what we configured is marked here: src/kernel/link.h */
+	uint8_t operstate; /* IF_OPER_* */
+	uint16_t arptype;  /* ARPHRD_* */
 	bool has_mac, is_dsa, is_ours;
-	char kind_name[16];		   /* IFLA_INFO_KIND as reported, "" for none */
-	uint8_t perm_mac[6];		   /* zero when unknown */
-	uint32_t speed_mbps;		   /* 0: unknown */
-	uint8_t duplex;			   /* DUPLEX_*: 0xff unknown */
-	uint8_t autoneg;		   /* AUTONEG_*: 0xff unknown */
-	uint64_t last_change_ms;	   /* monotonic; 0: not since start */
+	char kind_name[16];	 /* IFLA_INFO_KIND as reported, "" for none */
+	uint8_t perm_mac[6];	 /* zero when unknown */
+	uint32_t speed_mbps;	 /* 0: unknown */
+	uint8_t duplex;		 /* DUPLEX_*: 0xff unknown */
+	uint8_t autoneg;	 /* AUTONEG_*: 0xff unknown */
+	uint64_t last_change_ms; /* monotonic; 0: not since start */
 	uint32_t min_mtu, max_mtu;
 	bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
 	struct link_stats stats; /* fresh after object_kind_link.refresh() */
@@ -155,14 +158,15 @@ struct address {
 		struct in6_addr in6;
 	};
 	/* Observed only. */
-	uint32_t flags; /* IFA_F_* */
+	uint32_t flags;	  /* IFA_F_* */
 	uint8_t protocol; /* IFAPROT_*; KERNEL_PROTOCOL for ours; 0 unknown */
 	uint8_t scope;
 	uint32_t valid_s, preferred_s; /* 0xffffffff: for ever */
 };
 extern const struct object_kind object_kind_address;
 #define ADDRESS_KEY_MAX 80
-void address_key(char *key, const char *link, uint8_t family, const void *addr, uint8_t prefix_length);
+void address_key(
+	char *key, const char *link, uint8_t family, const void *addr, uint8_t prefix_length);
 
 enum route_type {
 	ROUTE_UNICAST,

@@ -36,15 +36,15 @@ struct object {
 	char *key; /* unique within the kind: "br0", "br0 192.0.2.1/24" */
 
 	/* The rest is for wanted objects only. */
-	struct want *want;	/* whose; NULL for observed ones */
-	const char *path;	/* static; data node at fault if it fails, relative to the unit, or "" */
+	struct want *want; /* whose; NULL for observed ones */
+	const char *path;  /* static; data node at fault if it fails, relative to the unit, or "" */
 	struct object_ref *needs; /* must exist before this one can; keys are owned */
 	size_t needs_count;
-	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
-	bool is_refused; /* pending because the device refused it */
-	bool is_coming;	 /* while a plan is made: it adds this one */
-	uint8_t tries;	 /* times the device took it and it was not there afterwards */
-	char *reason;	 /* why it is pending; NULL otherwise */
+	bool is_pending;     /* wanted, but what it needs is absent or the device refused it */
+	bool is_refused;     /* pending because the device refused it */
+	bool is_coming;	     /* while a plan is made: it adds this one */
+	uint8_t tries;	     /* times the device took it and it was not there afterwards */
+	char *reason;	     /* why it is pending; NULL otherwise */
 	struct list dirty;   /* in the state's list of objects to look at again */
 	struct list pending; /* in the state's list of pending ones */
 
@@ -75,8 +75,8 @@ struct object_kind {
 	 * Looks only at what @want says; @was is what the same unit wanted before (NULL: unknown): an
 	 * attribute wanted then and not now goes back to its default. Pure.
 	 */
-	enum object_diff (*compare)(const struct object *want, const struct object *was,
-		const struct object *have);
+	enum object_diff (*compare)(
+		const struct object *want, const struct object *was, const struct object *have);
 	/* Deep copy of what the kind's struct owns beyond struct object, after it was copied byte by
 	 * byte. NULL: it owns nothing. */
 	void (*copy)(struct object *to, const struct object *from);
@@ -133,10 +133,10 @@ struct step {
 	enum step_op op;
 	const struct object *want; /* ADD, CHANGE */
 	const struct object *was;  /* CHANGE: wanted before; may be NULL */
-	struct object *have;	   /* CHANGE, REMOVE: a copy of what was observed; owned by the plan */
-	bool is_done;		   /* set by the target: it took effect, in whole or in part */
-	int error;		   /* set by the target: negative errno, 0 */
-	struct err err;		   /* set with error: the device's own words, path relative to unit */
+	struct object *have; /* CHANGE, REMOVE: a copy of what was observed; owned by the plan */
+	bool is_done;	     /* set by the target: it took effect, in whole or in part */
+	int error;	     /* set by the target: negative errno, 0 */
+	struct err err;	     /* set with error: the device's own words, path relative to unit */
 };
 
 /* What can read and change some kinds of objects. */

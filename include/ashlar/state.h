@@ -23,8 +23,8 @@ const char *want_unit_path(const struct want *want);
  * fill in one object, each its own attributes. @path (static) is the node at fault when it fails,
  * relative to the unit; the first caller's counts.
  */
-void *want_object(struct want *want, const struct object_kind *kind, const char *key,
-	const char *path);
+void *want_object(
+	struct want *want, const struct object_kind *kind, const char *key, const char *path);
 void *want_find(const struct want *want, const struct object_kind *kind, const char *key);
 /* @object cannot exist before @kind @key does. Repeating is fine. */
 void want_needs(void *object, const struct object_kind *kind, const char *key);
@@ -81,8 +81,8 @@ void state_on_dirty(void (*callback)(void *arg), void *arg);
  */
 size_t state_take_dirty(const char ***ret_paths);
 /* Told of each observed change: @now NULL when it is gone. For notifications; NULL to unset. */
-void have_on_change(void (*callback)(const struct object *was, const struct object *now, void *arg),
-	void *arg);
+void have_on_change(
+	void (*callback)(const struct object *was, const struct object *now, void *arg), void *arg);
 
 /* --- plan and apply --------------------------------------------------------------------------- */
 
