@@ -683,7 +683,7 @@ static void test_startup(void **state)
 	check_refused("large, not there", NULL, &read, -ENOENT, ERR_TAG_INVALID_VALUE, "exist");
 	read.path = NULL;
 	write_startup("{\"oper-test:ifs\":{");
-	check_refused("broken", NULL, &read, -EINVAL, ERR_TAG_MALFORMED_MESSAGE, "");
+	check_refused("broken", NULL, &read, -EBADMSG, ERR_TAG_MALFORMED_MESSAGE, "breaks off");
 	remove_file("startup-config.cfg");
 }
 
