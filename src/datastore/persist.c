@@ -113,6 +113,27 @@ static bool is_way(const struct lyd_node *node)
 	return false;
 }
 
+/* Without it the entry around it would not be valid: of a kind that cannot be applied (an interface whose
+ * own container holds what is mandatory). */
+static bool is_essential(const struct lyd_node *node)
+{
+	return node->schema && (node->schema->flags & LYS_MAND_TRUE) &&
+		!(node->schema->parent && node->schema->parent->nodetype == LYS_CASE);
+}
+
+static bool has_essential(const struct lyd_node *entry)
+{
+	const struct lyd_node *child;
+
+	if (!entry->schema || entry->schema->nodetype != LYS_LIST)
+		return false;
+	LY_LIST_FOR (lyd_child(entry), child) {
+		if (is_essential(child) && !can_apply(child) && !is_way(child))
+			return true;
+	}
+	return false;
+}
+
 static int split(struct lyd_node **tree, struct lyd_node *node, bool keep, struct err *err)
 {
 	struct lyd_node *next;
@@ -122,7 +143,7 @@ static int split(struct lyd_node **tree, struct lyd_node *node, bool keep, struc
 		next = node->next;
 		if (is_wrong(node))
 			r = format_opaque_error(node, err);
-		else if (can_apply(node) || is_way(node))
+		else if ((can_apply(node) || is_way(node)) && !has_essential(node))
 			r = split(tree, (struct lyd_node *)lyd_child(node), keep, err);
 		else
 			set_aside(tree, node, keep);
