@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MARK "@N@" /* in a request: replaced by a number that differs each time */
+#define MARK	    "@N@" /* in a request: replaced by a number that differs each time */
 #define MARK_DIGITS 8
 
 __attribute__((format(printf, 1, 2), noreturn)) static inline void die(const char *format, ...)

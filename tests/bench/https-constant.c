@@ -34,7 +34,8 @@ static char *make_response(size_t size)
 	if (!text)
 		die("out of memory");
 	do { /* the length's own digits count, too */
-		head = (size_t)sprintf(text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", --body);
+		head = (size_t)sprintf(
+			text, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", --body);
 	} while (body && head + body > size);
 	memset(text + head, 'x', body);
 	text[head + body] = '\0';

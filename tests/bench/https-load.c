@@ -52,6 +52,10 @@ static bool receive(struct target *target, struct peer *peer)
 			RESPONSE_MAX - peer->size);
 		if (got == MBEDTLS_ERR_SSL_WANT_READ)
 			return false;
+#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+		if (got == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+			continue;
+#endif
 		if (got <= 0)
 			die("port %u: the server ended the connection (%d)", target->port, got);
 		peer->size += (size_t)got;

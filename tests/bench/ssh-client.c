@@ -114,7 +114,8 @@ static void open_link(struct item *item, const char *name)
 {
 	item->link = if_nametoindex(name);
 	item->netlink = mnl_socket_open(NETLINK_ROUTE);
-	if (!item->link || !item->netlink || mnl_socket_bind(item->netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+	if (!item->link || !item->netlink ||
+		mnl_socket_bind(item->netlink, 0, MNL_SOCKET_AUTOPID) < 0)
 		die("netlink, %s: %m", name);
 }
 
@@ -175,8 +176,9 @@ static uint64_t run_link(struct item *item)
 	if (mnl_socket_sendto(item->netlink, message, message->nlmsg_len) < 0)
 		die("netlink: %m");
 	got = mnl_socket_recvfrom(item->netlink, buffer, sizeof(buffer));
-	if (got < 0 || mnl_cb_run(buffer, (size_t)got, number, mnl_socket_get_portid(item->netlink),
-			       NULL, NULL) < 0)
+	if (got < 0 ||
+		mnl_cb_run(buffer, (size_t)got, number, mnl_socket_get_portid(item->netlink), NULL,
+			NULL) < 0)
 		die("netlink: %m");
 	return now_ns() - began;
 }

@@ -10,7 +10,8 @@
 
 #include "bench.h"
 
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* answering messages, as src/server does */
+#pragma GCC diagnostic ignored                                                                     \
+	"-Wdeprecated-declarations" /* answering messages, as src/server does */
 
 static char *filled(size_t size, const char *end)
 {

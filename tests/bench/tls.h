@@ -41,6 +41,9 @@ static inline void tls_start(int endpoint)
 	mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &drbg);
 	mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_NONE);
 	tls_compat_configure(&config);
+#if MBEDTLS_VERSION_NUMBER >= 0x03000000
+	mbedtls_ssl_conf_new_session_tickets(&config, 0);
+#endif
 }
 
 static inline int tls_send(void *arg, const unsigned char *data, size_t size)
@@ -48,9 +51,9 @@ static inline int tls_send(void *arg, const unsigned char *data, size_t size)
 	struct tls *tls = arg;
 	ssize_t sent = send(tls->fd, data, size, MSG_NOSIGNAL);
 
-	return sent >= 0 ? (int)sent
-			 : errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE
-					   : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+	return sent >= 0	  ? (int)sent
+		: errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_WRITE
+				  : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
 static inline int tls_recv(void *arg, unsigned char *data, size_t size)
@@ -61,7 +64,7 @@ static inline int tls_recv(void *arg, unsigned char *data, size_t size)
 		ssize_t got = recv(tls->fd, tls->wire, sizeof(tls->wire), 0);
 
 		if (got <= 0)
-			return got == 0 ? 0
+			return got == 0		  ? 0
 				: errno == EAGAIN ? MBEDTLS_ERR_SSL_WANT_READ
 						  : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 		tls->at = 0;

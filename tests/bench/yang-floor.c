@@ -28,8 +28,9 @@ static struct ly_ctx *load_all(const char *dir, const char *path)
 	size_t size;
 	char *at = read_file(path, &size), *line;
 
-	if (ly_ctx_new(dir, LY_CTX_EXPLICIT_COMPILE | LY_CTX_NO_YANGLIBRARY |
-			LY_CTX_DISABLE_SEARCHDIR_CWD, &ctx) != LY_SUCCESS)
+	if (ly_ctx_new(dir,
+		    LY_CTX_EXPLICIT_COMPILE | LY_CTX_NO_YANGLIBRARY | LY_CTX_DISABLE_SEARCHDIR_CWD,
+		    &ctx) != LY_SUCCESS)
 		die("no context");
 	while ((line = strsep(&at, "\n")))
 		if (*line)
