@@ -73,6 +73,9 @@ unsigned rc_match_read(const struct rc_request *req, enum ds ds)
 		return 412;
 	if (!head->if_match.count && is_newer(head->if_unmodified_since, ds, &has_date))
 		return 412;
+	/* Tag and date are the configuration's (RFC 8040 section 3.5): state may have changed since. */
+	if (req->params.content != DS_CONTENT_CONFIG)
+		return 0;
 	if (head->if_none_match.count)
 		return is_any(&head->if_none_match) ||
 				is_listed(&head->if_none_match, generation, format, true)
