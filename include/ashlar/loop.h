@@ -13,6 +13,8 @@
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
+	LOOP_ENDED = 4, /* the peer will send no more, be all read that it sent or not */
+	LOOP_GONE = 8,	/* the connection is over in both directions, or broken */
 };
 
 struct loop_watch;
@@ -38,6 +40,9 @@ void loop_turn(int timeout_ms);
 struct loop_watch *loop_watch_new(const char *name, int fd, unsigned events,
 	void (*callback)(unsigned events, void *arg), void *arg);
 void loop_watch_set(struct loop_watch *watch, unsigned events);
+/* Of a socket: from now on calls back once with LOOP_ENDED, and once with LOOP_GONE, whatever
+ * loop_watch_set() asks for: a peer's end is noticed while nothing is read. */
+void loop_watch_end(struct loop_watch *watch);
 /* Calls back in the next turn as if the descriptor were ready for @events (bytes buffered above),
  * also for events not asked for; not again if a real one came first. */
 void loop_watch_kick(struct loop_watch *watch, unsigned events);

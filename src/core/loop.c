@@ -3,6 +3,11 @@
  * ready; run the kicked watches; run the tasks. What tasks and kicks ask for meanwhile belongs to
  * the next turn, which then does not wait.
  *
+ * The ends of connections come from an epoll of our own, edge-triggered, which the first one watches:
+ * libevent can wait for them neither without waiting for input as well, nor without spinning on the
+ * first of the two. A watch is known there by number: a descriptor that somebody else closed may
+ * still be told of for a moment (a child that has not come to its exec holds it, too).
+ *
  * Subtle: every callback may free any object, its own included, so nothing of an object is touched
  * after its callback. libevent's clock is the coarse one (4 ms): a timer that comes early is sent
  * back for the rest. Moving a timer into the future leaves libevent's entry where it is and is
@@ -11,6 +16,8 @@
 #include <assert.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -26,6 +33,7 @@
 #define YIELD_US      ((uint64_t)2000)
 #define WAIT_MAX_US   ((uint64_t)86400 * 1000000) /* of libevent's timer; longer ones go in steps */
 #define SIGNAL_COUNT  65
+#define ENDS_TURN     64 /* ends of connections told a turn */
 
 struct loop_watch {
 	const char *name;
@@ -35,6 +43,8 @@ struct loop_watch {
 	void *arg;
 	struct event read, write; /* two: changing one interest is then one epoll_ctl */
 	struct list kick;
+	uint64_t number; /* among those whose ends are waited for; 0: is not */
+	unsigned told;	 /* LOOP_ENDED, LOOP_GONE */
 };
 
 struct loop_timer {
@@ -69,6 +79,10 @@ struct slow {
 static struct {
 	struct event_base *base; /* NULL: not between loop_init() and loop_done() */
 	struct event limit;	 /* ends the wait of loop_turn() */
+	int ends_fd;		 /* an epoll of its own */
+	struct event ends;
+	struct map enders; /* watches by number */
+	uint64_t last_number;
 	struct list kicks, tasks;
 	struct loop_handler *handlers[SIGNAL_COUNT];
 	struct map slow;
@@ -91,6 +105,8 @@ static void on_limit(evutil_socket_t fd, short what, void *arg)
 {
 	loop.is_limit_reached = true;
 }
+
+static void on_ends(evutil_socket_t fd, short what, void *arg);
 
 void loop_init(void)
 {
@@ -120,6 +136,11 @@ void loop_init(void)
 	list_init(&loop.kicks);
 	list_init(&loop.tasks);
 	evtimer_assign(&loop.limit, loop.base, on_limit, NULL);
+	loop.ends_fd = epoll_create1(EPOLL_CLOEXEC);
+	assert(loop.ends_fd >= 0);
+	event_assign(&loop.ends, loop.base, loop.ends_fd, EV_READ | EV_PERSIST, on_ends, NULL);
+	ret = event_add(&loop.ends, NULL);
+	assert(ret == 0);
 	/* A peer that closes early is an error of write(2), not the end of the process. */
 	(void)signal(SIGPIPE, SIG_IGN);
 }
@@ -140,6 +161,9 @@ void loop_done(void)
 	while ((slow = map_next(&loop.slow, &at)))
 		free(slow);
 	map_done(&loop.slow);
+	event_del(&loop.ends);
+	close(loop.ends_fd);
+	map_done(&loop.enders);
 	event_base_free(loop.base);
 	memset(&loop, 0, sizeof(loop));
 }
@@ -286,6 +310,31 @@ static void on_ready(evutil_socket_t fd, short what, void *arg)
 	watch_call(arg, what & EV_READ ? LOOP_READ : LOOP_WRITE);
 }
 
+static void tell_end(struct loop_watch *watch, uint32_t what)
+{
+	unsigned events = LOOP_ENDED | (what & (EPOLLHUP | EPOLLERR) ? LOOP_GONE : 0);
+
+	events &= ~watch->told;
+	watch->told |= events;
+	if (events)
+		watch_call(watch, events);
+}
+
+/* One at a time: a callback may free any watch. */
+static void on_ends(evutil_socket_t fd, short what, void *arg)
+{
+	struct epoll_event event;
+	int i;
+
+	for (i = 0; i < ENDS_TURN && epoll_wait(loop.ends_fd, &event, 1, 0) == 1; i++) {
+		struct loop_watch *watch =
+			map_get(&loop.enders, &event.data.u64, sizeof(event.data.u64));
+
+		if (watch)
+			tell_end(watch, event.events);
+	}
+}
+
 static void watch_interest(struct event *event, bool is_wanted)
 {
 	int ret = is_wanted ? event_add(event, NULL) : event_del(event);
@@ -320,6 +369,27 @@ void loop_watch_set(struct loop_watch *watch, unsigned events)
 		watch_interest(&watch->write, events & LOOP_WRITE);
 }
 
+void loop_watch_end(struct loop_watch *watch)
+{
+	struct epoll_event event = { .events = EPOLLRDHUP | EPOLLET };
+	int ret;
+
+	assert(!watch->number);
+	watch->number = event.data.u64 = ++loop.last_number;
+	map_put(&loop.enders, &watch->number, sizeof(watch->number), watch);
+	ret = epoll_ctl(loop.ends_fd, EPOLL_CTL_ADD, event_get_fd(&watch->read), &event);
+	assert(ret == 0);
+}
+
+static void forget_end(struct loop_watch *watch)
+{
+	if (!watch->number)
+		return;
+	map_del(&loop.enders, &watch->number, sizeof(watch->number));
+	/* Fails when the descriptor was closed already, which has taken it out. */
+	(void)epoll_ctl(loop.ends_fd, EPOLL_CTL_DEL, event_get_fd(&watch->read), NULL);
+}
+
 void loop_watch_kick(struct loop_watch *watch, unsigned events)
 {
 	if (!events)
@@ -335,6 +405,7 @@ void loop_watch_free(struct loop_watch *watch)
 		return;
 	if (loop.base) {
 		list_remove(&watch->kick);
+		forget_end(watch);
 		loop_watch_set(watch, 0);
 	}
 	free(watch);

@@ -49,6 +49,7 @@ struct conn {
 	void *arg;		      /* the user's */
 	struct buf in, out;
 	bool eof;	     /* no more input will come */
+	bool is_over;	     /* the peer is gone; bytes of it may still be to be read */
 	bool paused;	     /* the protocol wants no more input for now */
 	bool finishing;	     /* conn_finish() or conn_abort() was called: input is dropped */
 	bool is_recovery;    /* root on the local socket: access control does not apply */

@@ -187,9 +187,15 @@ static void read_in(struct ssh_conn *ssh)
 	}
 }
 
+static bool wants_to_read(const struct ssh_conn *ssh)
+{
+	return !ssh->question && (ssh->conn.eof || conn_wants_input(&ssh->conn));
+}
+
 static bool is_over(const struct ssh_conn *ssh)
 {
-	return ssh->is_gone || ssh->is_closed ||
+	/* Reading would find the end of the stream, but may have to wait for an operation. */
+	return ssh->is_gone || (ssh->conn.is_over && !wants_to_read(ssh)) || ssh->is_closed ||
 		ssh_get_status(ssh->session) & (SSH_CLOSED | SSH_CLOSED_ERROR);
 }
 
@@ -197,7 +203,7 @@ static void set_interest(struct ssh_conn *ssh)
 {
 	unsigned events = 0;
 
-	if (!ssh->question && (ssh->conn.eof || conn_wants_input(&ssh->conn)))
+	if (wants_to_read(ssh))
 		events |= LOOP_READ;
 	if (is_write_pending(ssh))
 		events |= LOOP_WRITE;
@@ -226,6 +232,9 @@ static void on_turn(unsigned events, void *arg)
 
 	ssh->is_in_turn = true;
 	ssh->received = 0;
+	/* Of SSH's stream there is no half: who sends no more hears no more. */
+	if (events & LOOP_ENDED)
+		ssh->conn.is_over = true;
 	if (!ssh->is_gone && ssh->state == SSH_STATE_KEX)
 		exchange_keys(ssh);
 	/* A kick is no reason to read. */
@@ -302,6 +311,7 @@ static void on_accepted(int fd, struct listen_place *place, void *arg)
 	conn_init(&ssh->conn, &transport, place);
 	ssh->session = session;
 	ssh->watch = loop_watch_new("ssh", fd, LOOP_READ, on_turn, ssh);
+	loop_watch_end(ssh->watch);
 	ssh->timer = loop_timer_new("ssh-timeout", on_timeout, ssh);
 	loop_timer_start(ssh->timer, LOGIN_GRACE_MS);
 	list_append(&server.conns, &ssh->node);

@@ -435,6 +435,11 @@ static void on_turn(unsigned events, void *arg)
 	struct tls *tls = arg;
 	bool has_news;
 
+	/* A client may be done sending and wait for its reply (LOOP_ENDED); but not then. */
+	if (events & LOOP_GONE)
+		tls->is_gone = tls->conn.is_over = true;
+	else if (events == LOOP_ENDED)
+		return;
 	if (!tls->is_established) {
 		if (tls->is_gone) {
 			tls_destroy(&tls->conn);
@@ -571,6 +576,7 @@ struct conn *tls_accept(int fd, struct listen_place *place, const struct conn_us
 	tls->fd = fd;
 	mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_recv, NULL);
 	tls->watch = loop_watch_new("tls", fd, LOOP_READ, on_turn, tls);
+	loop_watch_end(tls->watch);
 	tls->timer = loop_timer_new("tls-deadline", on_timeout, tls);
 	loop_timer_start(tls->timer, HANDSHAKE_MS);
 	return &tls->conn;

@@ -120,6 +120,15 @@ static void write_out(struct unix_conn *local)
 	}
 }
 
+/*
+ * The peer has closed, nothing of what it sent is to be read, and what it asked has been begun: the
+ * session need not finish that for nobody.
+ */
+static bool is_abandoned(const struct unix_conn *local)
+{
+	return local->conn.is_over && (local->conn.eof || !conn_wants_input(&local->conn));
+}
+
 static void set_interest(struct unix_conn *local)
 {
 	unsigned events = 0;
@@ -136,12 +145,14 @@ static void on_turn(unsigned events, void *arg)
 	struct unix_conn *local = arg;
 
 	local->is_in_turn = true;
+	if (events & LOOP_GONE)
+		local->conn.is_over = true;
 	if (!local->is_gone && events & LOOP_READ && read_in(local))
 		conn_deliver(&local->conn);
 	if (!local->is_gone)
 		write_out(local);
 	local->is_in_turn = false;
-	if (local->is_gone || (local->is_shut && local->conn.eof))
+	if (local->is_gone || (local->is_shut && local->conn.eof) || is_abandoned(local))
 		destroy(local);
 	else
 		set_interest(local);
@@ -223,6 +234,7 @@ static void on_accepted(int fd, struct listen_place *place, void *arg)
 	listen_known(place);
 	local->fd = fd;
 	local->watch = loop_watch_new("unix", fd, LOOP_READ, on_turn, local);
+	loop_watch_end(local->watch);
 	local->timer = loop_timer_new("unix-finish", on_timeout, local);
 	list_append(&server.conns, &local->node);
 	session_new(&local->conn);

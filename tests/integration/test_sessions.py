@@ -1,7 +1,10 @@
 """NETCONF sessions: who gets in, what is spoken, in which order, and how they end."""
 
+import fcntl
 import socket
 import subprocess
+import sys
+import termios
 
 import pytest
 from lxml import etree
@@ -281,6 +284,41 @@ def test_kill_session(daemon, nc):
     assert victim.session_id not in open_sessions(nc)
     refused(nc, f"<kill-session><session-id>{nc.session_id}</session-id></kill-session>",
             "invalid-value")
+
+
+# --- clients that go away while something of theirs is under way ------------------------------------
+
+def unread_bytes(daemon, net, session):
+    """What the daemon has not yet taken from the session's connection."""
+    if isinstance(session.stream, socket.socket):
+        queued = fcntl.ioctl(session.stream, termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(queued, sys.byteorder)
+    lines = net.run("ss", "-Hta", f"sport = {daemon.ssh_port}").splitlines()
+    return max(int(line.split()[1]) for line in lines)
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+@pytest.mark.parametrize("behind", [0, 400_000])
+def test_client_gone_while_it_waits(make_daemon, net, transport, behind):
+    """It ends while its operation is still waiting, however much was sent behind that."""
+    daemon = make_daemon(net, config.switch(net.ports), options=("--log-level", "info")).start()
+    nc = daemon.local()
+    edit = "<edit-config><target><running/></target><config>{}</config></edit-config>"
+    session = getattr(daemon, transport)()
+    long = nc.request(edit.format(config.to_xml(
+        config.access({f"group{number}": ["somebody"] for number in range(60000)}))))
+    session.request(edit.format(describe("never")))
+    if behind:
+        session.send_bytes(bytes(behind))
+        until(lambda: unread_bytes(daemon, net, session), "the daemon to take no more")
+    if transport == "ssh":
+        session.stream.process.kill()
+    session.close()
+    daemon.wait_log(f"event=session-end session={session.session_id} ")
+    assert not [line for line in daemon.log if "event=commit" in line], "too late"
+    nc.reply(long)
+    assert nc.interface("p1").find("description") is None
+    nc.close()
 
 
 def test_counters(daemon, nc):

@@ -102,6 +102,57 @@ static void on_free_both(unsigned events, void *arg)
 	loop_watch_free(TAKE(pair->other));
 }
 
+static void on_end(unsigned events, void *arg)
+{
+	on_pair(events, NULL);
+	if (events & LOOP_ENDED)
+		tell('e');
+	if (events & LOOP_GONE)
+		tell('g');
+}
+
+/* Nothing is asked for, there is input, and still the two ends are told, once each. */
+static void test_end(void **state)
+{
+	struct pair pair;
+
+	pair_init(&pair);
+	pair.watch = loop_watch_new("pair", pair.fds[0], 0, on_end, NULL);
+	loop_watch_end(pair.watch);
+	assert_int_equal(write(pair.fds[1], "x", 1), 1);
+	loop_turn(0);
+	assert_string_equal(story, "");
+	assert_int_equal(shutdown(pair.fds[1], SHUT_WR), 0);
+	loop_turn(-1);
+	loop_turn(0);
+	assert_string_equal(story, "e");
+	close(pair.fds[1]);
+	loop_turn(-1);
+	loop_turn(0);
+	assert_string_equal(story, "eg");
+	loop_watch_free(pair.watch);
+	close(pair.fds[0]);
+}
+
+static void test_two_ends_at_once(void **state)
+{
+	struct pair pair, second;
+
+	pair_init(&pair);
+	pair_init(&second);
+	pair.watch = loop_watch_new("one", pair.fds[0], 0, on_free_both, &pair);
+	pair.other = loop_watch_new("two", second.fds[0], 0, on_free_both, &pair);
+	loop_watch_end(pair.watch);
+	loop_watch_end(pair.other);
+	close(pair.fds[1]);
+	close(second.fds[1]);
+	loop_turn(-1);
+	loop_turn(0);
+	assert_string_equal(story, "f");
+	close(pair.fds[0]);
+	close(second.fds[0]);
+}
+
 static void test_watch_freed_in_callback(void **state)
 {
 	struct pair pair;
@@ -438,6 +489,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_watch),
+		TEST(test_end),
+		TEST(test_two_ends_at_once),
 		TEST(test_watch_freed_in_callback),
 		TEST(test_kick),
 		TEST(test_tasks),
