@@ -25,8 +25,8 @@
 /* What every NETCONF server has, whatever its features. */
 static const struct yang_module base_modules[] = {
 	{ "ietf-netconf",
-		(const char *const[]){ "writable-running", "rollback-on-error", "validate",
-			"startup", "xpath", NULL } },
+		(const char *const[]){ "writable-running", "candidate", "confirmed-commit",
+			"rollback-on-error", "validate", "startup", "xpath", NULL } },
 	{ "ietf-netconf-monitoring", NULL },
 	{ "ietf-netconf-with-defaults", NULL },
 	{ "ietf-restconf", NULL },

@@ -20,6 +20,8 @@
 enum ds {
 	DS_RUNNING,
 	DS_STARTUP,
+	DS_CANDIDATE,	/* shared; running itself until it is edited */
+	DS_FACTORY,	/* read only: what the device starts from without startup */
 	DS_OPERATIONAL, /* read only: running plus what is observed */
 };
 
@@ -62,12 +64,13 @@ enum ds_default_operation {
 
 enum ds_test_option {
 	DS_TEST_THEN_SET,
-	DS_SET, /* running is validated all the same: it is always valid (RFC 6241 section 8.6.5) */
+	/* Running and startup are validated all the same: they are always valid (section 8.6.5). */
+	DS_SET,
 	DS_TEST_ONLY,
 };
 
 struct ds_edit {
-	enum ds target; /* running or startup */
+	enum ds target; /* running, candidate or startup */
 	/* From format_parse_edit(); top-level siblings with ietf-netconf:operation metadata. Taken. */
 	struct lyd_node *tree;
 	/* Instead of a tree, for a large request that merges or says its operations itself: taken; NULL. */
@@ -93,6 +96,23 @@ void ds_copy(const struct ds_client *client, enum ds target, struct ds_source *s
 void ds_delete(const struct ds_client *client, enum ds target, ds_done_fn done, void *arg);
 void ds_validate(
 	const struct ds_client *client, struct ds_source *source, ds_done_fn done, void *arg);
+
+/*
+ * The candidate (RFC 6241 section 8.3) becomes running. A confirmed commit is taken back when neither a
+ * further commit nor an extension comes in time (section 8.4); persist and persist_id are taken.
+ */
+struct ds_commit {
+	bool is_confirmed;
+	uint32_t timeout_s; /* 0: the default, 600 */
+	char *persist; /* it may be confirmed by whoever knows this; NULL: it ends with the session */
+	char *persist_id; /* of the pending one; NULL: none */
+};
+void ds_commit(
+	const struct ds_client *client, struct ds_commit *commit, ds_done_fn done, void *arg);
+/* Takes the pending confirmed commit back; takes @persist_id. */
+void ds_cancel_commit(const struct ds_client *client, char *persist_id, ds_done_fn done, void *arg);
+/* The candidate becomes what running is. */
+void ds_discard(const struct ds_client *client, ds_done_fn done, void *arg);
 
 /* Counts changes of a datastore; never 0, and differs between boots. */
 uint64_t ds_generation(enum ds ds);

@@ -15,6 +15,9 @@
 #include "ashlar/str.h"
 
 #include "access.h"
+#include "candidate.h"
+#include "commit.h"
+#include "confirm.h"
 #include "constraints.h"
 #include "factory.h"
 #include "journal.h"
@@ -139,7 +142,13 @@ static void saved(const struct err *err, void *arg)
 
 static void save_running(void *arg)
 {
-	struct save_job *save = job_new(&save_kind, sizeof(*save), &self, NULL);
+	struct save_job *save;
+
+	if (confirm_is_pending()) { /* startup must not have what may yet be taken back */
+		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
+		return;
+	}
+	save = job_new(&save_kind, sizeof(*save), &self, NULL);
 
 	save->simple.done = saved;
 	save->simple.job.report = report_done;
@@ -152,6 +161,7 @@ struct edit_job {
 	struct simple_job simple;
 	struct ds_edit edit;
 	struct lyd_node *startup; /* tree of an edit of startup */
+	struct commit_edit candidate;
 };
 
 static enum edit_operation operation_of(enum ds_default_operation operation)
@@ -193,6 +203,19 @@ static void edit_running(struct edit_job *job)
 	};
 
 	txn_run(&opts);
+}
+
+static void edit_candidate(struct edit_job *job)
+{
+	job->candidate = (struct commit_edit){
+		.job = &job->simple.job,
+		.tree = &job->edit.tree,
+		.portions = job->edit.portions,
+		.operation = operation_of(job->edit.default_operation),
+		.is_test = job->edit.test_option == DS_TEST_ONLY,
+		.is_tested = job->edit.test_option != DS_SET,
+	};
+	commit_edit_start(&job->candidate);
 }
 
 /* Startup is validated whole: its tree stands beside the data index, and such edits are rare. */
@@ -243,13 +266,17 @@ static void edit_start(struct job *base)
 
 	if (r == 0 && job->edit.if_match && job->edit.if_match != ds_generation(job->edit.target))
 		r = err_set(&err, -ESTALE, NULL, "the datastore has changed meanwhile");
-	if (r == 0 && job->edit.target == DS_OPERATIONAL)
-		r = err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
-			"the operational datastore cannot be edited");
 	if (r == 0 && job->edit.target == DS_RUNNING) {
 		edit_running(job);
 		return;
 	}
+	if (r == 0 && job->edit.target == DS_CANDIDATE) {
+		edit_candidate(job);
+		return;
+	}
+	if (r == 0 && job->edit.target != DS_STARTUP)
+		r = err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
+			"this datastore cannot be edited");
 	if (r == 0)
 		r = edit_startup(job, &err);
 	if (r < 0 || job->edit.test_option == DS_TEST_ONLY)
@@ -265,6 +292,7 @@ static void edit_free(struct job *base)
 	lyd_free_all(job->edit.tree);
 	portions_free(job->edit.portions);
 	lyd_free_all(job->startup);
+	commit_edit_done(&job->candidate);
 }
 
 static const struct job_kind edit_kind = { .name = "edit", .start = edit_start, .free = edit_free };
@@ -306,37 +334,86 @@ static int load_source(struct copy_job *job, struct err *err)
 	}
 	if (job->source.ds == DS_STARTUP)
 		return persist_startup_tree(&job->edit.edit.tree, err);
+	if (job->source.ds == DS_FACTORY)
+		return factory_tree(&job->edit.edit.tree, err);
 	return 0;
+}
+
+static void copy_to_startup(struct copy_job *job, struct err *err)
+{
+	int r = edit_startup(&job->edit, err);
+
+	if (r < 0)
+		job_end(&job->edit.simple.job, err);
+	else
+		persist_save(job->edit.startup, job_done, job);
+}
+
+/* The candidate as it stands becomes running, or is only judged. */
+static void copy_candidate(struct copy_job *job, void (*done)(const struct err *err, void *arg))
+{
+	struct txn_opts opts = {
+		.source = job->is_test || job->target != DS_RUNNING ? TXN_TEST : TXN_REQUEST,
+		.access = job->is_test ? NULL : access_of(&job->edit.simple.job.client),
+		.build = candidate_build,
+		.done = done,
+		.arg = job,
+		.client = &job->edit.simple.job.client,
+	};
+
+	candidate_build_start();
+	txn_run(&opts);
+}
+
+static void save_candidate(const struct err *err, void *arg)
+{
+	struct copy_job *job = arg;
+
+	if (err)
+		job_end(&job->edit.simple.job, err);
+	else
+		persist_save(candidate_tree(), job_done, job);
+}
+
+static int check_copy(struct copy_job *job, struct err *err)
+{
+	int r = job->is_test ? 0 : lock_check(&job->edit.simple.job.client, job->target, err);
+
+	if (r == 0 && !job->is_test && !job->source.is_tree && job->source.ds == DS_RUNNING &&
+		job->target == DS_STARTUP && confirm_is_pending())
+		r = err_tagged(err, ERR_TAG_IN_USE, NULL,
+			"running holds a confirmed commit that is not confirmed yet");
+	return r < 0 ? r : load_source(job, err);
 }
 
 static void copy_start(struct job *base)
 {
 	struct copy_job *job = (struct copy_job *)base;
 	_cleanup_err_ struct err err = { 0 };
-	bool from_running = !job->source.is_tree && job->source.ds == DS_RUNNING;
-	int r = job->is_test ? 0 : lock_check(&base->client, job->target, &err);
+	enum ds from = job->source.is_tree ? DS_STARTUP : job->source.ds;
 
-	if (r == 0)
-		r = load_source(job, &err);
-	if (r < 0 || (from_running && (job->is_test || job->target == DS_RUNNING))) {
-		job_end(base, r < 0 ? &err : NULL); /* running is valid as it stands */
-		return;
-	}
-	if (from_running) {
-		persist_save(*store_running(), job_done, base);
-		return;
-	}
-	job->edit.edit.default_operation = DS_DEFAULT_REPLACE;
-	if (job->is_test || job->target == DS_RUNNING) {
-		job->edit.edit.test_option = job->is_test ? DS_TEST_ONLY : DS_TEST_THEN_SET;
-		edit_running(&job->edit);
-		return;
-	}
-	r = edit_startup(&job->edit, &err);
-	if (r < 0)
+	if (check_copy(job, &err) < 0) {
 		job_end(base, &err);
-	else
-		persist_save(job->edit.startup, job_done, base);
+	} else if (from == DS_RUNNING && (job->is_test || job->target == DS_RUNNING)) {
+		job_end(base, NULL); /* running is valid as it stands */
+	} else if (from == DS_RUNNING && job->target == DS_CANDIDATE) {
+		job->edit.candidate = (struct commit_edit){ .job = base, .is_running = true };
+		commit_edit_start(&job->edit.candidate);
+	} else if (from == DS_RUNNING) {
+		persist_save(*store_running(), job_done, base);
+	} else if (from == DS_CANDIDATE) {
+		copy_candidate(job,
+			!job->is_test && job->target == DS_STARTUP ? save_candidate : job_done);
+	} else {
+		job->edit.edit.default_operation = DS_DEFAULT_REPLACE;
+		job->edit.edit.test_option = job->is_test ? DS_TEST_ONLY : DS_SET;
+		if (job->is_test || job->target == DS_RUNNING)
+			edit_running(&job->edit);
+		else if (job->target == DS_CANDIDATE)
+			edit_candidate(&job->edit);
+		else
+			copy_to_startup(job, &err);
+	}
 }
 
 static void copy_free(struct job *base)
@@ -599,17 +676,22 @@ int ds_init(const struct ds_config *config, struct err *err)
 	access_load(NULL);
 	ds.save_timer = loop_timer_new("save-startup", save_running, NULL);
 	state_on_dirty(on_dirty, NULL);
+	commit_init();
 	return 0;
 }
 
 void ds_done(void)
 {
+	bool is_pending = confirm_is_pending();
+
 	queue_done();
 	oper_done();
 	txn_done();
+	confirm_done();
+	candidate_done();
 	journal_done();
 	persist_done();
-	if (ds.is_started && is_unsaved() && persist_save_now(*store_running()))
+	if (ds.is_started && is_unsaved() && !is_pending && persist_save_now(*store_running()))
 		note_unsaved(false);
 	persist_forget();
 	loop_timer_free(ds.save_timer);
@@ -671,6 +753,8 @@ static void booted(const struct err *err, void *arg)
 	else
 		note_unsaved(false);
 	ds.is_started = true;
+	if (!err)
+		confirm_restore(boot->source == SOURCE_JOURNAL);
 	job_end(&boot->job, err);
 }
 

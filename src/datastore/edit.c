@@ -897,3 +897,35 @@ int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation
 	}
 	return apply_siblings(edit, NULL, request, *request, operation, err);
 }
+
+int edit_apply_at(struct edit *edit, struct lyd_node **request_top, struct lyd_node *request,
+	enum edit_operation operation, struct err *err)
+{
+	struct lyd_node *parent = NULL;
+
+	if (lyd_parent(request)) {
+		_cleanup_free_ char *above = path_of(lyd_parent(request));
+
+		if (!*edit->tree || lyd_find_path(*edit->tree, above, 0, &parent) != LY_SUCCESS) {
+			ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+			if (operation == EDIT_REMOVE)
+				return 0;
+			return edit_apply(edit, request_top, EDIT_MERGE, err);
+		}
+	}
+	return apply_node(edit, parent, request_top, request, operation, err);
+}
+
+int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before, struct err *err)
+{
+	struct lyd_node *next =
+		node->next && node->next->schema == node->schema ? node->next : NULL;
+	int r;
+
+	if (next == before)
+		return 0;
+	r = may(edit, node, ACCESS_UPDATE, err);
+	if (r == 0)
+		edit_move(edit, node, before);
+	return r;
+}

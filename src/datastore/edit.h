@@ -71,6 +71,15 @@ void edit_begin(struct edit *edit, struct lyd_node **tree, const struct access *
  */
 int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation operation,
 	struct err *err) WARN_UNUSED;
+/*
+ * Applies one node of a request, below the node of the tree that stands where its parent does; where that is
+ * missing, the request as a whole is merged.
+ */
+int edit_apply_at(struct edit *edit, struct lyd_node **request_top, struct lyd_node *request,
+	enum edit_operation operation, struct err *err) WARN_UNUSED;
+/* Puts an entry ordered by user before another (NULL: last), if it may; where it stands already is fine. */
+int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before,
+	struct err *err) WARN_UNUSED;
 /* Puts everything back as it was at edit_begin(); the edit is empty afterwards. */
 void edit_undo(struct edit *edit);
 /* Keeps the changes: frees what was removed. The edit is empty afterwards. */

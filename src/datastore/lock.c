@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "candidate.h"
+#include "commit.h"
+#include "confirm.h"
 #include "lock.h"
 
 static struct {
@@ -19,9 +22,14 @@ static int held(struct err *err, enum err_tag tag, uint32_t session)
 	return err ? err->code : -EBUSY;
 }
 
+static bool is_lockable(enum ds ds)
+{
+	return ds == DS_RUNNING || ds == DS_STARTUP || ds == DS_CANDIDATE;
+}
+
 static int check_lockable(enum ds ds, struct err *err)
 {
-	if (ds == DS_RUNNING || ds == DS_STARTUP)
+	if (is_lockable(ds))
 		return 0;
 	return err_tagged(
 		err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL, "this datastore cannot be locked");
@@ -35,6 +43,14 @@ int ds_lock(const struct ds_client *client, enum ds ds, struct err *err)
 		return r;
 	if (locks[ds].session)
 		return held(err, ERR_TAG_LOCK_DENIED, locks[ds].session);
+	if (ds == DS_CANDIDATE && candidate_is_edited()) {
+		err_tagged(err, ERR_TAG_LOCK_DENIED, NULL,
+			"the candidate holds changes that are not committed");
+		err_add_info(err, "session-id", "0");
+		return -EBUSY;
+	}
+	if (ds == DS_RUNNING && confirm_session() && confirm_session() != client->session)
+		return held(err, ERR_TAG_LOCK_DENIED, confirm_session());
 	locks[ds].session = client->session;
 	locks[ds].since = time(NULL);
 	return 0;
@@ -57,7 +73,7 @@ int ds_unlock(const struct ds_client *client, enum ds ds, struct err *err)
 
 uint32_t ds_lock_holder(enum ds ds, time_t *ret_since)
 {
-	if (ds != DS_RUNNING && ds != DS_STARTUP)
+	if (!is_lockable(ds))
 		return 0;
 	if (ret_since)
 		*ret_since = locks[ds].since;
@@ -67,9 +83,14 @@ uint32_t ds_lock_holder(enum ds ds, time_t *ret_since)
 void ds_session_closed(uint32_t session)
 {
 	for (size_t i = 0; session && i < ARRAY_SIZE(locks); i++) {
-		if (locks[i].session == session)
-			locks[i].session = 0;
+		if (locks[i].session != session)
+			continue;
+		locks[i].session = 0;
+		if (i == DS_CANDIDATE)
+			commit_discard_soon();
 	}
+	if (session)
+		confirm_session_closed(session);
 }
 
 int lock_check(const struct ds_client *client, enum ds ds, struct err *err)

@@ -18,6 +18,8 @@
 
 #include "../yang/compat.h"
 #include "access.h"
+#include "candidate.h"
+#include "factory.h"
 #include "fields.h"
 #include "oper.h"
 #include "persist.h"
@@ -41,7 +43,7 @@ struct read {
 	bool is_own_filter;
 	bool is_path;	       /* the filter has a target */
 	bool is_general;       /* the expression is libyang's to evaluate */
-	struct lyd_node *tree; /* startup's */
+	struct lyd_node *tree; /* of a datastore that is no tree in memory */
 	struct walk walk;
 	struct buf out;
 	struct loop_task *task;
@@ -134,12 +136,39 @@ static bool shows_defaults(enum with_defaults defaults)
 	return defaults == WITH_DEFAULTS_ALL || defaults == WITH_DEFAULTS_ALL_TAGGED;
 }
 
-/* Startup is parsed, not validated: it has no defaults yet. */
-static int load_startup(struct read *read, struct err *err)
+/* Startup and factory are parsed, the candidate is copied (in a child) when it is to have defaults. */
+/* Whether load_tree() makes a tree for it. */
+static bool is_loaded(const struct read *read)
 {
-	int r = persist_startup_tree(&read->tree, err);
+	const struct ds_read *request = read->request;
 
-	if (r < 0 || !shows_defaults(read->request->defaults))
+	return request->ds == DS_STARTUP || request->ds == DS_FACTORY ||
+		(request->ds == DS_CANDIDATE && candidate_is_edited() &&
+			shows_defaults(request->defaults));
+}
+
+static const struct lyd_node *source_tree(const struct read *read)
+{
+	if (is_loaded(read))
+		return read->tree;
+	return read->request->ds == DS_CANDIDATE ? candidate_tree() : *store_running();
+}
+
+/* Such a tree is not validated: it has no defaults yet. */
+static int load_tree(struct read *read, struct err *err)
+{
+	bool has_defaults = shows_defaults(read->request->defaults);
+	int r = 0;
+
+	if (read->request->ds == DS_STARTUP)
+		r = persist_startup_tree(&read->tree, err);
+	else if (read->request->ds == DS_FACTORY)
+		r = factory_tree(&read->tree, err);
+	else if (candidate_tree() &&
+		lyd_dup_siblings(candidate_tree(), NULL, LYD_DUP_RECURSIVE | LYD_DUP_WITH_FLAGS,
+			&read->tree) != LY_SUCCESS)
+		r = yang_err(err, -EIO);
+	if (r < 0 || !has_defaults)
 		return r;
 	if (lyd_new_implicit_all(&read->tree, yang_ctx(), LYD_IMPLICIT_NO_STATE, NULL) !=
 		LY_SUCCESS)
@@ -152,7 +181,7 @@ static void start_walk(struct read *read)
 	const struct ds_read *request = read->request;
 
 	read->walk = (struct walk){
-		.tree = request->ds == DS_STARTUP ? read->tree : *store_running(),
+		.tree = source_tree(read),
 		.filter = read->filter,
 		.access = read->access,
 		.content = request->content,
@@ -221,7 +250,7 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 	bool can_tag = ly_ctx_get_module_implemented(yang_ctx(), "ietf-netconf-with-defaults");
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct walk walk = {
-		.tree = request->ds == DS_STARTUP ? read->tree : *store_running(),
+		.tree = source_tree(read),
 		.access = read->access,
 		.content =
 			request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
@@ -299,7 +328,7 @@ static int evaluate(struct read *read, struct err *err)
 
 static int read_in_child(struct read *read, struct err *err)
 {
-	int r = read->request->ds == DS_STARTUP ? load_startup(read, err) : 0;
+	int r = is_loaded(read) ? load_tree(read, err) : 0;
 
 	if (r < 0)
 		return r;
@@ -401,11 +430,12 @@ static bool needs_child(const struct read *read)
 	_cleanup_free_ char *path = NULL;
 	struct stat stat_buf;
 
-	if (read->is_general || read->request->ds != DS_STARTUP)
+	if (read->is_general || !is_loaded(read))
 		return read->is_general;
+	if (read->request->ds != DS_STARTUP || shows_defaults(read->request->defaults))
+		return read->request->ds != DS_FACTORY;
 	path = persist_path(false);
-	return stat(path, &stat_buf) == 0 &&
-		(stat_buf.st_size > STARTUP_BYTES_MAX || shows_defaults(read->request->defaults));
+	return stat(path, &stat_buf) == 0 && stat_buf.st_size > STARTUP_BYTES_MAX;
 }
 
 bool oper_read(const struct ds_client *client, struct ds_read *request, ds_read_fn done, void *arg)
@@ -427,7 +457,7 @@ bool oper_read(const struct ds_client *client, struct ds_read *request, ds_read_
 		if (r == 0)
 			return is_free;
 	} else if (r == 0) {
-		r = request->ds == DS_STARTUP ? load_startup(read, &err) : 0;
+		r = is_loaded(read) ? load_tree(read, &err) : 0;
 		if (r == 0) {
 			start_walk(read);
 			go_on(read);

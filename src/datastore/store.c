@@ -1,6 +1,7 @@
 /* Who holds which tree, and the generation numbers that ETags are made of. */
 #include <string.h>
 
+#include "candidate.h"
 #include "store.h"
 
 struct ds_config store_config;
@@ -43,6 +44,8 @@ void store_touch(enum ds ds)
 	store.modified[ds] = time(NULL);
 	if (ds == DS_RUNNING)
 		store_touch(DS_OPERATIONAL);
+	if (ds == DS_RUNNING && !candidate_is_edited())
+		store_touch(DS_CANDIDATE);
 }
 
 uint64_t ds_generation(enum ds ds)
@@ -57,5 +60,15 @@ time_t ds_last_modified(enum ds ds)
 
 const struct lyd_node *ds_tree(enum ds ds)
 {
-	return ds == DS_STARTUP ? NULL : store.running;
+	switch (ds) {
+	case DS_RUNNING:
+	case DS_OPERATIONAL:
+		return store.running;
+	case DS_CANDIDATE:
+		return candidate_tree();
+	case DS_STARTUP:
+	case DS_FACTORY:
+		break;
+	}
+	return NULL;
 }

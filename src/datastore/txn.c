@@ -9,6 +9,7 @@
  *	want      check() and want() of the units touched
  *	exchange  the state learns what they want now
  *	apply     plan, apply; yields to the loop by itself
+ *	note      who follows running learns what changed
  *	commit    journal or checkpoint, then the change is kept
  */
 #include <errno.h>
@@ -19,6 +20,8 @@
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
+#include "candidate.h"
+#include "confirm.h"
 #include "constraints.h"
 #include "journal.h"
 #include "refused.h"
@@ -33,6 +36,7 @@ enum phase {
 	PHASE_WANT,
 	PHASE_EXCHANGE,
 	PHASE_APPLY,
+	PHASE_NOTE,
 	PHASE_COMMIT,
 	PHASES,
 };
@@ -62,6 +66,7 @@ struct txn {
 	size_t fill_event;
 	struct err err;
 	size_t steps;
+	size_t noted;		      /* events that the candidate was told of */
 	bool is_whole;		      /* began with an empty tree */
 	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
 };
@@ -162,7 +167,7 @@ static void commit(struct txn *txn)
 	} else {
 		edit_keep(&txn->edit);
 	}
-	if (txn->opts.client && txn->opts.source == TXN_REQUEST && changed)
+	if (txn->opts.client && changed)
 		log_notice("txn",
 			"event=commit user=\"%s\" session=%u protocol=%s generation=%llu units=%zu "
 			"steps=%zu us=%llu",
@@ -282,6 +287,11 @@ static int ask_unit(
 	return r;
 }
 
+static bool is_lenient(const struct txn *txn)
+{
+	return txn->opts.source == TXN_BOOT || txn->opts.source == TXN_RESTORE;
+}
+
 /* What a feature refuses does not keep the rest from coming up. */
 static int leave_out(struct txn *txn, struct touched *touched)
 {
@@ -305,7 +315,7 @@ static int want_unit(struct txn *txn, const struct unit_entry *entry)
 	if (unit.node) {
 		want = want_new(entry->path);
 		r = ask_unit(txn, &unit, schema_of(entry->schema), want);
-		if (r < 0 && txn->opts.source == TXN_BOOT)
+		if (r < 0 && is_lenient(txn))
 			return leave_out(txn, touched);
 		if (r < 0)
 			return r;
@@ -399,6 +409,11 @@ static void applied(const struct err *err, void *arg)
 
 static int phase_apply(struct txn *txn)
 {
+	static const enum plan_mode modes[] = {
+		[TXN_REQUEST] = PLAN_STRICT,
+		[TXN_BOOT] = PLAN_WHOLE,
+		[TXN_RESTORE] = PLAN_BEST_EFFORT,
+	};
 	size_t count = 0;
 
 	if (txn->opts.source == TXN_TEST)
@@ -409,8 +424,7 @@ static int phase_apply(struct txn *txn)
 			txn->plan_units[count++] =
 				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
 	}
-	txn->plan = plan_make(
-		txn->plan_units, count, txn->opts.source == TXN_BOOT ? PLAN_WHOLE : PLAN_STRICT);
+	txn->plan = plan_make(txn->plan_units, count, modes[txn->opts.source]);
 	txn->steps = plan_count(txn->plan);
 	if (!txn->steps)
 		return 0;
@@ -428,6 +442,16 @@ static void checkpointed(const struct err *err, void *arg)
 		log_error(
 			"txn", "%s: a restart of the daemon would lose this change", err_text(err));
 	commit(txn);
+}
+
+static int phase_note(struct txn *txn)
+{
+	int r;
+
+	if (txn->opts.source == TXN_TEST || !txn->edit.count)
+		return 0;
+	r = candidate_note(&txn->edit, &txn->noted);
+	return r != 0 ? r : confirm_note(&txn->edit, &txn->err);
 }
 
 static int phase_commit(struct txn *txn)
@@ -460,6 +484,7 @@ static int (*const phases[PHASES])(struct txn *txn) = {
 	[PHASE_WANT] = phase_want,
 	[PHASE_EXCHANGE] = phase_exchange,
 	[PHASE_APPLY] = phase_apply,
+	[PHASE_NOTE] = phase_note,
 	[PHASE_COMMIT] = phase_commit,
 };
 

@@ -13,6 +13,7 @@ struct txn;
 enum txn_source {
 	TXN_REQUEST, /* a client's edit: strict, journalled */
 	TXN_BOOT,    /* everything, as good as it goes; ends with a checkpoint */
+	TXN_RESTORE, /* a return to what was: best effort like a boot, journalled like a request */
 	TXN_TEST,    /* validated and undone */
 };
 
@@ -22,7 +23,7 @@ struct txn_opts {
 	enum edit_operation operation;
 	struct lyd_node **request; /* what edit_apply() takes; borrowed until done */
 	struct portions *portions; /* instead: the request piece by piece; borrowed until done */
-	/* Instead of a request: builds the tree (restart). May be NULL. */
+	/* Instead of a request: changes the tree; 1: there is more to do. May be NULL. */
 	int (*build)(struct edit *edit, struct err *err);
 	void (*done)(const struct err *err, void *arg);
 	void *arg;

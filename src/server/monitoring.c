@@ -51,7 +51,8 @@ static int show_datastores(struct lyd_node *state, struct err *err)
 	static const struct {
 		const char *name;
 		enum ds ds;
-	} stores[] = { { "running", DS_RUNNING }, { "startup", DS_STARTUP } };
+	} stores[] = { { "running", DS_RUNNING }, { "candidate", DS_CANDIDATE },
+		{ "startup", DS_STARTUP } };
 	struct lyd_node *node, *entry;
 	size_t i;
 	int ret = build_container(state, "datastores", &node, err);

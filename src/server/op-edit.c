@@ -4,11 +4,13 @@
  */
 #include <errno.h>
 
+#include "ashlar/str.h"
+
 #include "op.h"
 
 #define LARGE_EDIT (64 * 1024) /* bytes of a request that is parsed in portions */
 
-#define WRITABLE (1U << DS_RUNNING | 1U << DS_STARTUP)
+#define WRITABLE (1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE)
 
 static int take_config(
 	struct op *op, const struct nc_element *config, struct lyd_node **ret_tree, struct err *err)
@@ -72,11 +74,15 @@ int op_edit_config(struct op *op, struct err *err)
 
 	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 	if (ret == 0)
-		ret = op_datastore(op, at[0], 1U << DS_RUNNING, &edit.target, err);
+		ret = op_datastore(
+			op, at[0], 1U << DS_RUNNING | 1U << DS_CANDIDATE, &edit.target, err);
 	if (ret == 0 && at[1]) {
 		ret = op_enum(op, at[1], operations, err);
 		edit.default_operation = (enum ds_default_operation)ret;
 	}
+	/* Whether a candidate is valid is asked when it is committed (RFC 7950 section 8.3.3). */
+	if (edit.target == DS_CANDIDATE)
+		edit.test_option = DS_SET;
 	if (ret >= 0 && at[2]) {
 		ret = op_enum(op, at[2], tests, err);
 		edit.test_option = (enum ds_test_option)ret;
@@ -149,5 +155,98 @@ int op_validate(struct op *op, struct err *err)
 	if (ret < 0)
 		return ret;
 	ds_validate(&op->client, &source, op_on_done, op);
+	return 0;
+}
+
+/* --- the candidate ------------------------------------------------------------------------------ */
+
+static int text_param(
+	struct op *op, const struct nc_element *element, char **ret_value, struct err *err)
+{
+	return element ? nc_rpc_value(&op->rpc, element, ret_value, err) : 0;
+}
+
+/* A number of seconds, from 1. */
+static int timeout_param(
+	struct op *op, const struct nc_element *element, uint32_t *ret_timeout, struct err *err)
+{
+	_cleanup_free_ char *value = NULL;
+	uint64_t number;
+	int ret;
+
+	if (!element)
+		return 0;
+	ret = nc_rpc_value(&op->rpc, element, &value, err);
+	if (ret < 0)
+		return ret;
+	if (str_u64(value, 1, UINT32_MAX, &number) < 0)
+		return op_bad_element(err, ERR_TAG_INVALID_VALUE, element,
+			"is no number of seconds from 1 to 4294967295");
+	*ret_timeout = (uint32_t)number;
+	return 0;
+}
+
+static int empty_param(struct op *op, const struct nc_element *element, struct err *err)
+{
+	if (element && (element->has_text || element->has_children))
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element, "is not empty");
+	return 0;
+}
+
+int op_commit(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = {
+		{ "confirmed", NULL, false },
+		{ "confirm-timeout", NULL, false },
+		{ "persist", NULL, false },
+		{ "persist-id", NULL, false },
+	};
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	struct ds_commit commit = { 0 };
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	if (ret == 0)
+		ret = empty_param(op, at[0], err);
+	if (ret == 0)
+		ret = timeout_param(op, at[1], &commit.timeout_s, err);
+	if (ret == 0 && !at[0] && (at[1] || at[2]))
+		ret = op_bad_element(err, ERR_TAG_BAD_ELEMENT, at[1] ? at[1] : at[2],
+			"is only for a commit that is <confirmed>");
+	if (ret == 0)
+		ret = text_param(op, at[2], &commit.persist, err);
+	if (ret == 0)
+		ret = text_param(op, at[3], &commit.persist_id, err);
+	if (ret < 0) {
+		free(commit.persist);
+		free(commit.persist_id);
+		return ret;
+	}
+	commit.is_confirmed = at[0] != NULL;
+	ds_commit(&op->client, &commit, op_on_done, op);
+	return 0;
+}
+
+int op_cancel_commit(struct op *op, struct err *err)
+{
+	static const struct op_param params[] = { { "persist-id", NULL, false } };
+	const struct nc_element *at[ARRAY_SIZE(params)];
+	char *persist_id = NULL;
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
+
+	if (ret == 0)
+		ret = text_param(op, at[0], &persist_id, err);
+	if (ret < 0)
+		return ret;
+	ds_cancel_commit(&op->client, persist_id, op_on_done, op);
+	return 0;
+}
+
+int op_discard_changes(struct op *op, struct err *err)
+{
+	int ret = op_params(op, NULL, 0, NULL, err);
+
+	if (ret < 0)
+		return ret;
+	ds_discard(&op->client, op_on_done, op);
 	return 0;
 }

@@ -159,7 +159,8 @@ int op_get_config(struct op *op, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	ret = op_datastore(op, at[0], 1U << DS_RUNNING | 1U << DS_STARTUP, &read.ds, err);
+	ret = op_datastore(
+		op, at[0], 1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE, &read.ds, err);
 	return ret < 0 ? ret : start_read(op, &read, at[1], at[2], err);
 }
 

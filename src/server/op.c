@@ -26,6 +26,9 @@ static const struct op_type {
 	{ NC_NS_BASE, "ietf-netconf", "copy-config", op_copy_config, false },
 	{ NC_NS_BASE, "ietf-netconf", "delete-config", op_delete_config, false },
 	{ NC_NS_BASE, "ietf-netconf", "validate", op_validate, false },
+	{ NC_NS_BASE, "ietf-netconf", "commit", op_commit, false },
+	{ NC_NS_BASE, "ietf-netconf", "cancel-commit", op_cancel_commit, false },
+	{ NC_NS_BASE, "ietf-netconf", "discard-changes", op_discard_changes, false },
 	{ NC_NS_BASE, "ietf-netconf", "close-session", op_close_session, true },
 	{ NC_NS_BASE, "ietf-netconf", "kill-session", op_kill_session, false },
 	{ NC_NS_MONITORING, "ietf-netconf-monitoring", "get-schema", op_get_schema, false },
@@ -240,6 +243,8 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 		*ret_ds = DS_RUNNING;
 	else if (nc_element_is(child, NC_NS_BASE, "startup") && allowed & 1U << DS_STARTUP)
 		*ret_ds = DS_STARTUP;
+	else if (nc_element_is(child, NC_NS_BASE, "candidate") && allowed & 1U << DS_CANDIDATE)
+		*ret_ds = DS_CANDIDATE;
 	else if (nc_element_is(child, NC_NS_BASE, "config") && ret_config)
 		*ret_config = child;
 	else
