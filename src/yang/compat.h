@@ -4,6 +4,7 @@
 
 #include <libyang/libyang.h>
 #include <stdbool.h>
+#include <string.h>
 
 #ifdef LYD_VALIDATE_NOT_FINAL
 #define COMPAT_LY3 1
@@ -23,12 +24,18 @@ static inline const struct ly_err_item *compat_last_error(const struct ly_ctx *c
 #endif
 }
 
-/* Where an error is: an instance path, in 2.1 wrapped in words. */
-static inline const char *compat_error_path(const struct ly_err_item *item)
+/*
+ * Where an error is: an instance path, in 2.1 wrapped in words; or the path of the schema node, where
+ * libyang knows no more.
+ */
+static inline const char *compat_error_path(const struct ly_err_item *item, bool *ret_is_schema)
 {
 #if COMPAT_LY3
-	return item->data_path;
+	*ret_is_schema = !item->data_path;
+	return item->data_path ? item->data_path : item->schema_path;
 #else
+	*ret_is_schema = item->path && strstr(item->path, "Schema location \"") &&
+		!strstr(item->path, "Data location \"");
 	return item->path;
 #endif
 }

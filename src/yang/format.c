@@ -1,9 +1,9 @@
 /*
  * XML and JSON in and out.
  *
- * An edit is parsed strictly first. Only when that fails is it parsed again with opaque nodes, because
- * a leaf that is to be deleted may come without a value (RFC 6241 section 7.2): every opaque node that
- * is no such deletion is then the error.
+ * An edit is parsed strictly first. What fails may be a leaf that is to be deleted, which may come without
+ * a value (RFC 6241 section 7.2): where there are such, and all else is well, it is parsed again with opaque
+ * nodes, which then are those.
  */
 #include <errno.h>
 #include <string.h>
@@ -13,6 +13,8 @@
 #include "ashlar/yang.h"
 
 #include "compat.h"
+#include "fault.h"
+#include "lyerr.h"
 
 static LYD_FORMAT ly_format(enum format format)
 {
@@ -41,7 +43,7 @@ static int parse(const char *text, enum format format, uint32_t options, struct 
 	rc = lyd_parse_data(yang_ctx(), parent, in, ly_format(format), options, 0, &tree);
 	ly_in_free(in, 0);
 	if (rc != LY_SUCCESS) {
-		yang_err(err, -EINVAL);
+		lyerr_below(err, -EINVAL, parent);
 		lyd_free_siblings(parent ? NULL : tree);
 		return -EINVAL;
 	}
@@ -85,17 +87,80 @@ const struct lysc_node *format_opaque_schema(const struct lyd_node *node)
 	return opaq_schema((const struct lyd_node_opaq *)node);
 }
 
+static const char *opaque_text(const struct lyd_node_opaq *opaq)
+{
+	return opaq->value ? opaq->value : "";
+}
+
+static bool is_valid(const struct lysc_node *schema, const char *value)
+{
+	LY_ERR rc = lyd_value_validate(yang_ctx(), schema, value, strlen(value), NULL, NULL, NULL);
+
+	return rc == LY_SUCCESS || rc == LY_EINCOMPLETE;
+}
+
+static int value_error(
+	const struct lysc_node *schema, const char *value, const char *parent, struct err *err)
+{
+	const struct ly_err_item *item =
+		is_valid(schema, value) ? NULL : compat_last_error(yang_ctx());
+	_cleanup_free_ char *path = xasprintf("%s/%s%s%s", parent,
+		schema->parent && schema->parent->module == schema->module ? ""
+									   : schema->module->name,
+		schema->parent && schema->parent->module == schema->module ? "" : ":",
+		schema->name);
+	int r = lyerr_value(err, schema, value, path, item ? item->msg : NULL);
+
+	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	return r;
+}
+
+/* A list entry is opaque when a key is wrong or missing. */
+static int entry_error(const struct lyd_node_opaq *entry, const struct lysc_node *list,
+	const char *path, struct err *err)
+{
+	const struct lysc_node *key;
+	const struct lyd_node *child;
+
+	for (key = lysc_node_child(list); key && lysc_is_key(key); key = key->next) {
+		LY_LIST_FOR (entry->child, child) {
+			if (str_equal(LYD_NAME(child), key->name))
+				break;
+		}
+		if (!child) {
+			err_tagged(err, ERR_TAG_MISSING_ELEMENT, path,
+				"an entry of %s is without its key %s", list->name, key->name);
+			err_add_info(err, "bad-element", key->name);
+			return -EINVAL;
+		}
+		if (!child->schema &&
+			!is_valid(key, opaque_text((const struct lyd_node_opaq *)child)))
+			return value_error(
+				key, opaque_text((const struct lyd_node_opaq *)child), path, err);
+	}
+	return err_tagged(err, ERR_TAG_INVALID_VALUE, path, "an entry of %s is wrong", list->name);
+}
+
 int format_opaque_error(const struct lyd_node *node, struct err *err)
 {
 	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
+	const struct lysc_node *schema = opaq_schema(opaq);
 	_cleanup_free_ char *parent = lyd_parent(node) ? path_of(lyd_parent(node)) : xstrdup("");
+	_cleanup_free_ char *path = NULL;
 
-	if (opaq_schema(opaq))
-		return err_set(err, -EINVAL, parent, "\"%s\" is not a valid value of \"%s\"",
-			opaq->value ? opaq->value : "", opaq->name.name);
-	err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, parent, "unknown element \"%s\"", opaq->name.name);
-	err_add_info(err, "bad-element", opaq->name.name);
-	return -EINVAL;
+	if (!schema) {
+		err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, parent, "unknown element \"%s\"",
+			opaq->name.name);
+		err_add_info(err, "bad-element", opaq->name.name);
+		return -EINVAL;
+	}
+	if (schema->nodetype & LYD_NODE_TERM)
+		return value_error(schema, opaque_text(opaq), parent, err);
+	path = xasprintf("%s/%s:%s", parent, schema->module->name, schema->name);
+	if (schema->nodetype == LYS_LIST)
+		return entry_error(opaq, schema, path, err);
+	return err_tagged(err, ERR_TAG_INVALID_VALUE, path, "\"%s\" is no %s", opaque_text(opaq),
+		schema->name);
 }
 
 /* Finds the first opaque node that is no deletion. */
@@ -119,57 +184,50 @@ static int check_opaque(const struct lyd_node *node, struct err *err)
 	return 0;
 }
 
-/*
- * Wrong values of nodes are taken as opaque ones: what then is still wrong is the value of an attribute,
- * "operation" or "insert".
- */
-static int bad_attribute(struct err *err, struct err *first, const char *text)
-{
-	const char *name = strstr(text, "operation=") ? "operation" : "insert";
+#define PARSE_EDIT (LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE)
 
-	if (err_effective_tag(first) == ERR_TAG_INVALID_VALUE) {
-		first->tag = ERR_TAG_BAD_ATTRIBUTE;
-		err_add_info(first, "bad-attribute", name);
-	}
-	return err_move(err, first);
+/* An XML text that was refused, for @first. Without deletions that is final. */
+static int parse_deletions(const char *text, size_t size, struct lyd_node **ret_tree,
+	struct err *first, struct err *err)
+{
+	_cleanup_free_ char *rest = fault_without_deletions(text, size);
+	struct lyd_node *tree = NULL;
+	int r;
+
+	if (!rest)
+		return err_move(err, first);
+	r = parse(rest, FORMAT_XML, PARSE_EDIT, NULL, &tree, first);
+	lyd_free_siblings(tree);
+	if (r < 0)
+		return err_move(err, first);
+	tree = NULL;
+	r = parse(text, FORMAT_XML, PARSE_EDIT | LYD_PARSE_OPAQ, NULL, &tree, err);
+	if (r == 0)
+		r = check_opaque(tree, err);
+	if (r < 0)
+		lyd_free_siblings(tree);
+	else
+		*ret_tree = tree;
+	return r;
 }
 
 int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_tree, struct err *err)
 {
 	_cleanup_err_ struct err first = { 0 };
-	const struct lyd_node *parsed;
-	struct lyd_node *tree = NULL;
 	int r;
 
 	if (memchr(text, '\0', size))
 		return err_tagged(
 			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE, parent,
-		ret_tree, &first);
+	r = parse(text, format, PARSE_EDIT, parent, ret_tree, &first);
 	if (r == 0)
 		return 0;
-	if (err_effective_tag(&first) == ERR_TAG_MALFORMED_MESSAGE)
-		return err_move(err, &first);
-	/* An unknown attribute or a bad operation stays an error with opaque nodes too. */
-	r = parse(text, format,
-		LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, parent,
-		&tree, NULL);
-	if (r < 0)
-		return format == FORMAT_XML ? bad_attribute(err, &first, text)
-					    : err_move(err, &first);
-	parsed = parent ? lyd_child(parent) : tree;
-	r = check_opaque(parsed, NULL);
-	if (r < 0) {
-		if (first.path || err_effective_tag(&first) != ERR_TAG_INVALID_VALUE)
-			err_move(err, &first);
-		else
-			r = check_opaque(parsed, err);
-		lyd_free_siblings(tree);
-		return r < 0 ? r : -EINVAL;
-	}
-	*ret_tree = tree;
-	return 0;
+	if (format == FORMAT_XML && err_effective_tag(&first) == ERR_TAG_BAD_ATTRIBUTE)
+		fault_attribute(&first, text, size);
+	else if (format == FORMAT_XML && !parent)
+		return parse_deletions(text, size, ret_tree, &first, err);
+	return err_move(err, &first);
 }
 
 int format_parse_config(const char *text, size_t size, enum format format,

@@ -1,6 +1,7 @@
 /*
  * libyang's errors as ours. libyang tells a class, a text and a path; the error-tag a client is owed
- * (RFC 6241 appendix A) follows from class and text.
+ * (RFC 6241 appendix A) follows from class and text. Of a value that its type refuses libyang says what
+ * is wrong; what would be right is added here, from the type of the node that the path leads to.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,7 +9,11 @@
 #include "ashlar/str.h"
 #include "ashlar/yang.h"
 
+#include "allowed.h"
 #include "compat.h"
+#include "lyerr.h"
+
+#define VALUE_SHOWN 80 /* bytes of a wrong value that are repeated */
 
 /*
  * Text of a libyang message → tag, where the class does not tell, and the error-info element that holds
@@ -30,6 +35,8 @@ static const struct message {
 	{ "Unknown (or not implemented) YANG module", ERR_TAG_UNKNOWN_NAMESPACE, NULL },
 	{ "annotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE, NULL },
 	{ "Missing mandatory prefix for XML metadata", ERR_TAG_UNKNOWN_ATTRIBUTE, "bad-attribute" },
+	{ "no target instance", ERR_TAG_DATA_MISSING, NULL },
+	{ "required instance", ERR_TAG_DATA_MISSING, NULL },
 };
 
 static const struct message *find_message(const char *text)
@@ -70,6 +77,8 @@ static enum err_tag tag_of(const struct ly_err_item *item)
 	}
 }
 
+/* --- where ------------------------------------------------------------------------------------ */
+
 /* 2.1 says: Data location "/a:b/c", line number 1. */
 static char *bare_path(const char *text)
 {
@@ -86,7 +95,145 @@ static char *bare_path(const char *text)
 	return xstrndup(start, end ? (size_t)(end - start) : strlen(start));
 }
 
-int yang_err(struct err *err, int code)
+/* Of what stands below a given parent libyang tells the path from there on, or the schema node's. */
+static char *path_below(const char *path, bool is_schema, const struct lyd_node *parent)
+{
+	_cleanup_free_ char *base = path_of(parent), *schema = NULL;
+	const char *module = parent->schema->module->name;
+	size_t length = strlen(module);
+
+	if (!path)
+		return TAKE(base);
+	if (is_schema) {
+		schema = lysc_path(parent->schema, LYSC_PATH_DATA, NULL, 0);
+		return xasprintf(
+			"%s%s", base, str_starts(path, schema) ? path + strlen(schema) : "");
+	}
+	if (str_starts(path, base))
+		return xstrdup(path);
+	if (str_starts(++path, module) && path[length] == ':')
+		path += length + 1;
+	return xasprintf("%s/%s", base, path);
+}
+
+static char *path_of_item(const struct ly_err_item *item, const struct lyd_node *parent)
+{
+	bool is_schema = false;
+	_cleanup_free_ char *path = bare_path(compat_error_path(item, &is_schema));
+
+	return parent ? path_below(path, is_schema, parent) : TAKE(path);
+}
+
+/* Behind the predicates that begin at @at. */
+static const char *skip_predicates(const char *at)
+{
+	while (*at == '[') {
+		for (at++; *at && *at != ']'; at++) {
+			if (*at == '\'' || *at == '"')
+				at = strchr(at + 1, *at);
+			if (!at)
+				return "";
+		}
+		at += *at == ']';
+	}
+	return at;
+}
+
+const struct lysc_node *lyerr_schema(const char *path)
+{
+	const struct lysc_node *node = NULL;
+
+	while (path && *path == '/') {
+		size_t length = strcspn(++path, "/[");
+		const char *colon = memchr(path, ':', length);
+		const char *name = colon ? colon + 1 : path;
+		_cleanup_free_ char *module_name =
+			colon ? xstrndup(path, (size_t)(colon - path)) : NULL;
+		const struct lys_module *module = node ? node->module : NULL;
+
+		if (module_name)
+			module = ly_ctx_get_module_implemented(yang_ctx(), module_name);
+		if (!module)
+			return NULL;
+		node = lys_find_child(node, module, name, (size_t)(path + length - name), 0, 0);
+		if (!node)
+			return NULL;
+		path = skip_predicates(path + length);
+	}
+	return node;
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* So libyang begins when a type refuses a value. */
+static bool is_about_value(const char *message)
+{
+	static const char *const begins[] = { "Invalid ", "Unsatisfied ", "Value \"",
+		"Failed to convert" };
+
+	for (size_t i = 0; message && i < ARRAY_SIZE(begins); i++) {
+		if (str_starts(message, begins[i]))
+			return true;
+	}
+	return false;
+}
+
+/* The value that a message quotes; NULL: it quotes none. */
+static char *quoted_value(const char *message)
+{
+	static const char *const ends[] = { "\" does not conform", "\" - no matching",
+		"\" value - ", "\" is out of", "\" length is not" };
+	const char *start = strchr(message, '"'), *end = NULL;
+
+	if (strstr(message, "empty value"))
+		return xstrdup("");
+	for (size_t i = 0; start && !end && i < ARRAY_SIZE(ends); i++)
+		end = strstr(start + 1, ends[i]);
+	if (start && !end)
+		end = strrchr(start + 1, '"');
+	return end ? xstrndup(start + 1, (size_t)(end - start - 1)) : NULL;
+}
+
+int lyerr_value(struct err *err, const struct lysc_node *schema, const char *value,
+	const char *path, const char *message)
+{
+	_cleanup_(buf_done) struct buf allowed = { 0 };
+
+	allowed_text(&allowed, schema, message);
+	err_tagged(err, ERR_TAG_INVALID_VALUE, path,
+		"\"%.*s%s\" is no valid value of %s: allowed is %s", VALUE_SHOWN, value,
+		strlen(value) > VALUE_SHOWN ? "…" : "", schema->name, buf_bytes(&allowed));
+	return -EINVAL;
+}
+
+/* What is no node's value is an attribute's: 3.12 ends its path with the attribute, 2.1 does not know. */
+static void attribute_error(struct err *err, const char *path, const char *value)
+{
+	const char *at = path ? strstr(path, "/@") : NULL;
+	_cleanup_free_ char *node = at ? xstrndup(path, (size_t)(at - path)) : xstrdup(path);
+
+	err_tagged(err, ERR_TAG_BAD_ATTRIBUTE, node, "\"%.*s\" is no valid value of an attribute",
+		VALUE_SHOWN, value);
+}
+
+/* Where the message is about a value, which is then told in other words. */
+static bool tell_value(struct err *err, const char *path, const char *message)
+{
+	const struct lysc_node *schema = lyerr_schema(path);
+	_cleanup_free_ char *value = is_about_value(message) ? quoted_value(message) : NULL;
+
+	if (!value)
+		return false;
+	if (schema && (schema->nodetype & LYD_NODE_TERM))
+		lyerr_value(err, schema, value, path, message);
+	else
+		attribute_error(err, path, value);
+	return true;
+}
+
+/* ---------------------------------------------------------------------------------------------- */
+
+int lyerr_below(struct err *err, int code, const struct lyd_node *parent)
 {
 	const struct ly_err_item *item = compat_last_error(yang_ctx());
 	const struct message *message;
@@ -94,15 +241,21 @@ int yang_err(struct err *err, int code)
 
 	if (!item)
 		return err_set(err, code, NULL, "libyang failed without a reason");
-	path = bare_path(compat_error_path(item));
-	err_tagged(err, tag_of(item), path, "%s", item->msg ? item->msg : "unknown error");
+	path = path_of_item(item, parent);
+	message = find_message(item->msg);
+	if (message || item->vecode != LYVE_DATA || !tell_value(err, path, item->msg))
+		err_tagged(err, tag_of(item), path, "%s", item->msg ? item->msg : "unknown error");
 	if (item->apptag && *item->apptag)
 		err_app_tag(err, item->apptag);
-	message = find_message(item->msg);
 	if (message && message->info)
 		add_quoted(err, message->info, item->msg);
 	if (err)
 		err->code = code;
 	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 	return code;
+}
+
+int yang_err(struct err *err, int code)
+{
+	return lyerr_below(err, code, NULL);
 }

@@ -13,6 +13,8 @@ from ashlar.restconf import JSON, XML
 IF = config.namespaces()["ietf-interfaces"]
 IP = config.namespaces()["ietf-ip"]
 INFIX = config.namespaces()["infix-interfaces"]
+ROUTING = config.namespaces()["ietf-routing"]
+SYSTEM = config.namespaces()["ietf-system"]
 TYPES = config.namespaces()["infix-if-type"]
 LIST = "/if:interfaces/if:interface"
 P1 = LIST + "[if:name='p1']"
@@ -28,6 +30,14 @@ def typed(name, kind, inside=""):
     return port(f'<type xmlns:t="{TYPES}">t:{kind}</type>{inside}', name)
 
 
+def attribute(name, value, on="interface"):
+    """XML of one leaf of p1, with an attribute of the leaf or of the interface around it."""
+    at = {on: f' {name}="{value}"'}
+    return (f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}" xmlns:yang="urn:ietf:params:xml:ns:yang:1">'
+            f'<interface{at.get("interface", "")}><name>p1</name>'
+            f'<description{at.get("description", "")}>x</description></interface></interfaces>')
+
+
 # Configuration that <edit-config> refuses: error-tag, what error-path begins with, error-app-tag.
 EDITS = {
     "unknown element": (port("<nonsense/>"), "unknown-element", P1, None),
@@ -38,6 +48,25 @@ EDITS = {
     "too long": (port(f"<description>{'x' * 65}</description>"), "invalid-value",
                  P1 + "/if:description", None),
     "no such identity": (typed("p1", "nonsense"), "invalid-value", P1 + "/if:type", None),
+    "no such identity in a key": (
+        f'<routing xmlns="{ROUTING}"><control-plane-protocols><control-plane-protocol>'
+        "<type>nonsense</type><name>default</name></control-plane-protocol>"
+        "</control-plane-protocols></routing>", "invalid-value",
+        "/rt:routing/rt:control-plane-protocols/rt:control-plane-protocol/rt:type", None),
+    "no address in a key": (
+        port(f'<ipv4 xmlns="{IP}"><address><ip>192.0.2.400</ip><prefix-length>24</prefix-length>'
+             "</address></ipv4>"), "invalid-value", P1 + "/ip:ipv4/ip:address/ip:ip", None),
+    "no such name": (
+        port(f'<bridge xmlns="{INFIX}"><stp><force-protocol>x</force-protocol></stp></bridge>',
+             "br0"), "invalid-value",
+        LIST + "[if:name='br0']/infix-if:bridge/infix-if:stp/infix-if:force-protocol", None),
+    "text of another form": (f'<system xmlns="{SYSTEM}"><hostname>a b</hostname></system>',
+                             "invalid-value", "/sys:system/sys:hostname", None),
+    "wrong value behind a deletion": (
+        port('<description xmlns:nc="%s" nc:operation="remove"/>'
+             '<ipv4 xmlns="%s" xmlns:nc="%s"><mtu nc:operation="remove"/></ipv4>'
+             "<enabled>perhaps</enabled>" % (BASE, IP, BASE)),
+        "invalid-value", P1 + "/if:enabled", None),
     "missing key": (port("<enabled>true</enabled>", name=None), "missing-element", LIST, None),
     "leafref to nothing": (
         port(f'<bridge-port xmlns="{INFIX}"><bridge>br7</bridge></bridge-port>'), "data-missing",
@@ -60,13 +89,31 @@ EDITS = {
     "delete what does not": (
         f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface nc:operation="delete">'
         "<name>p9</name></interface></interfaces>", "data-missing", LIST + "[if:name='p9']", None),
-    "unknown operation": (
-        f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface nc:operation="destroy">'
-        "<name>p1</name></interface></interfaces>", "bad-attribute", None, None),
+    "unknown operation": (attribute("nc:operation", "destroy"), "bad-attribute", P1, None),
+    "unknown operation on a leaf": (attribute("nc:operation", "destroy", "description"),
+                                    "bad-attribute", P1 + "/if:description", None),
+    "unknown place": (attribute("yang:insert", "somewhere", "description"), "bad-attribute",
+                      P1 + "/if:description", None),
     "two of a choice": (
         port(f'<bridge xmlns="{INFIX}"><vlans/><multicast/></bridge>', "br0"),
         None, LIST + "[if:name='br0']", None),
     "name no interface can have": (typed("a/b", "bridge"), "invalid-value", LIST, None),
+}
+
+# What of these must be told: the value at fault, and what is allowed.
+TOLD = {
+    "wrong type": ('"perhaps"', "true or false"),
+    "out of range": ('"20"', "68..65535"),
+    "too long": ('"xxxxx', "0..64 characters"),
+    "no such identity": ("nonsense", "infix-if-type:bridge"),
+    "no such identity in a key": ('"nonsense"', "infix-routing:static"),
+    "no address in a key": ('"192.0.2.400"', "an IPv4 address"),
+    "no such name": ('"x"', "stp or rstp"),
+    "text of another form": ('"a b"', "text that matches"),
+    "wrong value behind a deletion": ('"perhaps"', "true or false"),
+    "unknown operation": ('"destroy"', "operation", "merge, replace"),
+    "unknown operation on a leaf": ('"destroy"', "operation", "merge, replace"),
+    "unknown place": ('"somewhere"', "insert", "first, last"),
 }
 
 # Whole bodies of <rpc>.
@@ -112,6 +159,10 @@ def refused_edit(session, name):
     assert path is None or (error.path or "").startswith(path), error.path
     assert app_tag is None or error.app_tag == app_tag, error.app_tag
     assert error.message
+    for words in TOLD.get(name, ()):
+        assert words in error.message
+    if tag == "bad-attribute":
+        assert error.info["bad-attribute"] == TOLD[name][1]
 
 
 @pytest.fixture
@@ -207,6 +258,8 @@ def one(**members):
 
 # method, path, body, status, error-tag; a body that is text is sent as it is
 REQUESTS = {
+    "out of range": ("PUT", P1_URI + "/ietf-ip:ipv4/mtu", {"ietf-ip:mtu": 20}, 400,
+                     "invalid-value"),
     "unknown member": ("PATCH", P1_URI, one(nonsense=1), 400, "unknown-element"),
     "wrong type": ("PATCH", P1_URI, one(enabled="perhaps"), 400, "invalid-value"),
     "missing key": ("POST", "data/ietf-interfaces:interfaces",
@@ -251,6 +304,20 @@ def test_requests(configured, daemon, name):
         refused_request(client, name)
         # the connection goes on
         assert client.get(P1_URI).status == 200
+
+
+def test_path_of_a_wrong_value_in_xml(configured, daemon):
+    """... leads to the leaf, however far above it the request begins."""
+    mtu = f'<mtu xmlns="{IP}">20</mtu>'
+    ipv4 = f'<ipv4 xmlns="{IP}"><mtu>20</mtu></ipv4>'
+    with daemon.restconf() as client:
+        for uri, body in (P1_URI + "/ietf-ip:ipv4/mtu", mtu), (P1_URI + "/ietf-ip:ipv4", ipv4), \
+                (P1_URI, f'<interface xmlns="{IF}"><name>p1</name>{ipv4}</interface>'):
+            response = client.request("PUT", uri, body, {"Content-Type": XML, "Accept": JSON})
+            assert response.status == 400
+            assert response.error["error-path"] == \
+                "/ietf-interfaces:interfaces/interface[name='p1']/ietf-ip:ipv4/mtu", uri
+            assert "68..65535" in response.error["error-message"]
 
 
 def test_malformed_xml(configured, daemon):
