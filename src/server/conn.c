@@ -9,17 +9,24 @@
 #include "ashlar/clock.h"
 
 #include "conn.h"
-#include "listen.h"
+#include "place.h"
 
 static struct list all = LIST_INIT(all);
 
-void conn_init(
-	struct conn *conn, const struct conn_transport *transport, struct listen_place *place)
+/* The place is needed for another. */
+static void drop(void *arg)
+{
+	conn_abort(arg);
+}
+
+void conn_init(struct conn *conn, const struct conn_transport *transport, struct place *place)
 {
 	conn->transport = transport;
 	conn->place = place;
 	(void)snprintf(conn->peer, sizeof(conn->peer), "%s", place->peer);
 	(void)snprintf(conn->source, sizeof(conn->source), "%s", place->source);
+	place->drop = drop;
+	place->arg = conn;
 	conn->last_in_ms = clock_ms();
 	list_append(&all, &conn->node);
 	/* The ceiling of in is kept by not reading: a transport must take what it was handed. */
@@ -33,7 +40,7 @@ void conn_done(struct conn *conn)
 	list_remove(&conn->node);
 	buf_done(&conn->in);
 	buf_done(&conn->out);
-	listen_leave(TAKE(conn->place));
+	place_leave(TAKE(conn->place));
 }
 
 bool conn_has_room(const struct conn *conn, size_t size)

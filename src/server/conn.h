@@ -14,7 +14,7 @@
 #include "ashlar/list.h"
 
 struct conn;
-struct listen_place;
+struct place;
 
 /* What the protocol above gives. */
 struct conn_user {
@@ -54,11 +54,11 @@ struct conn {
 	bool finishing;	     /* conn_finish() or conn_abort() was called: input is dropped */
 	bool is_recovery;    /* root on the local socket: access control does not apply */
 	char peer[64];	     /* "192.0.2.7:50123" */
-	char source[48];     /* what limits and back-off count by: see listen.h */
+	char source[48];     /* what limits and back-off count by: see place.h */
 	char username[65];   /* authenticated user; "" where the protocol above authenticates */
 	uint64_t last_in_ms; /* when bytes last arrived */
-	struct listen_place *place; /* in the listener's limits; owned */
-	struct list node;	    /* in the list of all */
+	struct place *place; /* in the listener's limits; owned */
+	struct list node;    /* in the list of all */
 };
 
 /* --- for the protocol above ------------------------------------------------------------------- */
@@ -79,8 +79,7 @@ void conn_abort(struct conn *conn);
 /* --- for transports --------------------------------------------------------------------------- */
 
 /* @place is taken; peer and source are copied from it. */
-void conn_init(
-	struct conn *conn, const struct conn_transport *transport, struct listen_place *place);
+void conn_init(struct conn *conn, const struct conn_transport *transport, struct place *place);
 /* Gives back buffers and place. The user's closed() must have been called. */
 void conn_done(struct conn *conn);
 /* Should the transport read more now? */

@@ -2,9 +2,6 @@
  * Listeners. One IPv6 socket serves IPv4 as well. At most ACCEPT_MAX connections are taken a turn, so
  * that a burst of strangers costs established sessions little; the rest waits in the backlog. When
  * descriptors run out, the listener pauses instead of spinning on a readiness it cannot use.
- *
- * A connection beyond a limit is closed at once. Places are counted by source in a map, an entry living
- * as long as there are connections from it.
  */
 #include <arpa/inet.h>
 #include <assert.h>
@@ -19,7 +16,6 @@
 
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
-#include "ashlar/map.h"
 
 #include "listen.h"
 
@@ -33,6 +29,7 @@
 
 struct listener {
 	const char *name;
+	enum place_service service;
 	int fd;
 	char *path; /* of a Unix socket; removed at the end, if it is still ours */
 	ino_t inode;
@@ -42,89 +39,30 @@ struct listener {
 	void *arg;
 };
 
-/* Connections of one source. */
-struct source {
-	char name[48];
-	unsigned count;
-};
-
-static struct map sources;
-static unsigned total, strangers;
-
-/* --- places ----------------------------------------------------------------------------------- */
-
-static struct source *source_get(const char *name)
-{
-	struct source *source = map_get_str(&sources, name);
-
-	if (!source) {
-		source = XNEW(struct source);
-		(void)snprintf(source->name, sizeof(source->name), "%s", name);
-		map_put_str(&sources, source->name, source);
-	}
-	return source;
-}
-
-static void source_put(struct source *source)
-{
-	if (source->count)
-		return;
-	map_del_str(&sources, source->name);
-	free(source);
-}
-
-/* Counts it in; NULL when a limit is reached. */
-static struct listen_place *enter(const struct listen_place *who)
-{
-	struct source *source = source_get(who->source);
-	struct listen_place *place;
-
-	if (total >= LISTEN_TOTAL_MAX || strangers >= LISTEN_STRANGERS_MAX ||
-		source->count >= LISTEN_SOURCE_MAX) {
-		source_put(source);
-		return NULL;
-	}
-	source->count++;
-	total++;
-	strangers++;
-	place = xmemdup(who, sizeof(*who));
-	place->is_known = false;
-	return place;
-}
-
-void listen_known(struct listen_place *place)
-{
-	if (place->is_known)
-		return;
-	place->is_known = true;
-	strangers--;
-}
-
-void listen_leave(struct listen_place *place)
-{
-	struct source *source;
-
-	if (!place)
-		return;
-	source = map_get_str(&sources, place->source);
-	assert(source && source->count && total);
-	source->count--;
-	source_put(source);
-	total--;
-	listen_known(place);
-	free(place);
-}
-
 /* --- accepting -------------------------------------------------------------------------------- */
 
-static void name_ipv4(struct listen_place *place, struct in_addr address, uint16_t port)
+static void name_ipv4(struct place *place, struct in_addr address, uint16_t port)
 {
 	(void)inet_ntop(AF_INET, &address, place->host, sizeof(place->host));
 	(void)snprintf(place->peer, sizeof(place->peer), "%s:%u", place->host, port);
 	(void)snprintf(place->source, sizeof(place->source), "%s", place->host);
 }
 
-static void name_peer(struct listen_place *place, const struct sockaddr_storage *address)
+/* Local connections are told apart by the account that made them. */
+static void name_local(struct place *place, int fd)
+{
+	struct ucred peer = { .uid = (uid_t)-1 };
+	socklen_t size = sizeof(peer);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	place->is_local = true;
+	place->is_root = peer.uid == 0 || peer.uid == geteuid();
+	(void)snprintf(place->host, sizeof(place->host), "local");
+	(void)snprintf(place->peer, sizeof(place->peer), "pid %d", (int)peer.pid);
+	(void)snprintf(place->source, sizeof(place->source), "uid %u", (unsigned)peer.uid);
+}
+
+static void name_peer(struct place *place, int fd, const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
 	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
@@ -145,10 +83,7 @@ static void name_peer(struct listen_place *place, const struct sockaddr_storage 
 		memset(&prefix.s6_addr[8], 0, 8);
 		(void)inet_ntop(AF_INET6, &prefix, place->source, sizeof(place->source));
 	} else {
-		place->is_local = true;
-		(void)snprintf(place->host, sizeof(place->host), "local");
-		(void)snprintf(place->peer, sizeof(place->peer), "local");
-		(void)snprintf(place->source, sizeof(place->source), "local");
+		name_local(place, fd);
 	}
 }
 
@@ -179,7 +114,7 @@ static bool accept_one(struct listener *listener)
 {
 	struct sockaddr_storage address = { 0 };
 	socklen_t size = sizeof(address);
-	struct listen_place who = { 0 }, *place;
+	struct place who = { .service = listener->service }, *place;
 	int fd = accept4(
 		listener->fd, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -193,8 +128,8 @@ static bool accept_one(struct listener *listener)
 	if (fd < 0)
 		/* Anything but "none left" is about that one connection. */
 		return errno != EAGAIN;
-	name_peer(&who, &address);
-	place = enter(&who);
+	name_peer(&who, fd, &address);
+	place = place_enter(&who);
 	if (!place) {
 		log_info("listen", "%s: too many connections, refusing %s", listener->name,
 			who.peer);
@@ -226,11 +161,13 @@ static void on_pause_over(void *arg)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static struct listener *listener_new(const char *name, int fd, listen_fn accepted, void *arg)
+static struct listener *listener_new(
+	const char *name, enum place_service service, int fd, listen_fn accepted, void *arg)
 {
 	struct listener *listener = XNEW(struct listener);
 
 	listener->name = name;
+	listener->service = service;
 	listener->fd = fd;
 	listener->accepted = accepted;
 	listener->arg = arg;
@@ -276,8 +213,8 @@ static int open_tcp(int family, uint16_t port)
 	return TAKE_FD(fd);
 }
 
-int listen_tcp(const char *name, uint16_t port, listen_fn accepted, void *arg,
-	struct listener **ret_listener, struct err *err)
+int listen_tcp(const char *name, enum place_service service, uint16_t port, listen_fn accepted,
+	void *arg, struct listener **ret_listener, struct err *err)
 {
 	int fd = open_tcp(AF_INET6, port);
 
@@ -286,7 +223,7 @@ int listen_tcp(const char *name, uint16_t port, listen_fn accepted, void *arg,
 	if (fd < 0)
 		return err_set(err, fd, NULL, "%s cannot listen on port %u: %s", name, port,
 			strerror(-fd));
-	*ret_listener = listener_new(name, fd, accepted, arg);
+	*ret_listener = listener_new(name, service, fd, accepted, arg);
 	return 0;
 }
 
@@ -309,7 +246,7 @@ int listen_unix(const char *name, const char *path, listen_fn accepted, void *ar
 		stat(path, &file) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, -errno, NULL, "%s cannot listen on %s: %s", name, path,
 			strerror(errno));
-	*ret_listener = listener_new(name, TAKE_FD(fd), accepted, arg);
+	*ret_listener = listener_new(name, PLACE_LOCAL, TAKE_FD(fd), accepted, arg);
 	(*ret_listener)->path = xstrdup(path);
 	(*ret_listener)->inode = file.st_ino;
 	return 0;

@@ -8,8 +8,8 @@
 #include "ashlar/datastore.h"
 #include "ashlar/server.h"
 
-#include "listen.h"
 #include "nc-hello.h"
+#include "place.h"
 #include "session.h"
 
 #define MODULE	    "ietf-netconf-monitoring"

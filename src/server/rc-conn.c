@@ -15,7 +15,7 @@
 #include "ashlar/str.h"
 
 #include "auth.h"
-#include "listen.h"
+#include "place.h"
 #include "rc-conn.h"
 #include "rc-reply.h"
 #include "rc-request.h"
@@ -256,7 +256,7 @@ static void judge(struct rc_conn *rc, enum auth_result result)
 		rc->denials = 0;
 		rc->is_known = true;
 		remember_known(rc);
-		listen_known(rc->conn->place);
+		place_known(rc->conn->place);
 		admit(rc);
 		return;
 	case AUTH_DENIED:
@@ -501,17 +501,6 @@ void rc_conn_new(struct conn *conn)
 	rc->task = loop_task_new("restconf", go_on, rc);
 	loop_timer_start(rc->timer, FIRST_MS);
 	list_append(&conns, &rc->node);
-}
-
-unsigned rc_conn_count(const char *source)
-{
-	struct rc_conn *rc;
-	unsigned count = 0;
-
-	LIST_FOREACH (rc, &conns, node)
-		if (!source || str_equal(rc->conn->source, source))
-			count++;
-	return count;
 }
 
 void rc_conn_destroy_all(void)

@@ -13,8 +13,6 @@ extern const struct conn_user rc_conn_user;
 
 /* Takes over the transport: the connection ends with it. */
 void rc_conn_new(struct conn *conn);
-/* Connections from the source; NULL: all. */
-unsigned rc_conn_count(const char *source);
 /* Ends all at once; not from inside a callback of one. */
 void rc_conn_destroy_all(void);
 

@@ -4,6 +4,7 @@
 
 #include "auth.h"
 #include "nc-hello.h"
+#include "place.h"
 #include "restconf.h"
 #include "session.h"
 #include "ssh.h"
@@ -31,6 +32,7 @@ int server_start(const struct server_config *config, struct err *err)
 {
 	int ret;
 
+	place_prepare();
 	auth_start();
 	session_start();
 	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);

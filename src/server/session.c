@@ -17,10 +17,10 @@
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 
-#include "listen.h"
 #include "nc-hello.h"
 #include "nc-reply.h"
 #include "op.h"
+#include "place.h"
 #include "session.h"
 
 #define HELLO_MS      60000

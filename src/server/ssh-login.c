@@ -11,7 +11,7 @@
 #include "ashlar/log.h"
 #include "ashlar/str.h"
 
-#include "listen.h"
+#include "place.h"
 #include "ssh-conn.h"
 
 #define FAILURES_MAX  3
@@ -49,7 +49,7 @@ static void grant(struct ssh_conn *ssh, ssh_message message, const char *method)
 		return;
 	}
 	ssh->state = SSH_STATE_CHANNEL;
-	listen_known(ssh->conn.place);
+	place_known(ssh->conn.place);
 	log_notice(
 		"ssh", "event=login user=\"%s\" peer=%s method=%s", user, ssh->conn.peer, method);
 }

@@ -286,14 +286,14 @@ static const struct conn_transport transport = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void on_accepted(int fd, struct listen_place *place, void *arg)
+static void on_accepted(int fd, struct place *place, void *arg)
 {
 	struct ssh_conn *ssh;
 	ssh_session session = ssh_new();
 
 	if (!session) {
 		close(fd);
-		listen_leave(place);
+		place_leave(place);
 		return;
 	}
 	ssh_set_blocking(session, 0);
@@ -304,7 +304,7 @@ static void on_accepted(int fd, struct listen_place *place, void *arg)
 		/* It closes the descriptor if it got as far as taking it. */
 		if (fcntl(fd, F_GETFD) >= 0)
 			close(fd);
-		listen_leave(place);
+		place_leave(place);
 		return;
 	}
 	ssh = XNEW(struct ssh_conn);
@@ -376,7 +376,7 @@ int ssh_server_start(uint16_t port, const char *key_dir, struct err *err)
 		ssh_key_free(key);
 		return ret;
 	}
-	return listen_tcp("ssh-listen", port, on_accepted, NULL, &server.listener, err);
+	return listen_tcp("ssh-listen", PLACE_SSH, port, on_accepted, NULL, &server.listener, err);
 }
 
 void ssh_server_stop(void)

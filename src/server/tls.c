@@ -552,21 +552,16 @@ static const struct conn_transport transport = {
 	.abort = abort_now,
 };
 
-struct conn *tls_accept(int fd, struct listen_place *place, const struct conn_user *user)
+struct conn *tls_accept(int fd, struct place *place, const struct conn_user *user)
 {
 	struct tls *tls;
 
-	if (server.handshakes == TLS_HANDSHAKES_MAX) {
-		listen_leave(place);
-		close(fd);
-		return NULL;
-	}
 	tls = XNEW(struct tls);
 	mbedtls_ssl_init(&tls->ssl);
 	if (mbedtls_ssl_setup(&tls->ssl, &server.config) != 0) {
 		mbedtls_ssl_free(&tls->ssl);
 		free(tls);
-		listen_leave(place);
+		place_leave(place);
 		close(fd);
 		return NULL;
 	}

@@ -7,8 +7,6 @@
 #include "conn.h"
 #include "listen.h"
 
-#define TLS_HANDSHAKES_MAX 128 /* in progress */
-
 /*
  * Loads key and certificate of @key_dir (server-key.pem, server-cert.pem), which are made if they are
  * missing; a broken file, or a pair that does not fit together, is an error.
@@ -18,9 +16,9 @@ int tls_load(const char *key_dir, struct err *err) WARN_UNUSED;
 void tls_unload(void);
 /*
  * Takes an accepted descriptor and its place; the handshake begins by itself. NULL (both given back)
- * when too many handshakes are in progress. The user's arg is to be set before the next turn.
+ * when mbedTLS does not take it. The user's arg is to be set before the next turn.
  */
-struct conn *tls_accept(int fd, struct listen_place *place, const struct conn_user *user);
+struct conn *tls_accept(int fd, struct place *place, const struct conn_user *user);
 /* Ends it at once, closed() included; not from inside one of its callbacks. */
 void tls_destroy(struct conn *conn);
 

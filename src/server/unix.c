@@ -209,7 +209,6 @@ static bool identify(int fd, struct unix_conn *local)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return false;
-	(void)snprintf(local->conn.peer, sizeof(local->conn.peer), "pid %d", (int)peer.pid);
 	local->conn.is_recovery = peer.uid == 0 || peer.uid == geteuid();
 	if (account_name(peer.uid, local->conn.username, sizeof(local->conn.username)))
 		return local->conn.is_recovery || auth_user_exists(local->conn.username);
@@ -218,7 +217,7 @@ static bool identify(int fd, struct unix_conn *local)
 	return local->conn.is_recovery;
 }
 
-static void on_accepted(int fd, struct listen_place *place, void *arg)
+static void on_accepted(int fd, struct place *place, void *arg)
 {
 	struct unix_conn *local = XNEW(struct unix_conn);
 
@@ -231,7 +230,7 @@ static void on_accepted(int fd, struct listen_place *place, void *arg)
 		free(local);
 		return;
 	}
-	listen_known(place);
+	place_known(place);
 	local->fd = fd;
 	local->watch = loop_watch_new("unix", fd, LOOP_READ, on_turn, local);
 	loop_watch_end(local->watch);

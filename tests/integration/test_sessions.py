@@ -1,5 +1,6 @@
 """NETCONF sessions: who gets in, what is spoken, in which order, and how they end."""
 
+import contextlib
 import fcntl
 import socket
 import subprocess
@@ -353,6 +354,30 @@ def test_many_sessions(daemon, nc):
     for session in sessions:
         session.close()
     until(lambda: len(open_sessions(nc)) == 1, "the sessions to go")
+
+
+def test_strangers_keep_nobody_out(daemon, net, nc):
+    """Connections that never say anything, however many, cost those who log in nothing."""
+    before = daemon.ssh()
+    client = daemon.restconf()
+    assert client.get("data/ietf-system:system").status == 200
+    with contextlib.ExitStack() as silent:
+        for port, count in (daemon.https_port, 600), (daemon.ssh_port, 300):
+            for _ in range(count):
+                silent.enter_context(net.connect("127.0.0.1", port))
+        for _ in range(20):
+            with daemon.local() as session:
+                assert session.interface("br0") is not None
+        with daemon.ssh() as session:
+            assert session.interface("br0") is not None
+        with daemon.restconf() as another:
+            assert another.get("data/ietf-system:system").status == 200
+        # nor those who had done so
+        assert before.interface("br0") is not None
+        assert client.get("data/ietf-system:system").status == 200
+    before.close()
+    client.close()
+    assert nc.interface("br0") is not None
 
 
 def test_ncclient(daemon):
