@@ -65,7 +65,4 @@ int validation_step(struct validation *validation, struct err *err) WARN_UNUSED;
 void validation_free(struct validation *validation);
 DEFINE_CLEANUP(struct validation *, validation_free)
 
-/* Forgets the data index of a tree that is about to be freed as a whole. */
-void validation_forget_tree(struct lyd_node *tree);
-
 #endif

@@ -18,13 +18,14 @@
 #include "candidate.h"
 #include "commit.h"
 #include "confirm.h"
-#include "constraints.h"
+#include "data-index.h"
 #include "factory.h"
 #include "journal.h"
 #include "lock.h"
 #include "oper.h"
 #include "persist.h"
 #include "queue.h"
+#include "schema.h"
 #include "store.h"
 #include "txn.h"
 
@@ -695,7 +696,7 @@ void ds_done(void)
 		note_unsaved(false);
 	persist_forget();
 	loop_timer_free(ds.save_timer);
-	validation_forget_tree(*store_running());
+	data_index_forget(*store_running());
 	access_done();
 	schema_done();
 	store_done();

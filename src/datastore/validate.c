@@ -5,188 +5,18 @@
  * Order: defaults of the parents touched, then the whens that read what changed, until nothing moves
  * any more (what these make or remove joins the record and is read in its turn); then mandatory nodes
  * and counts of the parents touched; then musts and leafrefs, each pair of constraint and instance once.
- *
- * The data index lives with running: instances of the nodes that some constraint must see as a whole,
- * and leafref nodes by value. lyd_node.priv of a leafref node is its place in its bucket.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <libyang/plugins_types.h>
-
-#include "ashlar/list.h"
 #include "ashlar/loop.h"
-#include "ashlar/str.h"
 
-#include "constraints.h"
+#include "counts.h"
+#include "data-index.h"
+#include "settle.h"
+#include "when.h"
 
 #define STEP_MAX 64 /* pieces of work between two looks at the clock */
-
-/* --- data index ------------------------------------------------------------------------------- */
-
-struct bucket {
-	struct list nodes; /* struct place */
-	size_t count;
-	size_t key_size;
-	char key[]; /* schema pointer, then the value */
-};
-
-struct place {
-	struct list link;
-	struct lyd_node *node;
-	struct bucket *bucket;
-};
-
-static struct map buckets;
-
-static size_t bucket_key(char *key, size_t room, const struct lysc_node *schema, const char *value)
-{
-	size_t length = strlen(value);
-
-	if (sizeof(schema) + length > room)
-		length = room -
-			sizeof(schema); /* longer ones share a bucket: over-reaching is safe */
-	memcpy(key, &schema, sizeof(schema));
-	memcpy(key + sizeof(schema), value, length);
-	return sizeof(schema) + length;
-}
-
-static struct bucket *find_bucket(const struct lysc_node *schema, const char *value)
-{
-	char key[512];
-
-	return map_get(&buckets, key, bucket_key(key, sizeof(key), schema, value));
-}
-
-static void enter_bucket(struct lyd_node *node, const char *value)
-{
-	char key[512];
-	size_t size = bucket_key(key, sizeof(key), node->schema, value);
-	struct bucket *bucket = map_get(&buckets, key, size);
-	struct place *place = XNEW(struct place);
-
-	if (!bucket) {
-		bucket = xcalloc(1, sizeof(*bucket) + size);
-		memcpy(bucket->key, key, size);
-		bucket->key_size = size;
-		list_init(&bucket->nodes);
-		map_put(&buckets, bucket->key, size, bucket);
-	}
-	place->node = node;
-	place->bucket = bucket;
-	bucket->count++;
-	list_append(&bucket->nodes, &place->link);
-	node->priv = place;
-}
-
-static void leave_bucket(struct lyd_node *node)
-{
-	struct place *place = node->priv;
-
-	if (!place)
-		return;
-	node->priv = NULL;
-	list_remove(&place->link);
-	if (--place->bucket->count == 0) {
-		map_del(&buckets, place->bucket->key, place->bucket->key_size);
-		free(place->bucket);
-	}
-	free(place);
-}
-
-static void track(struct lyd_node *node)
-{
-	struct snode *snode = schema_of_node(node);
-
-	if (snode->is_leafref_source && !node->priv)
-		enter_bucket(node, lyd_get_value(node));
-	if (snode->tracks_instances && !map_get(&snode->instances, &node, sizeof(node))) {
-		struct lyd_node **key = xmemdup(&node, sizeof(node));
-
-		map_put(&snode->instances, key, sizeof(node), key);
-	}
-}
-
-static void retrack(struct lyd_node *node)
-{
-	if (!node->priv || !schema_of_node(node)->is_leafref_source)
-		return;
-	leave_bucket(node);
-	enter_bucket(node, lyd_get_value(node));
-}
-
-static void untrack(struct lyd_node *node)
-{
-	struct snode *snode = schema_of_node(node);
-
-	if (snode->is_leafref_source)
-		leave_bucket(node);
-	if (snode->tracks_instances)
-		free(map_del(&snode->instances, &node, sizeof(node)));
-}
-
-static void track_subtree(struct lyd_node *node)
-{
-	struct lyd_node *elem;
-
-	LYD_TREE_DFS_BEGIN (node, elem) {
-		track(elem);
-		LYD_TREE_DFS_END(node, elem);
-	}
-}
-
-static void untrack_subtree(struct lyd_node *node)
-{
-	struct lyd_node *elem;
-
-	LYD_TREE_DFS_BEGIN (node, elem) {
-		untrack(elem);
-		LYD_TREE_DFS_END(node, elem);
-	}
-}
-
-static const struct edit_observer index_observer = {
-	.leaves = untrack_subtree,
-	.returns = track_subtree,
-	.changes = retrack,
-};
-
-void validation_forget_tree(struct lyd_node *tree)
-{
-	LY_LIST_FOR (tree, tree)
-		untrack_subtree(tree);
-}
-
-/* --- the work of one validation ---------------------------------------------------------------- */
-
-struct check {
-	const struct constraint *constraint;
-	struct lyd_node *node;
-};
-
-struct checks {
-	struct map seen; /* by the bytes of struct check */
-	struct check **items;
-	size_t count, room, done;
-};
-
-struct parents {
-	struct map seen; /* node address */
-	struct lyd_node ***items;
-	size_t count, room, done;
-};
-
-struct validation {
-	struct edit *edit;
-	struct arena *arena;
-	size_t read; /* events of the record read so far */
-	struct checks leafrefs, musts, whens, denied;
-	struct parents settle, count;
-	bool settle_all; /* top-level defaults are to be made */
-	/* An event whose subtree is being read. */
-	struct lyd_node *walk_root, *walk_at;
-};
 
 struct validation *validation_new(struct edit *edit, bool is_whole)
 {
@@ -194,13 +24,13 @@ struct validation *validation_new(struct edit *edit, bool is_whole)
 
 	v->edit = edit;
 	v->arena = arena_new();
-	edit->observer = &index_observer;
+	edit->observer = &data_index_observer;
 	v->settle_all = is_whole;
 	return v;
 }
 
-static void add_check(struct validation *v, struct checks *checks,
-	const struct constraint *constraint, struct lyd_node *node)
+void validate_add(struct validation *v, struct checks *checks, const struct constraint *constraint,
+	struct lyd_node *node)
 {
 	struct check key = { constraint, node }, *check;
 
@@ -256,7 +86,7 @@ static void add_instance(
 		[CONSTRAINT_LEAFREF] = offsetof(struct validation, leafrefs),
 	};
 
-	add_check(v, (struct checks *)((char *)v + queues[constraint->kind]), constraint, node);
+	validate_add(v, (struct checks *)((char *)v + queues[constraint->kind]), constraint, node);
 }
 
 /* --- from a change to the instances it concerns ------------------------------------------------ */
@@ -314,12 +144,12 @@ static void reach_from_source(
 static void reach_value(struct validation *v, const struct constraint *constraint,
 	const struct lysc_node *source, const char *value)
 {
-	struct bucket *bucket = find_bucket(source, value);
-	struct place *place;
+	struct list *holders = data_index_holders(source, value);
+	struct data_index_place *place;
 
-	if (!bucket)
+	if (!holders)
 		return;
-	LIST_FOREACH (place, &bucket->nodes, link)
+	LIST_FOREACH (place, holders, link)
 		reach_from_source(v, constraint, place->node);
 }
 
@@ -376,10 +206,10 @@ static void node_made(struct validation *v, struct lyd_node *node)
 {
 	struct snode *snode = schema_of_node(node);
 
-	track(node);
+	data_index_enter(node);
 	check_own(v, node);
 	for (size_t i = 0; i < snode->when_count; i++)
-		add_check(v, &v->whens, snode->whens[i], lyd_parent(node));
+		validate_add(v, &v->whens, snode->whens[i], lyd_parent(node));
 	if (snode->has_settled_children)
 		add_parent(v, &v->settle, node);
 	if (snode->has_counted_children)
@@ -391,11 +221,11 @@ static void node_removed(struct validation *v, struct lyd_node *node)
 {
 	bool is_term = node->schema->nodetype & LYD_NODE_TERM;
 
-	untrack(node);
+	data_index_leave(node);
 	tell_readers(v, node, is_term ? lyd_get_value(node) : NULL);
 }
 
-static void parent_touched(struct validation *v, struct lyd_node *parent)
+void validate_touch_parent(struct validation *v, struct lyd_node *parent)
 {
 	if (!parent)
 		return;
@@ -426,7 +256,7 @@ static void read_event(struct validation *v)
 	case EDIT_REMOVED:
 		if (!v->walk_at) {
 			v->walk_root = v->walk_at = node;
-			parent_touched(
+			validate_touch_parent(
 				v, event->kind == EDIT_MADE ? lyd_parent(node) : event->parent);
 		}
 		for (int n = 0; n < STEP_MAX && v->walk_at; n++) {
@@ -440,7 +270,7 @@ static void read_event(struct validation *v)
 			return;
 		break;
 	case EDIT_CHANGED:
-		retrack(node);
+		data_index_change(node);
 		check_own(v, node);
 		tell_readers(v, node, event->old);
 		break;
@@ -453,77 +283,7 @@ static void read_event(struct validation *v)
 	v->read++;
 }
 
-/* --- whens ------------------------------------------------------------------------------------ */
-
-static int evaluate(const struct constraint *constraint, const struct lyd_node *context,
-	bool *ret_true, struct err *err)
-{
-	const struct lyd_node *leaf = NULL;
-	ly_bool result = 0;
-
-	if (constraint->ident) {
-		(void)lyd_find_sibling_val(lyd_child(context), constraint->ident_leaf, NULL, 0,
-			(struct lyd_node **)&leaf);
-		if (!leaf) {
-			*ret_true = false;
-			return 0;
-		}
-		if (((const struct lyd_node_term *)leaf)->value.realtype->basetype ==
-			LY_TYPE_IDENT) {
-			const struct lysc_ident *ident =
-				((const struct lyd_node_term *)leaf)->value.ident;
-
-			*ret_true = ident == constraint->ident ||
-				lyplg_type_identity_isderived(constraint->ident, ident) ==
-					LY_SUCCESS;
-			return 0;
-		}
-	}
-	if (lyd_eval_xpath3(context, constraint->on->module, lyxp_get_expr(constraint->expr),
-		    LY_VALUE_SCHEMA_RESOLVED, (void *)constraint->prefixes, NULL,
-		    &result) != LY_SUCCESS)
-		return yang_err(err, -EINVAL);
-	*ret_true = result;
-	return 0;
-}
-
-/* A when of a node of @parent, which may be absent. */
-static int when_holds(struct validation *v, const struct constraint *constraint,
-	struct lyd_node *parent, const struct lyd_node *node, bool *ret_true, struct err *err)
-{
-	struct lyd_node *opaque = NULL;
-	int r;
-
-	if (constraint->context != constraint->on)
-		return evaluate(
-			constraint, constraint->context ? parent : *v->edit->tree, ret_true, err);
-	if (node)
-		return evaluate(constraint, node, ret_true, err);
-	/* The context is the absent node itself: libyang evaluates on an opaque stand-in too. */
-	if (lyd_new_opaq(parent, yang_ctx(), constraint->on->name, NULL, NULL,
-		    constraint->on->module->name, &opaque) != LY_SUCCESS)
-		return yang_err(err, -EINVAL);
-	r = evaluate(constraint, opaque, ret_true, err);
-	lyd_free_tree(opaque);
-	return r;
-}
-
-static int all_whens_hold(struct validation *v, const struct lysc_node *schema,
-	struct lyd_node *parent, const struct lyd_node *node, bool *ret_true, struct err *err)
-{
-	const struct snode *snode = schema_of(schema);
-	int r;
-
-	*ret_true = true;
-	for (size_t i = 0; *ret_true && i < snode->when_count; i++) {
-		r = when_holds(v, snode->whens[i], parent, node, ret_true, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static struct lyd_node *first_instance(
+struct lyd_node *validate_first(
 	struct validation *v, const struct lyd_node *parent, const struct lysc_node *schema)
 {
 	struct lyd_node *node = NULL;
@@ -532,365 +292,6 @@ static struct lyd_node *first_instance(
 		return NULL;
 	(void)lyd_find_sibling_val(edit_children(v->edit, parent), schema, NULL, 0, &node);
 	return node;
-}
-
-static int check_when(struct validation *v, const struct check *check, struct err *err)
-{
-	const struct lysc_node *schema = check->constraint->on;
-	struct lyd_node *node = first_instance(v, check->node, schema), *next;
-	bool holds = false;
-	int r;
-
-	if (!node) {
-		parent_touched(v, check->node);
-		return 0;
-	}
-	r = all_whens_hold(v, schema, check->node, node, &holds, err);
-	if (r < 0)
-		return r;
-	for (; node && node->schema == schema; node = next) {
-		next = node->next;
-		if (holds)
-			edit_set_flags(v->edit, node, node->flags | LYD_WHEN_TRUE);
-		else if (node->flags & (LYD_WHEN_TRUE | LYD_DEFAULT))
-			edit_take_out(v->edit, node, true);
-		else
-			add_check(v, &v->denied, check->constraint, node);
-	}
-	return 0;
-}
-
-/* What a when refused may stand after all, once everything has settled. */
-static int check_denied(struct validation *v, const struct check *check, struct err *err)
-{
-	const struct lysc_node *schema = check->constraint->on;
-	_cleanup_free_ char *path = NULL;
-	bool holds = false;
-	int r;
-
-	if (edit_is_dead(v->edit, check->node))
-		return 0;
-	r = all_whens_hold(v, schema, lyd_parent(check->node), check->node, &holds, err);
-	if (r < 0)
-		return r;
-	if (holds) {
-		edit_set_flags(v->edit, check->node, check->node->flags | LYD_WHEN_TRUE);
-		return 0;
-	}
-	path = path_of(check->node);
-	err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, path, "%s is allowed only when %s", schema->name,
-		lyxp_get_expr(check->constraint->expr));
-	err_add_info(err, "bad-element", schema->name);
-	return -EINVAL;
-}
-
-/* --- defaults --------------------------------------------------------------------------------- */
-
-static int make_default(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *schema, struct err *err)
-{
-	const struct snode *snode = schema_of(schema);
-	struct lyd_node *node = NULL;
-	const char *value;
-	bool holds = false;
-	int r = all_whens_hold(v, schema, parent, NULL, &holds, err);
-
-	if (r < 0 || !holds)
-		return r;
-	for (size_t i = 0; i == 0 || schema->nodetype == LYS_LEAFLIST; i++) {
-		LY_ERR rc;
-
-		value = constraints_default(schema, i);
-		if (schema->nodetype != LYS_CONTAINER && !value)
-			break;
-		rc = schema->nodetype == LYS_CONTAINER
-			? lyd_new_inner(parent, schema->module, schema->name, 0, &node)
-			: lyd_new_term(parent, schema->module, schema->name, value, 0, &node);
-		if (rc != LY_SUCCESS)
-			return yang_err(err, -EINVAL);
-		if (!parent) {
-			if (*v->edit->tree)
-				lyd_insert_sibling(*v->edit->tree, node, v->edit->tree);
-			else
-				*v->edit->tree = node;
-		}
-		node->flags = (node->flags & ~(uint32_t)LYD_NEW) | LYD_DEFAULT |
-			(snode->when_count ? LYD_WHEN_TRUE : 0);
-		edit_record_made(v->edit, node, true);
-	}
-	return 0;
-}
-
-static int settle_schema(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *schema, struct err *err);
-
-enum case_state {
-	CASE_ABSENT,
-	CASE_DEFAULT, /* holds only defaults */
-	CASE_EXPLICIT,
-};
-
-static enum case_state case_state(
-	struct validation *v, struct lyd_node *parent, const struct lysc_node *holder)
-{
-	enum case_state state = CASE_ABSENT, inner;
-	const struct lysc_node *child;
-
-	LY_LIST_FOR (lysc_node_child(holder), child) {
-		struct lyd_node *node;
-
-		if (child->nodetype & (LYS_CHOICE | LYS_CASE)) {
-			inner = case_state(v, parent, child);
-		} else {
-			node = first_instance(v, parent, child);
-			inner = !node			      ? CASE_ABSENT
-				: (node->flags & LYD_DEFAULT) ? CASE_DEFAULT
-							      : CASE_EXPLICIT;
-		}
-		if (inner > state)
-			state = inner;
-	}
-	return state;
-}
-
-static void clear_case(
-	struct validation *v, struct lyd_node *parent, const struct lysc_node *holder)
-{
-	const struct lysc_node *child;
-
-	LY_LIST_FOR (lysc_node_child(holder), child) {
-		struct lyd_node *node;
-
-		if (child->nodetype & (LYS_CHOICE | LYS_CASE)) {
-			clear_case(v, parent, child);
-			continue;
-		}
-		while ((node = first_instance(v, parent, child)))
-			edit_take_out(v->edit, node, true);
-	}
-}
-
-static int settle_choice(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *choice, struct err *err)
-{
-	const struct lysc_node *of, *chosen = NULL, *child;
-	const struct lysc_node *dflt =
-		(const struct lysc_node *)((const struct lysc_node_choice *)choice)->dflt;
-	int r;
-
-	LY_LIST_FOR (lysc_node_child(choice), of) {
-		if (case_state(v, parent, of) == CASE_EXPLICIT)
-			chosen = of;
-	}
-	if (!chosen)
-		chosen = dflt;
-	LY_LIST_FOR (lysc_node_child(choice), of) {
-		if (of != chosen && case_state(v, parent, of) == CASE_DEFAULT)
-			clear_case(v, parent, of);
-	}
-	LY_LIST_FOR (chosen ? lysc_node_child(chosen) : NULL, child) {
-		r = settle_schema(v, parent, child, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-static int settle_schema(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *schema, struct err *err)
-{
-	if (!(schema->flags & LYS_CONFIG_W))
-		return 0;
-	switch (schema->nodetype) {
-	case LYS_CHOICE:
-		return settle_choice(v, parent, schema, err);
-	case LYS_CONTAINER:
-		if (schema->flags & LYS_PRESENCE)
-			return 0;
-		break;
-	case LYS_LEAF:
-	case LYS_LEAFLIST:
-		if (!constraints_default(schema, 0))
-			return 0;
-		break;
-	default:
-		return 0;
-	}
-	return first_instance(v, parent, schema) ? 0 : make_default(v, parent, schema, err);
-}
-
-static int settle_parent(struct validation *v, struct lyd_node *parent, struct err *err)
-{
-	const struct lysc_node *child;
-	int r;
-
-	if (edit_is_dead(v->edit, parent))
-		return 0;
-	LY_LIST_FOR (lysc_node_child(parent->schema), child) {
-		r = settle_schema(v, parent, child, err);
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* --- mandatory, counts, unique ---------------------------------------------------------------- */
-
-static int missing(struct err *err, const struct lyd_node *parent, const struct lysc_node *schema)
-{
-	_cleanup_free_ char *path = parent ? path_of(parent) : xstrdup("");
-	_cleanup_free_ char *full = xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
-
-	if (schema->nodetype == LYS_CHOICE) {
-		err_tagged(err, ERR_TAG_DATA_MISSING, path, "one choice of %s must be given",
-			schema->name);
-		err_app_tag(err, "missing-choice");
-		err_add_info(err, "missing-choice", schema->name);
-		return -EINVAL;
-	}
-	err_tagged(err, ERR_TAG_DATA_MISSING, full, "%s is mandatory and missing", schema->name);
-	return -EINVAL;
-}
-
-static bool same_unique(
-	const struct lyd_node *a, const struct lyd_node *b, struct lysc_node_leaf **unique)
-{
-	LY_ARRAY_COUNT_TYPE u;
-
-	LY_ARRAY_FOR(unique, u)
-	{
-		char relative[256] = "";
-		const struct lysc_node *at = (const struct lysc_node *)unique[u];
-		const struct lyd_node *x, *y;
-		size_t length = 0;
-
-		for (; at && at != a->schema; at = schema_data_parent(at)) {
-			char step[256];
-
-			length = (size_t)snprintf(step, sizeof(step), "%s:%s%s%s", at->module->name,
-				at->name, *relative ? "/" : "", relative);
-			if (length >= sizeof(relative))
-				return false;
-			memcpy(relative, step, length + 1);
-		}
-		x = node_at(a, relative);
-		y = node_at(b, relative);
-		if (!x || !y || !str_equal(lyd_get_value(x), lyd_get_value(y)))
-			return false;
-	}
-	return true;
-}
-
-static int check_unique(const struct lyd_node *first, struct err *err)
-{
-	const struct lysc_node_list *list = (const struct lysc_node_list *)first->schema;
-	const struct lyd_node *a, *b;
-	LY_ARRAY_COUNT_TYPE u;
-
-	LY_ARRAY_FOR(list->uniques, u)
-	{
-		for (a = first; a && a->schema == first->schema; a = a->next) {
-			for (b = a->next; b && b->schema == first->schema; b = b->next) {
-				_cleanup_free_ char *path = NULL;
-
-				if (!same_unique(a, b, list->uniques[u]))
-					continue;
-				path = path_of(b);
-				err_tagged(err, ERR_TAG_OPERATION_FAILED, path,
-					"values that must be unique are those of another entry");
-				err_app_tag(err, "data-not-unique");
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
-}
-
-static int check_count(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *schema, struct err *err)
-{
-	bool is_list = schema->nodetype == LYS_LIST;
-	uint32_t min = is_list ? ((const struct lysc_node_list *)schema)->min
-			       : ((const struct lysc_node_leaflist *)schema)->min;
-	uint32_t max = is_list ? ((const struct lysc_node_list *)schema)->max
-			       : ((const struct lysc_node_leaflist *)schema)->max;
-	const struct lyd_node *first, *node;
-	_cleanup_free_ char *path = NULL;
-	uint32_t count = 0;
-	bool holds = true;
-	int r;
-
-	if (min == 0 && max == UINT32_MAX &&
-		!(is_list && ((const struct lysc_node_list *)schema)->uniques))
-		return 0;
-	first = first_instance(v, parent, schema);
-	for (node = first; node && node->schema == schema; node = node->next)
-		count++;
-	if (count < min) {
-		r = all_whens_hold(v, schema, parent, first, &holds, err);
-		if (r < 0 || !holds)
-			return r;
-	}
-	path = parent ? path_of(parent) : xstrdup("");
-	if (count < min || count > max) {
-		_cleanup_free_ char *full =
-			xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
-
-		err_tagged(err, ERR_TAG_OPERATION_FAILED, full,
-			"%u entries of %s; %s %u are allowed", count, schema->name,
-			count < min ? "at least" : "at most", count < min ? min : max);
-		err_app_tag(err, count < min ? "too-few-elements" : "too-many-elements");
-		return -EINVAL;
-	}
-	return is_list && first ? check_unique(first, err) : 0;
-}
-
-static int check_children(struct validation *v, struct lyd_node *parent,
-	const struct lysc_node *holder, struct err *err)
-{
-	const struct lysc_node *child, *of;
-	bool holds = false;
-	int r = 0;
-
-	LY_LIST_FOR (lysc_node_child(holder), child) {
-		if (!(child->flags & LYS_CONFIG_W))
-			continue;
-		switch (child->nodetype) {
-		case LYS_LIST:
-		case LYS_LEAFLIST:
-			r = check_count(v, parent, child, err);
-			break;
-		case LYS_CHOICE:
-			if ((child->flags & LYS_MAND_TRUE) &&
-				case_state(v, parent, child) == CASE_ABSENT) {
-				const struct lysc_node *any =
-					lysc_node_child(lysc_node_child(child));
-
-				r = any ? all_whens_hold(v, any, parent, NULL, &holds, err) : 0;
-				if (r == 0 && any && holds)
-					r = missing(err, parent, child);
-			}
-			LY_LIST_FOR (lysc_node_child(child), of) {
-				if (r == 0 && case_state(v, parent, of) != CASE_ABSENT)
-					r = check_children(v, parent, of, err);
-			}
-			break;
-		case LYS_LEAF:
-		case LYS_ANYDATA:
-		case LYS_ANYXML:
-			if (!(child->flags & LYS_MAND_TRUE) || first_instance(v, parent, child))
-				break;
-			r = all_whens_hold(v, child, parent, NULL, &holds, err);
-			if (r == 0 && holds)
-				r = missing(err, parent, child);
-			break;
-		default:
-			break;
-		}
-		if (r < 0)
-			return r;
-	}
-	return 0;
 }
 
 /* --- musts and leafrefs ----------------------------------------------------------------------- */
@@ -902,7 +303,7 @@ static int check_must(const struct check *check, struct err *err)
 	_cleanup_free_ char *path = NULL;
 	const char *value;
 	bool holds = false;
-	int r = evaluate(check->constraint, node, &holds, err);
+	int r = when_evaluate(check->constraint, node, &holds, err);
 
 	if (r < 0 || holds)
 		return r;
@@ -952,34 +353,6 @@ static int run_check(struct validation *v, const struct check *check, struct err
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* A top-level container without presence that was removed comes back empty. */
-static int settle_top(struct validation *v, const struct edit_event *event, struct err *err)
-{
-	if (event->kind != EDIT_REMOVED || event->parent || !event->node->schema)
-		return 0;
-	return settle_schema(v, NULL, event->node->schema, err);
-}
-
-static int settle_all(struct validation *v, struct err *err)
-{
-	const struct lys_module *module;
-	uint32_t at = 0;
-
-	while ((module = ly_ctx_get_module_iter(yang_ctx(), &at))) {
-		const struct lysc_node *schema;
-		int r;
-
-		if (!module->implemented || !module->compiled)
-			continue;
-		LY_LIST_FOR (module->compiled->data, schema) {
-			r = settle_schema(v, NULL, schema, err);
-			if (r < 0)
-				return r;
-		}
-	}
-	return 1;
-}
-
 /* One piece of work; 0 when there is none left. */
 static int work(struct validation *v, struct err *err)
 {
@@ -1003,18 +376,18 @@ static int work(struct validation *v, struct err *err)
 	if (v->whens.done < v->whens.count) {
 		struct check *check = take_check(&v->whens);
 
-		r = edit_is_dead(v->edit, check->node) ? 0 : check_when(v, check, err);
+		r = edit_is_dead(v->edit, check->node) ? 0 : when_check(v, check, err);
 		return r < 0 ? r : 1;
 	}
 	if (v->denied.done < v->denied.count) {
-		r = check_denied(v, take_check(&v->denied), err);
+		r = when_check_denied(v, take_check(&v->denied), err);
 		return r < 0 ? r : 1;
 	}
 	if (v->count.done < v->count.count) {
 		struct lyd_node *parent = take_parent(&v->count);
 
 		r = edit_is_dead(v->edit, parent) ? 0
-						  : check_children(v, parent, parent->schema, err);
+						  : counts_check(v, parent, parent->schema, err);
 		return r < 0 ? r : 1;
 	}
 	/* Before the musts: one that follows a leafref to nowhere would fail in libyang's words. */

@@ -16,6 +16,7 @@
 #include "ashlar/str.h"
 
 #include "../../src/datastore/constraints.h"
+#include "../../src/datastore/data-index.h"
 #include "../../src/datastore/units.h"
 
 static const char *const if_features[] = { "vlan-filtering", "containers", NULL };
@@ -71,7 +72,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	validation_forget_tree(running);
+	data_index_forget(running);
 	lyd_free_all(running);
 	running = NULL;
 	schema_done();

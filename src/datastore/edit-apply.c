@@ -1,0 +1,565 @@
+/*
+ * Requests (RFC 6241 section 7.2): a tree with operations in its metadata becomes acts on the tree that is
+ * edited. What a request makes new is moved from its tree as a whole, so that an edit that adds ten thousand
+ * interfaces copies nothing.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "ashlar/str.h"
+
+#include "../yang/compat.h"
+#include "access.h"
+#include "edit.h"
+#include "schema.h"
+
+/*
+ * The instance among @siblings that @node stands for: entries by key or value, all else by name alone
+ * (lyd_find_sibling_first() compares a leaf's value too).
+ */
+static struct lyd_node *find_instance(const struct lyd_node *siblings, const struct lyd_node *node)
+{
+	struct lyd_node *match = NULL;
+
+	if (!siblings)
+		return NULL;
+	if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST))
+		(void)lyd_find_sibling_first(siblings, node, &match);
+	else
+		(void)lyd_find_sibling_val(siblings, node->schema, NULL, 0, &match);
+	return match;
+}
+
+static const char *meta_value(const struct lyd_node *node, const char *module, const char *name)
+{
+	const struct lyd_meta *meta;
+
+	if (!node->schema) {
+		const struct lyd_attr *attr = ((const struct lyd_node_opaq *)node)->attr;
+
+		for (; attr; attr = attr->next) {
+			if (str_equal(attr->name.name, name))
+				return attr->value;
+		}
+		return NULL;
+	}
+	LY_LIST_FOR (node->meta, meta) {
+		if (!compat_meta_is_internal(meta) && str_equal(meta->name, name) &&
+			str_equal(meta->annotation->module->name, module))
+			return lyd_get_meta_value(meta);
+	}
+	return NULL;
+}
+
+static enum edit_operation operation_of(const struct lyd_node *node, enum edit_operation inherited)
+{
+	static const char *const names[] = {
+		[EDIT_NONE] = "none",
+		[EDIT_MERGE] = "merge",
+		[EDIT_REPLACE] = "replace",
+		[EDIT_CREATE] = "create",
+		[EDIT_DELETE] = "delete",
+		[EDIT_REMOVE] = "remove",
+	};
+	const char *text = meta_value(node, "ietf-netconf", "operation");
+
+	for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
+		if (str_equal(names[i], text))
+			return (enum edit_operation)i;
+	}
+	return inherited;
+}
+
+static int fail(struct err *err, enum err_tag tag, const struct lyd_node *node, const char *what)
+{
+	_cleanup_free_ char *path = path_of(node);
+	const char *value = node->schema && (node->schema->nodetype & LYD_NODE_TERM)
+		? lyd_get_value(node)
+		: NULL;
+
+	if (value)
+		return err_tagged(err, tag, path, "%s \"%s\" %s", LYD_NAME(node), value, what);
+	return err_tagged(err, tag, path, "%s %s", LYD_NAME(node), what);
+}
+
+static int may(
+	const struct edit *edit, const struct lyd_node *node, enum access_op op, struct err *err)
+{
+	if (!edit->access || access_node(edit->access, node, op))
+		return 0;
+	return access_denied(edit->access, node, err);
+}
+
+/* Removing a subtree needs the right to delete all of it (RFC 8341 section 3.2.5). */
+static int may_remove(const struct edit *edit, const struct lyd_node *node, struct err *err)
+{
+	const struct lyd_node *elem;
+
+	if (!edit->access || access_all(edit->access, ACCESS_DELETE))
+		return 0;
+	LYD_TREE_DFS_BEGIN (node, elem) {
+		if (!(elem->flags & LYD_DEFAULT) && !access_node(edit->access, elem, ACCESS_DELETE))
+			return access_denied(edit->access, elem, err);
+		LYD_TREE_DFS_END(node, elem);
+	}
+	return 0;
+}
+
+/* Nodes of other cases of the choices around @node, among its siblings. */
+static struct lyd_node *other_case(const struct lyd_node *node, struct lyd_node *siblings)
+{
+	const struct lysc_node *inner, *outer;
+	struct lyd_node *sibling;
+
+	for (inner = node->schema; inner->parent; inner = inner->parent) {
+		const struct lysc_node *my_case = inner->parent;
+
+		if (my_case->nodetype != LYS_CASE)
+			break;
+		LY_LIST_FOR (siblings, sibling) {
+			if (!sibling->schema || sibling == node)
+				continue;
+			for (outer = sibling->schema; outer->parent; outer = outer->parent) {
+				if (outer->parent == my_case)
+					break;
+				if (outer->parent == my_case->parent)
+					return sibling;
+				if (!(outer->parent->nodetype & (LYS_CASE | LYS_CHOICE)))
+					break;
+			}
+		}
+		inner = my_case;
+	}
+	return NULL;
+}
+
+static bool in_case(const struct lyd_node *node)
+{
+	return node->schema->parent && node->schema->parent->nodetype == LYS_CASE;
+}
+
+/* Making a node of one case removes the other cases (RFC 7950 section 7.9). */
+static int clear_other_cases(struct edit *edit, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *other;
+	int r;
+
+	if (!in_case(node))
+		return 0;
+	while ((other = other_case(node, lyd_first_sibling(node)))) {
+		if ((other->flags & LYD_NEW) && !(other->flags & LYD_DEFAULT)) {
+			fail(err, ERR_TAG_BAD_ELEMENT, node,
+				"excludes another choice in the same request");
+			err_add_info(err, "bad-element", LYD_NAME(other));
+			return -EINVAL;
+		}
+		r = may_remove(edit, other, err);
+		if (r < 0)
+			return r;
+		edit_take_out(edit, other, true);
+	}
+	return 0;
+}
+
+static int check_owned(const struct lyd_node *node, struct err *err)
+{
+	const struct snode *snode = schema_of_node(node);
+
+	if (snode && snode->is_owned)
+		return 0;
+	return fail(err, ERR_TAG_OPERATION_NOT_SUPPORTED, node, "is not supported by this device");
+}
+
+/* Removes the metadata that only steers an edit. */
+static void strip_meta(struct lyd_node *node)
+{
+	struct lyd_meta *meta, *next;
+
+	for (meta = node->meta; meta; meta = next) {
+		next = meta->next;
+		if (compat_meta_is_internal(meta))
+			continue;
+		if (str_equal(meta->annotation->module->name, "ietf-netconf") ||
+			str_equal(meta->annotation->module->name, "yang"))
+			lyd_free_meta_single(meta);
+	}
+}
+
+static bool is_duplicate(const struct lyd_node *node)
+{
+	const struct lyd_node *first = find_instance(lyd_first_sibling(node), node);
+
+	return first && first != node;
+}
+
+static int adopt(struct edit *edit, struct lyd_node *node, struct err *err);
+
+static int adopt_children(struct edit *edit, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node *child, *next;
+	int r;
+
+	for (child = (struct lyd_node *)lyd_child(node); child; child = next) {
+		enum edit_operation op = operation_of(child, EDIT_MERGE);
+
+		next = child->next;
+		if (op == EDIT_REMOVE) {
+			lyd_free_tree(child);
+			continue;
+		}
+		if (op == EDIT_DELETE)
+			return fail(err, ERR_TAG_DATA_MISSING, child, "does not exist");
+		r = adopt(edit, child, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Makes a request's subtree fit to be moved into the tree. */
+static int adopt(struct edit *edit, struct lyd_node *node, struct err *err)
+{
+	int r;
+
+	if (!node->schema)
+		return fail(err, ERR_TAG_INVALID_VALUE, node, "has no value");
+	r = check_owned(node, err);
+	if (r < 0)
+		return r;
+	r = may(edit, node, ACCESS_CREATE, err);
+	if (r < 0)
+		return r;
+	if (lyd_parent(node) && is_duplicate(node))
+		return fail(err, ERR_TAG_BAD_ELEMENT, node, "is given twice");
+	if (in_case(node) && other_case(node, lyd_first_sibling(node)))
+		return fail(err, ERR_TAG_BAD_ELEMENT, node,
+			"excludes another choice in the same request");
+	if (node->meta)
+		strip_meta(node);
+	node->flags |= LYD_NEW;
+	return adopt_children(edit, node, err);
+}
+
+/* Where an entry ordered by user goes (RFC 7950 sections 7.7.9 and 7.8.6). */
+static int place_of(struct edit *edit, const struct lyd_node *request, struct lyd_node *parent,
+	struct lyd_node *node, struct lyd_node **ret_before, bool *ret_moves, struct err *err)
+{
+	const char *insert = meta_value(request, "yang", "insert");
+	const char *key = meta_value(
+		request, "yang", request->schema->nodetype == LYS_LIST ? "key" : "value");
+	struct lyd_node *first = NULL, *match = NULL;
+
+	*ret_moves = insert != NULL;
+	*ret_before = NULL;
+	if (!insert || str_equal(insert, "last"))
+		return 0;
+	(void)lyd_find_sibling_val(edit_children(edit, parent), request->schema, NULL, 0, &first);
+	if (str_equal(insert, "first")) {
+		*ret_before = first == node && first ? first->next : first;
+		if (*ret_before && (*ret_before)->schema != request->schema)
+			*ret_before = NULL;
+		return 0;
+	}
+	if (!key)
+		return err_tagged(err, ERR_TAG_MISSING_ATTRIBUTE, NULL,
+			"insert \"%s\" needs yang:key or yang:value", insert);
+	if (lyd_find_sibling_val(first, request->schema, key, strlen(key), &match) != LY_SUCCESS) {
+		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+		fail(err, ERR_TAG_BAD_ATTRIBUTE, request,
+			"is to be placed beside an entry that is not there");
+		err_app_tag(err, "missing-instance");
+		return -EINVAL;
+	}
+	*ret_before = str_equal(insert, "before") ? match : match->next;
+	if (*ret_before && (*ret_before)->schema != request->schema)
+		*ret_before = NULL;
+	return 0;
+}
+
+/* Moves a request's node that the tree does not have into it. */
+static int make(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, struct err *err)
+{
+	struct lyd_node *before = NULL;
+	bool moves = false;
+	int r;
+
+	if (request->schema && lysc_is_userordered(request->schema)) {
+		r = place_of(edit, request, parent, NULL, &before, &moves, err);
+		if (r < 0)
+			return r;
+	}
+	/* Checked where it stands: errors and access rules see the whole path. */
+	r = adopt(edit, request, err);
+	if (r < 0)
+		return r;
+	edit_unlink(request_top, request);
+	edit_insert(edit, parent, request, false);
+	if (before)
+		edit_move(edit, request, before);
+	return clear_other_cases(edit, request, err);
+}
+
+static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation inherited, struct err *err);
+
+/* Removes what the tree has below @node and the request has not. */
+static int remove_others(
+	struct edit *edit, struct lyd_node *first, const struct lyd_node *request, struct err *err)
+{
+	struct lyd_node *child, *next;
+	int r;
+
+	for (child = first; child; child = next) {
+		next = child->next;
+		if ((child->flags & LYD_DEFAULT) || lysc_is_key(child->schema))
+			continue;
+		if (find_instance(request, child))
+			continue;
+		r = may_remove(edit, child, err);
+		if (r < 0)
+			return r;
+		edit_take_out(edit, child, false);
+	}
+	return 0;
+}
+
+static int change_leaf(
+	struct edit *edit, struct lyd_node *node, const struct lyd_node *request, struct err *err)
+{
+	const char *value = lyd_get_value(request);
+	int r;
+
+	if (str_equal(lyd_get_value(node), value) && !(node->flags & LYD_DEFAULT))
+		return 0;
+	r = check_owned(request, err);
+	if (r == 0)
+		r = may(edit, request, (node->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE,
+			err);
+	return r < 0 ? r : edit_change(edit, node, value, err);
+}
+
+/* @node is there: give it the request's content. */
+static int update(struct edit *edit, struct lyd_node *node, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation op, struct err *err)
+{
+	struct lyd_node *before;
+	bool moves;
+	int r;
+
+	if (lysc_is_userordered(node->schema) && op != EDIT_NONE) {
+		r = place_of(edit, request, lyd_parent(node), node, &before, &moves, err);
+		if (r < 0)
+			return r;
+		if (moves) {
+			r = may(edit, node, ACCESS_UPDATE, err);
+			if (r < 0)
+				return r;
+			edit_move(edit, node, before);
+		}
+	}
+	switch (node->schema->nodetype) {
+	case LYS_LEAF:
+		return op == EDIT_NONE ? 0 : change_leaf(edit, node, request, err);
+	case LYS_LEAFLIST:
+		if (op != EDIT_NONE && (node->flags & LYD_DEFAULT))
+			return edit_change(edit, node, lyd_get_value(node), err);
+		return 0;
+	case LYS_ANYDATA:
+	case LYS_ANYXML:
+		if (op == EDIT_NONE ||
+			lyd_compare_single(node, request, LYD_COMPARE_FULL_RECURSION) == LY_SUCCESS)
+			return 0;
+		r = may(edit, node, ACCESS_UPDATE, err);
+		if (r < 0)
+			return r;
+		struct lyd_node *parent = lyd_parent(node);
+
+		edit_take_out(edit, node, false);
+		return make(edit, parent, request_top, request, err);
+	default:
+		break;
+	}
+	if (op == EDIT_REPLACE) {
+		r = remove_others(
+			edit, (struct lyd_node *)lyd_child(node), lyd_child(request), err);
+		if (r < 0)
+			return r;
+	}
+	return apply_siblings(
+		edit, node, request_top, (struct lyd_node *)lyd_child(request), op, err);
+}
+
+/* Explicitly there: a default or an empty container without presence is not. */
+static bool is_explicit(const struct lyd_node *node)
+{
+	return node && !(node->flags & LYD_DEFAULT);
+}
+
+static int delete_node(struct edit *edit, struct lyd_node *match, const struct lyd_node *request,
+	enum edit_operation op, struct err *err)
+{
+	int r;
+
+	if (!is_explicit(match))
+		return op == EDIT_REMOVE
+			? 0
+			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+	if (lysc_is_key(match->schema))
+		return fail(err, ERR_TAG_BAD_ELEMENT, request, "is a key: delete its list entry");
+	if (request->schema && match->schema->nodetype == LYS_LEAF && lyd_get_value(request) &&
+		*lyd_get_value(request) && !str_equal(lyd_get_value(match), lyd_get_value(request)))
+		return op == EDIT_REMOVE
+			? 0
+			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+	r = may_remove(edit, match, err);
+	if (r < 0)
+		return r;
+	edit_take_out(edit, match, false);
+	return 0;
+}
+
+static struct lyd_node *find_match(struct lyd_node *siblings, const struct lyd_node *request)
+{
+	struct lyd_node *node;
+
+	if (!siblings)
+		return NULL;
+	if (request->schema)
+		return find_instance(siblings, request);
+	LY_LIST_FOR (siblings, node) { /* an empty element to be deleted: by name */
+		if (node->schema && str_equal(node->schema->name, LYD_NAME(request)))
+			return node;
+	}
+	return NULL;
+}
+
+/* A missing container without presence holds nothing that could be missing: it is made on the way. */
+static int make_inner(struct edit *edit, struct lyd_node *parent, const struct lyd_node *request,
+	struct lyd_node **ret_node, struct err *err)
+{
+	struct lyd_node *node = NULL;
+
+	if (lyd_dup_single(request, NULL, LYD_DUP_NO_META, &node) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	node->flags |= LYD_NEW | LYD_DEFAULT;
+	edit_insert(edit, parent, node, false);
+	*ret_node = node;
+	return 0;
+}
+
+static bool has_operation_below(const struct lyd_node *node)
+{
+	const struct lyd_node *elem;
+
+	LYD_TREE_DFS_BEGIN (node, elem) {
+		if (elem != node &&
+			(!elem->schema || meta_value(elem, "ietf-netconf", "operation")))
+			return true;
+		LYD_TREE_DFS_END(node, elem);
+	}
+	return false;
+}
+
+static int apply_absent(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation op, struct err *err)
+{
+	struct lyd_node *made = NULL;
+	int r;
+
+	if (op != EDIT_NONE)
+		return make(edit, parent, request_top, request, err);
+	if (!lysc_is_np_cont(request->schema)) {
+		if (request->schema && (request->schema->nodetype & LYD_NODE_TERM) &&
+			!lysc_is_key(request->schema))
+			return 0; /* the leaf's own level is not needed by anything below it */
+		return fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+	}
+	if (!has_operation_below(request))
+		return 0;
+	r = make_inner(edit, parent, request, &made, err);
+	return r < 0 ? r : update(edit, made, request_top, request, op, err);
+}
+
+static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation inherited, struct err *err)
+{
+	enum edit_operation op = operation_of(request, inherited);
+	struct lyd_node *match = find_match(edit_children(edit, parent), request);
+	int r;
+
+	if (op == EDIT_DELETE || op == EDIT_REMOVE)
+		return delete_node(edit, match, request, op, err);
+	if (!request->schema)
+		return fail(err, ERR_TAG_INVALID_VALUE, request, "has no value");
+	if (lysc_is_key(request->schema) && match)
+		return 0;
+	if (op == EDIT_CREATE && is_explicit(match))
+		return fail(err, ERR_TAG_DATA_EXISTS, request, "exists already");
+	if (!match)
+		return apply_absent(edit, parent, request_top, request, op, err);
+	r = update(edit, match, request_top, request, op, err);
+	if (r == 0 && op != EDIT_NONE && !edit_is_dead(edit, match))
+		r = clear_other_cases(edit, match, err);
+	return r;
+}
+
+static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation inherited, struct err *err)
+{
+	struct lyd_node *next;
+	int r;
+
+	for (; request; request = next) {
+		next = request->next;
+		r = apply_node(edit, parent, request_top, request, inherited, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation operation,
+	struct err *err)
+{
+	int r;
+
+	if (operation == EDIT_REPLACE) {
+		r = remove_others(edit, *edit->tree, *request, err);
+		if (r < 0)
+			return r;
+	}
+	return apply_siblings(edit, NULL, request, *request, operation, err);
+}
+
+int edit_apply_at(struct edit *edit, struct lyd_node **request_top, struct lyd_node *request,
+	enum edit_operation operation, struct err *err)
+{
+	struct lyd_node *parent = NULL;
+
+	if (lyd_parent(request)) {
+		_cleanup_free_ char *above = path_of(lyd_parent(request));
+
+		if (!*edit->tree || lyd_find_path(*edit->tree, above, 0, &parent) != LY_SUCCESS) {
+			ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+			if (operation == EDIT_REMOVE)
+				return 0;
+			return edit_apply(edit, request_top, EDIT_MERGE, err);
+		}
+	}
+	return apply_node(edit, parent, request_top, request, operation, err);
+}
+
+int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before, struct err *err)
+{
+	struct lyd_node *next =
+		node->next && node->next->schema == node->schema ? node->next : NULL;
+	int r;
+
+	if (next == before)
+		return 0;
+	r = may(edit, node, ACCESS_UPDATE, err);
+	if (r == 0)
+		edit_move(edit, node, before);
+	return r;
+}

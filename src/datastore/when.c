@@ -1,0 +1,125 @@
+/*
+ * whens: a node that one governs goes silently where it stood before or stands by default, and is an error
+ * where the edit put it (RFC 7950 section 8.2).
+ */
+#include <errno.h>
+
+#include <libyang/plugins_types.h>
+
+#include "when.h"
+
+int when_evaluate(const struct constraint *constraint, const struct lyd_node *context,
+	bool *ret_true, struct err *err)
+{
+	const struct lyd_node *leaf = NULL;
+	ly_bool result = 0;
+
+	if (constraint->ident) {
+		(void)lyd_find_sibling_val(lyd_child(context), constraint->ident_leaf, NULL, 0,
+			(struct lyd_node **)&leaf);
+		if (!leaf) {
+			*ret_true = false;
+			return 0;
+		}
+		if (((const struct lyd_node_term *)leaf)->value.realtype->basetype ==
+			LY_TYPE_IDENT) {
+			const struct lysc_ident *ident =
+				((const struct lyd_node_term *)leaf)->value.ident;
+
+			*ret_true = ident == constraint->ident ||
+				lyplg_type_identity_isderived(constraint->ident, ident) ==
+					LY_SUCCESS;
+			return 0;
+		}
+	}
+	if (lyd_eval_xpath3(context, constraint->on->module, lyxp_get_expr(constraint->expr),
+		    LY_VALUE_SCHEMA_RESOLVED, (void *)constraint->prefixes, NULL,
+		    &result) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	*ret_true = result;
+	return 0;
+}
+
+static int when_holds(struct validation *v, const struct constraint *constraint,
+	struct lyd_node *parent, const struct lyd_node *node, bool *ret_true, struct err *err)
+{
+	struct lyd_node *opaque = NULL;
+	int r;
+
+	if (constraint->context != constraint->on)
+		return when_evaluate(
+			constraint, constraint->context ? parent : *v->edit->tree, ret_true, err);
+	if (node)
+		return when_evaluate(constraint, node, ret_true, err);
+	/* The context is the absent node itself: libyang evaluates on an opaque stand-in too. */
+	if (lyd_new_opaq(parent, yang_ctx(), constraint->on->name, NULL, NULL,
+		    constraint->on->module->name, &opaque) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	r = when_evaluate(constraint, opaque, ret_true, err);
+	lyd_free_tree(opaque);
+	return r;
+}
+
+int when_all_hold(struct validation *v, const struct lysc_node *schema, struct lyd_node *parent,
+	const struct lyd_node *node, bool *ret_true, struct err *err)
+{
+	const struct snode *snode = schema_of(schema);
+	int r;
+
+	*ret_true = true;
+	for (size_t i = 0; *ret_true && i < snode->when_count; i++) {
+		r = when_holds(v, snode->whens[i], parent, node, ret_true, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int when_check(struct validation *v, const struct check *check, struct err *err)
+{
+	const struct lysc_node *schema = check->constraint->on;
+	struct lyd_node *node = validate_first(v, check->node, schema), *next;
+	bool holds = false;
+	int r;
+
+	if (!node) {
+		validate_touch_parent(v, check->node);
+		return 0;
+	}
+	r = when_all_hold(v, schema, check->node, node, &holds, err);
+	if (r < 0)
+		return r;
+	for (; node && node->schema == schema; node = next) {
+		next = node->next;
+		if (holds)
+			edit_set_flags(v->edit, node, node->flags | LYD_WHEN_TRUE);
+		else if (node->flags & (LYD_WHEN_TRUE | LYD_DEFAULT))
+			edit_take_out(v->edit, node, true);
+		else
+			validate_add(v, &v->denied, check->constraint, node);
+	}
+	return 0;
+}
+
+int when_check_denied(struct validation *v, const struct check *check, struct err *err)
+{
+	const struct lysc_node *schema = check->constraint->on;
+	_cleanup_free_ char *path = NULL;
+	bool holds = false;
+	int r;
+
+	if (edit_is_dead(v->edit, check->node))
+		return 0;
+	r = when_all_hold(v, schema, lyd_parent(check->node), check->node, &holds, err);
+	if (r < 0)
+		return r;
+	if (holds) {
+		edit_set_flags(v->edit, check->node, check->node->flags | LYD_WHEN_TRUE);
+		return 0;
+	}
+	path = path_of(check->node);
+	err_tagged(err, ERR_TAG_UNKNOWN_ELEMENT, path, "%s is allowed only when %s", schema->name,
+		lyxp_get_expr(check->constraint->expr));
+	err_add_info(err, "bad-element", schema->name);
+	return -EINVAL;
+}
