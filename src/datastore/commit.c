@@ -61,20 +61,15 @@ static void test(struct commit_edit *commit)
 /* 1: more to do. */
 static int apply_some(struct commit_edit *commit, struct err *err)
 {
-	struct lyd_node *tree = NULL;
 	int r;
 
 	if (!commit->portions) {
 		commit->is_applied = true;
 		return edit_apply(&commit->edit, commit->tree, commit->operation, err);
 	}
-	r = portions_next(commit->portions, &tree, err);
+	r = edit_apply_portion(&commit->edit, commit->portions, commit->operation, err);
 	commit->is_applied = r == 0;
-	if (r <= 0)
-		return r;
-	r = edit_apply(&commit->edit, &tree, commit->operation, err);
-	lyd_free_all(tree);
-	return r < 0 ? r : 1;
+	return r;
 }
 
 static int step(struct commit_edit *commit, struct err *err)

@@ -234,12 +234,9 @@ static int apply_request(struct edit_job *job, struct edit *edit, struct err *er
 
 	if (!job->edit.portions)
 		return edit_apply(edit, &job->edit.tree, operation, err);
-	while ((r = portions_next(job->edit.portions, &job->edit.tree, err)) == 1) {
-		r = edit_apply(edit, &job->edit.tree, operation, err);
-		lyd_free_all(TAKE(job->edit.tree));
-		if (r < 0)
-			break;
-	}
+	do
+		r = edit_apply_portion(edit, job->edit.portions, operation, err);
+	while (r == 1);
 	return r;
 }
 

@@ -185,11 +185,53 @@ static void strip_meta(struct lyd_node *node)
 	}
 }
 
-static bool is_duplicate(const struct lyd_node *node)
+static const char *namespace_of(const struct lyd_node *node)
 {
-	const struct lyd_node *first = find_instance(lyd_first_sibling(node), node);
+	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
 
-	return first && first != node;
+	return node->schema ? node->schema->module->ns : opaq->name.module_ns;
+}
+
+/* Among elements without value, which are not beside those of their schema node. */
+static bool has_namesake(const struct lyd_node *node)
+{
+	const struct lyd_node *sibling;
+
+	LY_LIST_FOR (lyd_first_sibling(node), sibling) {
+		if (sibling != node && str_equal(LYD_NAME(sibling), LYD_NAME(node)) &&
+			str_equal(namespace_of(sibling), namespace_of(node)))
+			return true;
+	}
+	return false;
+}
+
+static bool is_twice(const struct lyd_node *node)
+{
+	const struct lyd_node *first;
+
+	if (!node->schema)
+		return has_namesake(node);
+	if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) {
+		first = find_instance(lyd_first_sibling(node), node);
+		return first && first != node;
+	}
+	return node->next && node->next->schema == node->schema;
+}
+
+static int given_twice(struct err *err, const struct lyd_node *node)
+{
+	if (lysc_is_key(node->schema)) { /* the path of its entry would be one with both */
+		_cleanup_free_ char *list =
+			lyd_path(lyd_parent(node), LYD_PATH_STD_NO_LAST_PRED, NULL, 0);
+		_cleanup_free_ char *path = xasprintf("%s/%s", list, LYD_NAME(node));
+
+		err_tagged(err, ERR_TAG_BAD_ELEMENT, path, "the key %s is given twice",
+			LYD_NAME(node));
+	} else {
+		fail(err, ERR_TAG_BAD_ELEMENT, node, "is given twice");
+	}
+	err_add_info(err, "bad-element", LYD_NAME(node));
+	return -EINVAL;
 }
 
 static int adopt(struct edit *edit, struct lyd_node *node, struct err *err);
@@ -229,8 +271,8 @@ static int adopt(struct edit *edit, struct lyd_node *node, struct err *err)
 	r = may(edit, node, ACCESS_CREATE, err);
 	if (r < 0)
 		return r;
-	if (lyd_parent(node) && is_duplicate(node))
-		return fail(err, ERR_TAG_BAD_ELEMENT, node, "is given twice");
+	if (lyd_parent(node) && is_twice(node))
+		return given_twice(err, node);
 	if (in_case(node) && other_case(node, lyd_first_sibling(node)))
 		return fail(err, ERR_TAG_BAD_ELEMENT, node,
 			"excludes another choice in the same request");
@@ -481,6 +523,25 @@ static int apply_absent(struct edit *edit, struct lyd_node *parent, struct lyd_n
 	return r < 0 ? r : update(edit, made, request_top, request, op, err);
 }
 
+/*
+ * What stands twice in one portion is seen there; what two portions have in common is the top-level node,
+ * below which each child may come in one of them only.
+ */
+static int note_given(
+	struct edit *edit, const struct lyd_node *parent, struct lyd_node *node, struct err *err)
+{
+	struct lyd_node **item;
+
+	if (!edit->is_portioned || !parent || lyd_parent(parent))
+		return 0;
+	if (map_get(&edit->given, &node, sizeof(node)))
+		return given_twice(err, node);
+	item = arena_alloc(edit->arena, sizeof(*item));
+	*item = node;
+	map_put(&edit->given, item, sizeof(*item), item);
+	return 0;
+}
+
 static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
 	struct lyd_node *request, enum edit_operation inherited, struct err *err)
 {
@@ -488,6 +549,9 @@ static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_nod
 	struct lyd_node *match = find_match(edit_children(edit, parent), request);
 	int r;
 
+	r = note_given(edit, parent, match ? match : request, err);
+	if (r < 0)
+		return r;
 	if (op == EDIT_DELETE || op == EDIT_REMOVE)
 		return delete_node(edit, match, request, op, err);
 	if (!request->schema)
@@ -512,7 +576,9 @@ static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd
 
 	for (; request; request = next) {
 		next = request->next;
-		r = apply_node(edit, parent, request_top, request, inherited, err);
+		r = is_twice(request)
+			? given_twice(err, request)
+			: apply_node(edit, parent, request_top, request, inherited, err);
 		if (r < 0)
 			return r;
 	}
@@ -530,6 +596,20 @@ int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation
 			return r;
 	}
 	return apply_siblings(edit, NULL, request, *request, operation, err);
+}
+
+int edit_apply_portion(struct edit *edit, struct portions *portions, enum edit_operation operation,
+	struct err *err)
+{
+	struct lyd_node *tree = NULL;
+	int r = portions_next(portions, &tree, err);
+
+	if (r <= 0)
+		return r;
+	edit->is_portioned = true;
+	r = edit_apply(edit, &tree, operation, err);
+	lyd_free_all(tree);
+	return r < 0 ? r : 1;
 }
 
 int edit_apply_at(struct edit *edit, struct lyd_node **request_top, struct lyd_node *request,

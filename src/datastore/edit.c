@@ -273,6 +273,8 @@ static void edit_end(struct edit *edit)
 	free(edit->events);
 	map_done(&edit->dead);
 	memset(&edit->dead, 0, sizeof(edit->dead));
+	map_done(&edit->given);
+	memset(&edit->given, 0, sizeof(edit->given));
 	arena_free(TAKE(edit->arena));
 	edit->events = NULL;
 	edit->count = edit->room = edit->request_start = 0;

@@ -44,6 +44,8 @@ struct edit {
 	struct arena *arena;
 	const struct edit_observer *observer; /* of an undo; NULL: none */
 	size_t request_start;		      /* first event of the request at hand */
+	bool is_portioned;		      /* the request comes in portions */
+	struct map given; /* of those: children of top-level nodes that came, by address */
 	struct unit_set
 		*units; /* of what is removed, asked while it still stands; NULL: not wanted */
 };
@@ -70,6 +72,9 @@ void edit_begin(struct edit *edit, struct lyd_node **tree, const struct access *
  * On failure the caller runs edit_undo().
  */
 int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation operation,
+	struct err *err) WARN_UNUSED;
+/* Parses and applies the next portion of a request: 1, or 0 when there is none left. */
+int edit_apply_portion(struct edit *edit, struct portions *portions, enum edit_operation operation,
 	struct err *err) WARN_UNUSED;
 /*
  * Applies one node of a request, below the node of the tree that stands where its parent does; where that is

@@ -182,22 +182,11 @@ static void commit(struct txn *txn)
 
 #define PHASE_WAITING 2
 
-static int edit_portion(struct txn *txn)
-{
-	struct lyd_node *tree = NULL;
-	int r = portions_next(txn->opts.portions, &tree, &txn->err);
-
-	if (r <= 0)
-		return r;
-	r = edit_apply(&txn->edit, &tree, txn->opts.operation, &txn->err);
-	lyd_free_all(tree);
-	return r < 0 ? r : 1;
-}
-
 static int phase_edit(struct txn *txn)
 {
 	if (txn->opts.portions)
-		return edit_portion(txn);
+		return edit_apply_portion(
+			&txn->edit, txn->opts.portions, txn->opts.operation, &txn->err);
 	if (txn->opts.build)
 		return txn->opts.build(&txn->edit, &txn->err);
 	return edit_apply(&txn->edit, txn->opts.request, txn->opts.operation, &txn->err);

@@ -184,6 +184,18 @@ static int check_opaque(const struct lyd_node *node, struct err *err)
 	return 0;
 }
 
+/* A parser would take the last of them, or both. */
+static int check_names(const char *text, struct err *err)
+{
+	size_t size;
+	const char *twice = is_complete(text) ? json_twice(json_blanks(text), &size) : NULL;
+
+	if (!twice)
+		return 0;
+	return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL,
+		"an object has the member %.*s twice", (int)size, twice);
+}
+
 #define PARSE_EDIT (LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE)
 
 /* An XML text that was refused, for @first. Without deletions that is final. */
@@ -220,7 +232,9 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	if (memchr(text, '\0', size))
 		return err_tagged(
 			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	r = parse(text, format, PARSE_EDIT, parent, ret_tree, &first);
+	r = format == FORMAT_JSON ? check_names(text, &first) : 0;
+	if (r == 0)
+		r = parse(text, format, PARSE_EDIT, parent, ret_tree, &first);
 	if (r == 0)
 		return 0;
 	if (format == FORMAT_XML && err_effective_tag(&first) == ERR_TAG_BAD_ATTRIBUTE)

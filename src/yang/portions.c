@@ -27,6 +27,9 @@ struct portions {
 		struct xml_text top, list; /* names with quotes; list: the array that is open */
 		bool is_first[3];	   /* in the object, in the member, in the array */
 	} json;
+	const struct lysc_node **tops; /* of the top-level elements that came */
+	size_t top_count, top_room;
+	bool is_entered; /* the next portion is the first of its top-level element */
 	bool is_over;
 };
 
@@ -48,6 +51,7 @@ void portions_free(struct portions *portions)
 {
 	if (!portions)
 		return;
+	free(portions->tops);
 	free(portions->text);
 	free(portions);
 }
@@ -256,6 +260,7 @@ static int enter_member(struct portions *portions)
 	if (r <= 0)
 		return r;
 	r = json_name(at, &portions->json.top);
+	portions->is_entered = true;
 	return r < 0 ? r : 1;
 }
 
@@ -301,7 +306,7 @@ static int next_whole(struct portions *portions, struct lyd_node **ret_tree, str
 
 /* ---------------------------------------------------------------------------------------------- */
 
-int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct err *err)
+static int next(struct portions *portions, struct lyd_node **ret_tree, struct err *err)
 {
 	struct xml *xml = &portions->xml;
 
@@ -327,6 +332,7 @@ int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct 
 				err, ERR_TAG_MALFORMED_MESSAGE, NULL, "text beside the elements");
 		if (event != XML_START)
 			continue;
+		portions->is_entered = true;
 		if (is_whole(xml)) {
 			r = skip_element(xml, err);
 			return r < 0 ? r
@@ -338,4 +344,36 @@ int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct 
 		portions->children = xml->at;
 	}
 	return next_child(portions, ret_tree, err);
+}
+
+/* Is the top-level node one that came before, as another element? */
+static int check_top(struct portions *portions, const struct lysc_node *top, struct err *err)
+{
+	portions->is_entered = false;
+	if (top->nodetype & (LYS_LIST | LYS_LEAFLIST))
+		return 0;
+	for (size_t i = 0; i < portions->top_count; i++) {
+		_cleanup_free_ char *path = NULL;
+
+		if (portions->tops[i] != top)
+			continue;
+		path = xasprintf("/%s:%s", top->module->name, top->name);
+		err_tagged(err, ERR_TAG_BAD_ELEMENT, path, "%s is given twice", top->name);
+		return err_add_info(err, "bad-element", top->name);
+	}
+	ARRAY_GROW(portions->tops, portions->top_count, portions->top_room);
+	portions->tops[portions->top_count++] = top;
+	return 0;
+}
+
+int portions_next(struct portions *portions, struct lyd_node **ret_tree, struct err *err)
+{
+	int r = next(portions, ret_tree, err);
+
+	if (r == 1 && portions->is_entered && *ret_tree && (*ret_tree)->schema &&
+		check_top(portions, (*ret_tree)->schema, err) < 0) {
+		lyd_free_all(TAKE(*ret_tree));
+		return -EINVAL;
+	}
+	return r;
 }

@@ -67,6 +67,20 @@ EDITS = {
              '<ipv4 xmlns="%s" xmlns:nc="%s"><mtu nc:operation="remove"/></ipv4>'
              "<enabled>perhaps</enabled>" % (BASE, IP, BASE)),
         "invalid-value", P1 + "/if:enabled", None),
+    "a leaf twice": (port("<description>a</description><description>b</description>"),
+                     "bad-element", P1 + "/if:description", None),
+    "a leaf twice, once to be deleted": (
+        port(f'<description>a</description><description xmlns:nc="{BASE}" nc:operation="delete"/>'),
+        "bad-element", P1 + "/if:description", None),
+    "a leaf twice in what is new": (
+        typed("br9", "bridge", "<description>a</description><description>b</description>"),
+        "bad-element", LIST + "[if:name='br9']/if:description", None),
+    "a container twice": (2 * port(""), "bad-element", "/if:interfaces", None),
+    "an inner container twice": (port(2 * f'<ipv4 xmlns="{IP}"/>'), "bad-element", P1 + "/ip:ipv4",
+                                 None),
+    "an entry twice": (f'<interfaces xmlns="{IF}">' + 2 * "<interface><name>p1</name></interface>" +
+                       "</interfaces>", "bad-element", P1, None),
+    "a key twice": (port("<name>p2</name>"), "bad-element", LIST + "/if:name", None),
     "missing key": (port("<enabled>true</enabled>", name=None), "missing-element", LIST, None),
     "leafref to nothing": (
         port(f'<bridge-port xmlns="{INFIX}"><bridge>br7</bridge></bridge-port>'), "data-missing",
@@ -272,6 +286,15 @@ REQUESTS = {
                       500, "operation-failed"),
     "malformed JSON": ("PATCH", P1_URI, '{"ietf-interfaces:interface": [', 400,
                        "malformed-message"),
+    "a member twice": ("PATCH", P1_URI, '{"ietf-interfaces:interface": [{"name": "p1", '
+                       '"description": "a", "enabled": true, "description": "b"}]}', 400,
+                       "malformed-message"),
+    "a member twice, written differently": (
+        "PATCH", P1_URI, '{"ietf-interfaces:interface": [{"name": "p1", "description": "a", '
+        '"descriptio\\u006e": "b"}]}', 400, "bad-element"),
+    "an entry twice": ("PATCH", "data/ietf-interfaces:interfaces", config.interfaces(
+        {"name": "p1", "description": "a"}, {"name": "p1", "description": "b"}), 400,
+        "bad-element"),
     "no JSON": ("PATCH", P1_URI, "hello", 400, "malformed-message"),
     "no body": ("PATCH", P1_URI, "", 400, None),
     "nobody's node": ("PATCH", "data/ietf-interfaces:interfaces/interface=br0", {
@@ -287,6 +310,38 @@ REQUESTS = {
     "bad fields": ("GET", P1_URI + "?fields=a(b", None, 400, "invalid-value"),
     "no such RPC": ("POST", "operations/ietf-system:fly", None, 404, None),
 }
+
+
+def large(*entries):
+    """More entries than a large edit is parsed with at once, and these."""
+    fill = [{"name": f"p{number % 4 + 1}"} for number in range(4)]
+    many = [{"name": f"none{number}", "type": "infix-if-type:bridge", "description": "x" * 60}
+            for number in range(1500)]
+    return [*fill, *many, *entries]
+
+
+@pytest.mark.parametrize("twice", [
+    {"interface": large({"name": "p1", "description": "again"})},
+    {"interface": large({"name": "none7", "type": "infix-if-type:bridge"})},
+], ids=["was there", "is new"])
+def test_twice_in_a_large_edit(configured, daemon, twice):
+    with pytest.raises(RpcError) as refused:
+        configured.edit({"ietf-interfaces:interfaces": twice})
+    name = twice["interface"][-1]["name"]
+    assert refused.value.tag == "bad-element"
+    assert refused.value.path == LIST + f"[if:name='{name}']"
+    with daemon.restconf() as client:
+        response = client.patch("data/ietf-interfaces:interfaces",
+                                {"ietf-interfaces:interfaces": twice})
+        assert response.status == 400
+        assert response.error["error-tag"] == "bad-element"
+        assert name in response.error["error-path"]
+
+
+def test_a_container_twice_in_a_large_edit(configured):
+    with pytest.raises(RpcError) as refused:
+        configured.edit(config.to_xml(config.interfaces(*large())) + port(""))
+    assert (refused.value.tag, refused.value.path) == ("bad-element", "/if:interfaces")
 
 
 def refused_request(client, name):

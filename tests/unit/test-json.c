@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,12 +74,57 @@ static void test_blanks(void **state)
 	assert_ptr_equal(json_blanks(text + 5), text + 5);
 }
 
+static void test_twice(void **state)
+{
+	static const struct {
+		const char *text, *twice; /* NULL: none */
+	} cases[] = {
+		{ "1", NULL },
+		{ "[\"a\",\"a\"]", NULL },
+		{ "{\"a\":\"a\",\"b\":\"a\"}", NULL },
+		{ "{\"a\":{\"a\":1},\"b\":[{\"a\":1},{\"a\":2}]}", NULL },
+		{ "{\"a\":1,\"a\":1}", "\"a\"" },
+		{ " {}", NULL },
+		{ "{ \"a\" : [ ] ,\t\"b\":{}, \"a\":0}", "\"a\"" },
+		{ "[{\"x\":[{\"y\":1,\"z\":{},\"y\":1}]}]", "\"y\"" },
+		{ "{\"b\":{\"c\":1},\"c\":2,\"d\":[1,\"c\"]}", NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		size_t size = 0;
+		const char *twice = json_twice(json_blanks(cases[i].text), &size);
+
+		if (!twice != !cases[i].twice ||
+			(twice &&
+				(size != strlen(cases[i].twice) ||
+					memcmp(twice, cases[i].twice, size) != 0)))
+			fail_msg("%s", cases[i].text);
+	}
+}
+
+static void test_twice_among_many(void **state)
+{
+	_cleanup_free_ char *text = xmalloc(20 * 1000 + 32);
+	size_t length = 1, size;
+
+	text[0] = '{';
+	for (unsigned i = 0; i < 1000; i++)
+		length += (size_t)sprintf(text + length, "\"name%u\":%u,", (i * 7) % 1000, i);
+	strcpy(text + length, "\"x\":0}");
+	assert_null(json_twice(text, &size));
+	strcpy(text + length, "\"name500\":0}");
+	assert_non_null(json_twice(text, &size));
+	assert_int_equal(size, strlen("\"name500\""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_blanks),
+		cmocka_unit_test(test_twice),
+		cmocka_unit_test(test_twice_among_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
