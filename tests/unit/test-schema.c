@@ -1,6 +1,6 @@
 /*
  * The schema: every module of yang/ loads and compiles without a word from libyang, alone and with
- * all others; and every must and when that infix-* modules write has a row in tests/schema/, with
+ * all others; and every must and when whose expression is ours has a row in tests/schema/, with
  * documents that it accepts and documents that it refuses.
  *
  * A table file holds "base", data that every document of the file is merged into, and "rows":
@@ -40,6 +40,8 @@ static const struct {
 	{ "ietf-netconf",
 		{ "writable-running", "candidate", "rollback-on-error", "validate", "startup",
 			"url", "xpath", "confirmed-commit" } },
+	{ "ietf-netconf-nmda", { "origin", "with-defaults" } },
+	{ "ietf-factory-default", { "factory-default-datastore" } },
 	{ "ietf-interfaces", { "if-mib" } },
 	{ "ietf-ip", { "ipv6-privacy-autoconf" } },
 	{ "iana-crypt-hash", { "crypt-hash-md5", "crypt-hash-sha-256", "crypt-hash-sha-512" } },
