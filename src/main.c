@@ -179,6 +179,17 @@ static int run(const struct options *options, struct err *err)
 	return 0;
 }
 
+/* What a boot would set aside is no fault of the file. */
+static void tell_checked(const char *path)
+{
+	const char *at, *reason;
+	size_t count = 0;
+
+	printf("%s: valid\n", path);
+	for (; ds_not_applied(count, &at, &reason); count++)
+		printf("%s  %s: %s\n", count ? "" : "This device would not apply:\n", at, reason);
+}
+
 int main(int argc, char **argv)
 {
 	struct options options;
@@ -197,7 +208,7 @@ int main(int argc, char **argv)
 			err_text(&err));
 		self.status = 1;
 	} else if (options.check) {
-		printf("%s: valid\n", options.check);
+		tell_checked(options.check);
 	}
 	loop_done();
 	return self.status;

@@ -21,6 +21,7 @@
 #include "data-index.h"
 #include "factory.h"
 #include "journal.h"
+#include "kept.h"
 #include "lock.h"
 #include "oper.h"
 #include "persist.h"
@@ -691,7 +692,7 @@ void ds_done(void)
 	persist_done();
 	if (ds.is_started && is_unsaved() && !is_pending && persist_save_now(*store_running()))
 		note_unsaved(false);
-	persist_forget();
+	kept_forget();
 	loop_timer_free(ds.save_timer);
 	data_index_forget(*store_running());
 	access_done();
@@ -778,8 +779,10 @@ static int load_request(struct boot *boot, struct err *err)
 			lyd_free_all(ignored);
 		return 0;
 	}
-	if (boot->source == SOURCE_FACTORY)
+	if (boot->source == SOURCE_FACTORY) {
+		kept_forget(); /* it belongs to a file that was refused */
 		return factory_tree(&boot->request, err);
+	}
 	path = persist_path(boot->source == SOURCE_PREVIOUS);
 	return persist_load(path, true, &boot->request, err);
 }
@@ -847,7 +850,7 @@ int ds_check_file(const char *path, struct err *err)
 	struct lyd_node *request = NULL;
 	_cleanup_err_ struct err result = { 0 };
 	struct txn_opts opts = {
-		.source = TXN_TEST,
+		.source = TXN_CHECK,
 		.operation = EDIT_MERGE,
 		.request = &request,
 		.done = checked,

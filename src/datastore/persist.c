@@ -1,8 +1,4 @@
-/*
- * Startup. A file may hold more than this version can apply: modules it does not have (another vendor's,
- * a later version's), nodes that no feature owns. Such nodes are set aside when the file is loaded, put
- * back when it is saved, and listed in operational state.
- */
+/* Startup: read and written; what of it cannot be applied is kept beside it (kept.c). */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,15 +10,13 @@
 #include "ashlar/log.h"
 #include "ashlar/str.h"
 
+#include "kept.h"
 #include "persist.h"
-#include "schema.h"
 #include "store.h"
 
 #define FILE_BYTES_MAX (256 * 1024 * 1024)
 
 static struct {
-	struct persist_kept *kept;
-	size_t count, room;
 	const struct lyd_node *saving; /* valid while the child is forked */
 	struct child *child;
 	ds_done_fn done;
@@ -34,122 +28,7 @@ char *persist_path(bool previous)
 	return xasprintf("%s/startup-config.cfg%s", store_config.config_dir, previous ? ".1" : "");
 }
 
-const struct persist_kept *persist_kept(size_t index)
-{
-	return index < persist.count ? &persist.kept[index] : NULL;
-}
-
-void persist_forget(void)
-{
-	for (size_t i = 0; i < persist.count; i++) {
-		free(persist.kept[i].path);
-		free(persist.kept[i].parent);
-		lyd_free_tree(persist.kept[i].node);
-	}
-	free(persist.kept);
-	persist.kept = NULL;
-	persist.count = persist.room = 0;
-}
-
 /* --- loading ---------------------------------------------------------------------------------- */
-
-static char *path_of_unknown(const struct lyd_node *node, const char *parent)
-{
-	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
-	const char *module = opaq->name.module_name;
-
-	return xasprintf("%s/%s%s%s", parent ? parent : "", module ? module : "", module ? ":" : "",
-		opaq->name.name);
-}
-
-static void set_aside(struct lyd_node **tree, struct lyd_node *node, bool keep)
-{
-	struct persist_kept *kept;
-	struct lyd_node *parent = lyd_parent(node);
-
-	if (*tree == node)
-		*tree = node->next;
-	if (!keep) {
-		lyd_free_tree(node);
-		return;
-	}
-	ARRAY_GROW(persist.kept, persist.count, persist.room);
-	kept = &persist.kept[persist.count++];
-	kept->parent = parent ? path_of(parent) : NULL;
-	kept->is_known = node->schema != NULL;
-	kept->path = node->schema ? path_of(node) : path_of_unknown(node, kept->parent);
-	lyd_unlink_tree(node);
-	kept->node = node;
-}
-
-static bool can_apply(const struct lyd_node *node)
-{
-	const struct snode *snode = schema_of_node(node);
-
-	return snode && snode->is_owned;
-}
-
-/* The schema knows what it is called, and a feature would apply it: then its value is wrong. */
-static bool is_wrong(const struct lyd_node *node)
-{
-	const struct lysc_node *schema = node->schema ? NULL : format_opaque_schema(node);
-	const struct snode *snode = schema ? schema_of(schema) : NULL;
-
-	return snode && snode->is_owned;
-}
-
-/* A container without presence is only a way to what is in it: something to apply, or wrong. */
-static bool is_way(const struct lyd_node *node)
-{
-	const struct lyd_node *child;
-
-	if (!node->schema || node->schema->nodetype != LYS_CONTAINER ||
-		(node->schema->flags & LYS_PRESENCE))
-		return false;
-	LY_LIST_FOR (lyd_child(node), child) {
-		if (can_apply(child) || is_wrong(child) || is_way(child))
-			return true;
-	}
-	return false;
-}
-
-/* Without it the entry around it would not be valid: of a kind that cannot be applied (an interface whose
- * own container holds what is mandatory). */
-static bool is_essential(const struct lyd_node *node)
-{
-	return node->schema && (node->schema->flags & LYS_MAND_TRUE) &&
-		!(node->schema->parent && node->schema->parent->nodetype == LYS_CASE);
-}
-
-static bool has_essential(const struct lyd_node *entry)
-{
-	const struct lyd_node *child;
-
-	if (!entry->schema || entry->schema->nodetype != LYS_LIST)
-		return false;
-	LY_LIST_FOR (lyd_child(entry), child) {
-		if (is_essential(child) && !can_apply(child) && !is_way(child))
-			return true;
-	}
-	return false;
-}
-
-static int split(struct lyd_node **tree, struct lyd_node *node, bool keep, struct err *err)
-{
-	struct lyd_node *next;
-	int r = 0;
-
-	for (; node && r == 0; node = next) {
-		next = node->next;
-		if (is_wrong(node))
-			r = format_opaque_error(node, err);
-		else if ((can_apply(node) || is_way(node)) && !has_essential(node))
-			r = split(tree, (struct lyd_node *)lyd_child(node), keep, err);
-		else
-			set_aside(tree, node, keep);
-	}
-	return r;
-}
 
 int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct err *err)
 {
@@ -164,9 +43,9 @@ int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct
 		return err_tagged(err, ERR_TAG_MALFORMED_MESSAGE, NULL, "%s is empty", path);
 	r = format_parse_lenient(text, size, FORMAT_JSON, &tree, err);
 	if (keep)
-		persist_forget();
+		kept_forget();
 	if (r == 0)
-		r = split(&tree, tree, keep, err);
+		r = kept_split(&tree, keep, err);
 	if (r < 0) {
 		lyd_free_all(tree);
 		return err_wrap(err, "%s", path);
@@ -190,23 +69,6 @@ int persist_startup_tree(struct lyd_node **ret_tree, struct err *err)
 
 /* --- saving (in the child) -------------------------------------------------------------------- */
 
-/* The child's copy of the tree is its own to change. */
-static struct lyd_node *with_kept(struct lyd_node *tree)
-{
-	for (size_t i = 0; i < persist.count; i++) {
-		struct persist_kept *kept = &persist.kept[i];
-		struct lyd_node *parent = NULL;
-
-		if (!kept->parent) {
-			lyd_insert_sibling(tree, kept->node, &tree);
-			continue;
-		}
-		if (tree && lyd_find_path(tree, kept->parent, 0, &parent) == LY_SUCCESS && parent)
-			lyd_insert_child(parent, kept->node);
-	}
-	return tree;
-}
-
 /* The file as it was stays under another name, without a moment in which neither is there. */
 static int keep_previous(const char *path, struct err *err)
 {
@@ -228,7 +90,8 @@ static int write_startup(void *arg)
 	_cleanup_(buf_done) struct buf text = { 0 };
 	_cleanup_free_ char *path = persist_path(false);
 	_cleanup_err_ struct err err = { 0 };
-	struct lyd_node *tree = with_kept((struct lyd_node *)persist.saving);
+	/* the child's copies are its own to change */
+	struct lyd_node *tree = kept_merge((struct lyd_node *)persist.saving);
 	int r = 0;
 
 	if (tree)
@@ -313,7 +176,7 @@ bool persist_save_now(const struct lyd_node *tree)
 
 void persist_delete(ds_done_fn done, void *arg)
 {
-	persist_forget();
+	kept_forget();
 	start(delete_startup, done, arg);
 }
 

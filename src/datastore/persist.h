@@ -7,17 +7,9 @@
 
 #include "ashlar/datastore.h"
 
-/* Configuration that a startup file holds and this version cannot apply: kept, saved again, listed. */
-struct persist_kept {
-	char *path;   /* of the node */
-	char *parent; /* instance path of its parent in the tree; NULL: top level */
-	struct lyd_node *node;
-	bool is_known; /* the schema has it, but no feature owns it */
-};
-
 /*
  * Reads a configuration file into *ret_tree, without what cannot be applied; with @keep that is kept
- * (instead of what was kept before), else it is only left out. -ENOENT when there is no file.
+ * (kept.h; instead of what was kept before), else it is only left out. -ENOENT when there is no file.
  */
 int persist_load(
 	const char *path, bool keep, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
@@ -32,11 +24,7 @@ void persist_save(const struct lyd_node *tree, ds_done_fn done, void *arg);
 bool persist_save_now(const struct lyd_node *tree);
 /* Removes the file. */
 void persist_delete(ds_done_fn done, void *arg);
-/* Goes through what is kept: index from 0; NULL at the end. */
-const struct persist_kept *persist_kept(size_t index);
 /* Stops what is going on. */
 void persist_done(void);
-/* Forgets what is kept; the last call. */
-void persist_forget(void);
 
 #endif

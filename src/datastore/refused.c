@@ -1,9 +1,10 @@
 /* A short list: what a feature refuses at boot was made by another version, or for another device. */
 #include <string.h>
 
+#include "ashlar/datastore.h"
 #include "ashlar/str.h"
 
-#include "persist.h"
+#include "kept.h"
 #include "refused.h"
 
 struct refusal {
@@ -55,17 +56,16 @@ void refused_done(void)
 
 bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason)
 {
-	const struct persist_kept *kept;
+	const struct kept *kept = kept_at(index);
 	size_t kept_count = 0;
 
-	while ((kept = persist_kept(kept_count)) && kept_count != index)
-		kept_count++;
 	if (kept) {
 		*ret_path = kept->path;
-		*ret_reason =
-			kept->is_known ? "not supported by this device" : "unknown to this device";
+		*ret_reason = kept->reason;
 		return true;
 	}
+	while (kept_at(kept_count))
+		kept_count++;
 	index -= kept_count;
 	if (index >= refused.count)
 		return false;

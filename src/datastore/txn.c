@@ -278,14 +278,21 @@ static int ask_unit(
 
 static bool is_lenient(const struct txn *txn)
 {
-	return txn->opts.source == TXN_BOOT || txn->opts.source == TXN_RESTORE;
+	return txn->opts.source == TXN_BOOT || txn->opts.source == TXN_RESTORE ||
+		txn->opts.source == TXN_CHECK;
+}
+
+static bool is_test(const struct txn *txn)
+{
+	return txn->opts.source == TXN_TEST || txn->opts.source == TXN_CHECK;
 }
 
 /* What a feature refuses does not keep the rest from coming up. */
 static int leave_out(struct txn *txn, struct touched *touched)
 {
-	log_warning("txn", "%s: %s; going on without it",
-		txn->err.path ? txn->err.path : touched->path, err_text(&txn->err));
+	if (!is_test(txn))
+		log_warning("txn", "%s: %s; going on without it",
+			txn->err.path ? txn->err.path : touched->path, err_text(&txn->err));
 	refused_note(touched->path, &txn->err);
 	touched->is_refused = true;
 	err_done(&txn->err);
@@ -313,7 +320,7 @@ static int want_unit(struct txn *txn, const struct unit_entry *entry)
 			want = NULL;
 		}
 	}
-	if (txn->opts.source == TXN_TEST || (!want && !state_unit(entry->path)))
+	if (is_test(txn) || (!want && !state_unit(entry->path)))
 		return 0;
 	touched->new = TAKE(want);
 	return 0;
@@ -363,7 +370,7 @@ static int claim(struct txn *txn, struct touched *touched)
  * something new: two units may hand an object over. */
 static int phase_exchange(struct txn *txn)
 {
-	if (txn->opts.source == TXN_TEST)
+	if (is_test(txn))
 		return 0;
 	while (txn->exchanged < 2 * txn->touched_count) {
 		size_t at = txn->exchanged++;
@@ -405,7 +412,7 @@ static int phase_apply(struct txn *txn)
 	};
 	size_t count = 0;
 
-	if (txn->opts.source == TXN_TEST)
+	if (is_test(txn))
 		return 0;
 	txn->plan_units = xcalloc(txn->touched_count + 1, sizeof(*txn->plan_units));
 	for (size_t i = 0; i < txn->touched_count; i++) {
@@ -437,7 +444,7 @@ static int phase_note(struct txn *txn)
 {
 	int r;
 
-	if (txn->opts.source == TXN_TEST || !txn->edit.count)
+	if (is_test(txn) || !txn->edit.count)
 		return 0;
 	r = candidate_note(&txn->edit, &txn->noted);
 	return r != 0 ? r : confirm_note(&txn->edit, &txn->err);
@@ -447,7 +454,7 @@ static int phase_commit(struct txn *txn)
 {
 	int r;
 
-	if (txn->opts.source == TXN_TEST) {
+	if (is_test(txn)) {
 		undo(txn);
 		finish(txn, NULL);
 		return PHASE_WAITING;

@@ -15,6 +15,7 @@ enum txn_source {
 	TXN_BOOT,    /* everything, as good as it goes; ends with a checkpoint */
 	TXN_RESTORE, /* a return to what was: best effort like a boot, journalled like a request */
 	TXN_TEST,    /* validated and undone */
+	TXN_CHECK,   /* what a boot would make of it, undone; what it refused stays noted */
 };
 
 struct txn_opts {

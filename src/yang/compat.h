@@ -88,6 +88,30 @@ static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *
 #endif
 }
 
+/*
+ * 2.1 does not know an empty object of an unknown module from an empty text when it prints it: it is given a
+ * value that is printed as it stands, like that of a number.
+ */
+static inline void compat_keep_empty(struct lyd_node *top)
+{
+#if COMPAT_LY3
+	(void)top;
+#else
+	struct lyd_node *node;
+
+	LYD_TREE_DFS_BEGIN (top, node) {
+		struct lyd_node_opaq *opaq = (struct lyd_node_opaq *)node;
+
+		if (!node->schema && !opaq->child && !opaq->hints) {
+			lydict_remove(opaq->ctx, opaq->value);
+			(void)lydict_insert(opaq->ctx, "{}", 0, &opaq->value);
+			opaq->hints = LYD_VALHINT_DECNUM;
+		}
+		LYD_TREE_DFS_END(top, node);
+	}
+#endif
+}
+
 /* Evaluates an expression with JSON names; the context is the root of @tree. */
 static inline LY_ERR compat_find_xpath(
 	const struct lyd_node *tree, const char *xpath, struct ly_set **set)

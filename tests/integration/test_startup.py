@@ -16,8 +16,10 @@ STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
 
 # as Infix writes them: one module that we do not have, and nodes of ours that nobody applies yet
 FOREIGN = {
-    "infix-services:mdns": {"enabled": True, "reflector": {"enabled": False}},
+    "infix-services:mdns": {"enabled": True, "reflector": {"enabled": False}, "interfaces": {},
+                            "text": "", "list": [{}, {"inner": {}, "none": [None]}]},
     "ieee802-dot1ab-lldp:lldp": {"infix-lldp:enabled": True},
+    "infix-services:web": {},
 }
 UNOWNED = {"ietf-hardware:hardware": {"component": [
     {"name": "USB", "class": "infix-hardware:usb", "state": {"admin-state": "unlocked"}}]}}
@@ -66,7 +68,8 @@ def test_unknown_parts_are_kept_and_listed(net, make_daemon):
     with daemon.local() as session:
         listed = {entry.findtext("path"): entry.findtext("reason")
                   for entry in session.get(STATUS).iter("not-applied")}
-        for part in ("mdns", "lldp", "hardware", "max-hops"):
+        for part in ("/infix-services:mdns", "/infix-services:web", "/ieee802-dot1ab-lldp:lldp",
+                     "/ietf-hardware:hardware", "/stp/max-hops"):
             assert any(part in path for path in listed), (part, listed)
         assert all(listed.values())
         session.edit(description("p1"))
@@ -98,6 +101,60 @@ def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
         assert "wifi0" in path and "not supported" in reason
         # which is no reason to refuse what has nothing to do with it
         session.edit(description("p1"))
+
+
+# A kind of interface that nobody makes yet, interfaces on it and on those, a port of theirs.
+ON_NOTHING = [
+    config.interface("lag0", "lag", infix_interfaces__lag={"mode": "static"}),
+    config.interface("lag0.7", "vlan", infix_interfaces__vlan={"id": 7, "lower-layer-if": "lag0"}),
+    config.interface("lag0.7.8", "vlan", **{
+        "infix-interfaces:vlan": {"id": 8, "lower-layer-if": "lag0.7"},
+        "infix-interfaces:bridge-port": {"bridge": "br0"}}),
+]
+
+
+def test_what_refers_to_what_is_not_applied(net, make_daemon):
+    startup = config.switch(net.ports)
+    startup["ietf-interfaces:interfaces"]["interface"] += ON_NOTHING
+    daemon = make_daemon(net, startup)
+    status, said = check(daemon, daemon.startup_file)
+    assert status == 0
+    daemon.start()
+    daemon.wait_log("event=config-loaded source=startup")
+    with daemon.local() as session:
+        listed = {entry.findtext("path"): entry.findtext("reason")
+                  for entry in session.get(STATUS).iter("not-applied")}
+        assert {path: reason for path, reason in listed.items() if "lag0" in path} == {
+            "/ietf-interfaces:interfaces/interface[name='lag0']": "not supported by this device",
+            "/ietf-interfaces:interfaces/interface[name='lag0.7']":
+                'lower-layer-if refers to "lag0", which is not applied',
+            "/ietf-interfaces:interfaces/interface[name='lag0.7.8']":
+                'lower-layer-if refers to "lag0.7", which is not applied'}
+        for path, reason in listed.items():
+            assert f"  {path}: {reason}\n" in said
+        session.copy("running", "startup")
+    assert by_name(written(daemon)) == by_name(startup)
+    # what refers to nothing at all is a fault all the same
+    startup["ietf-interfaces:interfaces"]["interface"].append(config.port("p9", "br7"))
+    daemon.startup_file.write_text(config.to_json(startup))
+    status, said = check(daemon, daemon.startup_file)
+    assert status == 1
+    assert '"br7" does not exist' in said
+
+
+def test_check_tells_what_a_boot_would_set_aside(net, make_daemon, tmp_path):
+    startup = {**config.switch(net.ports), **FOREIGN}
+    startup["ietf-interfaces:interfaces"]["interface"].append(config.interface("d0", "dummy"))
+    path = tmp_path / "startup.cfg"
+    path.write_text(config.to_json(startup))
+    status, said = check(make_daemon(net), path)
+    assert status == 0
+    first, heading, *lines = said.splitlines()
+    assert first == f"{path}: valid"
+    assert heading == "This device would not apply:"
+    assert [line.split(": ")[0].strip() for line in lines] == [
+        "/infix-services:mdns", "/ieee802-dot1ab-lldp:lldp", "/infix-services:web",
+        "/ietf-interfaces:interfaces/interface[name='d0']/type"]
 
 
 def test_netconf_edits_are_running_only(daemon, nc, net):
