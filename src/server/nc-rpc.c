@@ -337,25 +337,86 @@ static int step(struct scan *scan, struct err *trouble, struct err *err)
 	return event;
 }
 
+static int not_text(struct err *err)
+{
+	return malformed(err, "the message is not UTF-8 text", (struct xml_text){ "", 0 },
+		", or holds characters that XML does not allow");
+}
+
+/* Looks at @size bytes of markup, roughly; 1 at the end of the message. */
+static int scan_some(struct scan *scan, size_t size, struct err *trouble, struct err *err)
+{
+	const char *until =
+		(size_t)(scan->xml.end - scan->xml.at) > size ? scan->xml.at + size : NULL;
+	int event;
+
+	do
+		event = step(scan, trouble, err);
+	while (event >= 0 && event != XML_DONE && (!until || scan->xml.at < until));
+	if (event < 0 || event != XML_DONE)
+		return event < 0 ? event : 0;
+	scan->rpc->has_comments = scan->xml.has_comments;
+	if (trouble->code)
+		return err_move(err, trouble);
+	event = check_rpc(scan, err);
+	return event < 0 ? event : 1;
+}
+
 int nc_rpc_parse(struct nc_rpc *rpc, const char *message, size_t size, struct err *err)
 {
 	_cleanup_err_ struct err trouble = { 0 };
 	struct scan scan;
-	int event;
+	int ret;
 
 	begin(&scan, rpc, message, size);
 	if (!xml_is_text(message, size))
-		return malformed(err, "the message is not UTF-8 text", (struct xml_text){ "", 0 },
-			", or holds characters that XML does not allow");
-	do
-		event = step(&scan, &trouble, err);
-	while (event >= 0 && event != XML_DONE);
-	if (event < 0)
-		return event;
-	rpc->has_comments = scan.xml.has_comments;
-	if (trouble.code)
-		return err_move(err, &trouble);
-	return check_rpc(&scan, err);
+		return not_text(err);
+	ret = scan_some(&scan, SIZE_MAX, &trouble, err);
+	return ret < 0 ? ret : 0;
+}
+
+/* --- the same in pieces ------------------------------------------------------------------------- */
+
+struct nc_rpc_scan {
+	struct scan scan;
+	struct err trouble;
+	const char *text; /* up to here it is known to be text */
+};
+
+struct nc_rpc_scan *nc_rpc_scan_new(struct nc_rpc *rpc, const char *message, size_t size)
+{
+	struct nc_rpc_scan *scan = xmalloc(sizeof(*scan));
+
+	scan->trouble = (struct err){ 0 };
+	scan->text = message;
+	begin(&scan->scan, rpc, message, size);
+	return scan;
+}
+
+void nc_rpc_scan_free(struct nc_rpc_scan *scan)
+{
+	if (!scan)
+		return;
+	err_done(&scan->trouble);
+	free(scan);
+}
+
+int nc_rpc_scan_more(struct nc_rpc_scan *scan, size_t size, struct err *err)
+{
+	const char *end = scan->scan.xml.end;
+	size_t left = (size_t)(end - scan->text);
+
+	if (!left)
+		return scan_some(&scan->scan, size, &scan->trouble, err);
+	/* A piece does not end within a character. */
+	while (size < left && ((unsigned char)scan->text[size] & 0xc0) == 0x80)
+		size++;
+	if (size > left)
+		size = left;
+	if (!xml_is_text(scan->text, size))
+		return not_text(err);
+	scan->text += size;
+	return 0;
 }
 
 void nc_rpc_parse_head(struct nc_rpc *rpc, const char *message, size_t size)
@@ -490,6 +551,12 @@ static bool is_hidden(const struct nc_rpc *rpc, int scope, int binding)
 	return false;
 }
 
+static void put_binding(struct buf *to, const struct nc_binding *binding)
+{
+	(void)!buf_append_str(to, " "); /* no ceiling */
+	put(to, binding->raw.at, binding->raw.at + binding->raw.size);
+}
+
 /* The declarations that the top element just started needs from outside. */
 static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope, const struct xml *xml)
 {
@@ -500,8 +567,7 @@ static void put_bindings(struct buf *to, const struct nc_rpc *rpc, int scope, co
 
 		if (!binding->uri.size || has_own(xml, binding) || is_hidden(rpc, scope, i))
 			continue;
-		put(to, " ", " " + 1);
-		put(to, binding->raw.at, binding->raw.at + binding->raw.size);
+		put_binding(to, binding);
 	}
 }
 
@@ -542,6 +608,36 @@ static int complete(const struct nc_rpc *rpc, int scope, struct xml_text text, s
 	return 0;
 }
 
+/* The same of what is in an element, without comments: the scan has noted where its children are. */
+static void complete_children(
+	const struct nc_rpc *rpc, const struct nc_element *element, struct buf *scratch)
+{
+	const char *from = element->inner.at;
+	const struct nc_element *child;
+	int i, own;
+
+	buf_clear(scratch);
+	(void)buf_reserve(scratch, element->inner.size + 256);
+	for (child = nc_rpc_child(rpc, element); child; child = nc_rpc_next(rpc, child)) {
+		const char *name_end = child->name.at + child->name.size;
+
+		put(scratch, from, name_end);
+		from = name_end;
+		for (i = child->outer_scope; i >= 0; i = rpc->bindings[i].outer) {
+			const struct nc_binding *binding = &rpc->bindings[i];
+
+			for (own = child->scope; own != child->outer_scope;
+				own = rpc->bindings[own].outer)
+				if (xml_text_equal(rpc->bindings[own].prefix, binding->prefix))
+					break;
+			if (binding->uri.size && own == child->outer_scope &&
+				!is_hidden(rpc, child->outer_scope, i))
+				put_binding(scratch, binding);
+		}
+	}
+	put(scratch, from, element->inner.at + element->inner.size);
+}
+
 /* Has the content all the declarations it needs? */
 static bool needs_none(const struct nc_rpc *rpc, const struct nc_element *element)
 {
@@ -566,7 +662,13 @@ int nc_rpc_content(const struct nc_rpc *rpc, const struct nc_element *element, s
 		ret_text->size = 0; /* blanks and comments */
 	if (!element->has_children || (!rpc->has_comments && needs_none(rpc, element)))
 		return 0;
-	ret = complete(rpc, element->scope, element->inner, scratch, err);
+	/* Of deeper ones, and of those there was no room for, nothing was noted. */
+	if (!rpc->has_comments && !rpc->overflow && element->level < NOTED_DEPTH - 2) {
+		complete_children(rpc, element, scratch);
+		ret = 0;
+	} else {
+		ret = complete(rpc, element->scope, element->inner, scratch, err);
+	}
 	if (ret == 0)
 		*ret_text = (struct xml_text){ buf_bytes(scratch), scratch->length };
 	return ret;

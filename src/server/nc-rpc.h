@@ -58,6 +58,15 @@ struct nc_rpc {
  */
 int nc_rpc_parse(struct nc_rpc *rpc, const char *message, size_t size, struct err *err) WARN_UNUSED;
 /*
+ * The same in pieces, for a large message: each call looks at about @size bytes; 1: done, 0: there is
+ * more to do.
+ */
+struct nc_rpc_scan;
+struct nc_rpc_scan *nc_rpc_scan_new(struct nc_rpc *rpc, const char *message, size_t size);
+int nc_rpc_scan_more(struct nc_rpc_scan *scan, size_t size, struct err *err) WARN_UNUSED;
+/* NULL is fine. */
+void nc_rpc_scan_free(struct nc_rpc_scan *scan);
+/*
  * The attributes of <rpc> as a prefix of a message that was cut off, for the error's reply; without them
  * when it is too short.
  */

@@ -12,6 +12,8 @@
 #include "op.h"
 
 #define REPLY_ROOM 65536 /* what a reply's envelope may take beside its data */
+#define LARGE_MESSAGE                                                                              \
+	(64 * 1024) /* of more than this no more is looked at without asking the time */
 
 static const struct op_type {
 	const char *ns, *module, *name;
@@ -57,6 +59,8 @@ struct op *op_new(struct session *session, struct buf *message)
 
 static void op_free(struct op *op)
 {
+	loop_task_free(op->task);
+	nc_rpc_scan_free(op->scan);
 	buf_done(&op->message);
 	buf_done(&op->scratch);
 	free(op);
@@ -310,13 +314,6 @@ static int run(struct op *op, struct err *err)
 	const struct op_type *type;
 	int ret;
 
-	ret = nc_rpc_parse(&op->rpc, buf_bytes(&op->message), op->message.length, err);
-	if (ret < 0) {
-		op->is_bad_rpc = true;
-		/* To base:1.0 there is no way to say it (RFC 6241 appendix A). */
-		op->closes = ret == -EBADMSG && !op->session->is_base11;
-		return ret;
-	}
 	op->element = &op->rpc.elements[0];
 	type = find_type(op->element);
 	if (!type)
@@ -329,14 +326,51 @@ static int run(struct op *op, struct err *err)
 	return type->run(op, err);
 }
 
+static int refuse(struct op *op, int ret)
+{
+	op->is_bad_rpc = true;
+	/* To base:1.0 there is no way to say it (RFC 6241 appendix A). */
+	op->closes = ret == -EBADMSG && !op->session->is_base11;
+	return ret;
+}
+
+/* The message has been looked through, with this result. */
+static void parsed(struct op *op, int ret, struct err *err)
+{
+	ret = ret < 0 ? refuse(op, ret) : run(op, err);
+	if (ret >= 0)
+		return;
+	if (!err->code)
+		err->code = ret;
+	op_reply_error(op, err);
+}
+
+static void look_through(void *arg)
+{
+	_cleanup_err_ struct err err = { 0 };
+	struct op *op = arg;
+	int ret;
+
+	do
+		ret = nc_rpc_scan_more(op->scan, LARGE_MESSAGE, &err);
+	while (ret == 0 && !loop_should_yield());
+	if (ret == 0)
+		loop_task_schedule(op->task);
+	else
+		parsed(op, ret, &err);
+}
+
 void op_run(struct op *op)
 {
 	_cleanup_err_ struct err err = { 0 };
-	int ret = run(op, &err);
+	int ret;
 
-	if (ret >= 0)
+	if (op->message.length > LARGE_MESSAGE) {
+		op->scan = nc_rpc_scan_new(&op->rpc, buf_bytes(&op->message), op->message.length);
+		op->task = loop_task_new("rpc", look_through, op);
+		loop_task_schedule(op->task);
 		return;
-	if (!err.code)
-		err.code = ret;
-	op_reply_error(op, &err);
+	}
+	ret = nc_rpc_parse(&op->rpc, buf_bytes(&op->message), op->message.length, &err);
+	parsed(op, ret, &err);
 }

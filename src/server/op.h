@@ -6,6 +6,7 @@
 #define ASHLAR_SERVER_OP_H
 
 #include "ashlar/datastore.h"
+#include "ashlar/loop.h"
 
 #include "nc-rpc.h"
 #include "session.h"
@@ -16,6 +17,8 @@ struct op {
 	struct buf message;		  /* what rpc points into */
 	struct buf scratch;		  /* a payload that had to be completed */
 	const struct nc_element *element; /* the operation; in rpc */
+	struct nc_rpc_scan *scan; /* of a large message that is being looked through; NULL: none */
+	struct loop_task *task;	  /* goes on with that */
 	bool is_bad_rpc;
 	bool closes; /* the session ends with the reply */
 	struct nc_rpc rpc;

@@ -21,7 +21,8 @@ enum ssh_state {
 
 struct ssh_conn {
 	struct conn conn;
-	struct list node; /* in the list of all */
+	struct list node;    /* in the list of all */
+	struct list waiting; /* for a step of the key exchange */
 	enum ssh_state state;
 	ssh_session session;
 	ssh_event event; /* of its own: a shared one would poll every descriptor each time */

@@ -6,6 +6,9 @@
  * it when the last one has left. Its functions may read the socket and thus call back at any time;
  * nothing is freed before the end of the turn, and turns do not nest.
  *
+ * Key exchanges are what a stranger can make us calculate: one task makes their steps for all, about 1 ms
+ * a turn, oldest first, so that a crowd of strangers delays others no more than one of them does.
+ *
  * The end: what is written is sent, then exit status, end-of-file and close, or clients report failure
  * and lose the tail; then we wait for the peer's close, at most CONN_FINISH_MS.
  */
@@ -14,6 +17,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/log.h"
 
 #include "keys.h"
@@ -27,6 +31,7 @@
 #define MORE_LIKELY    2048	    /* a read that brought this much is followed by another one */
 #define PIECE_MAX      (32 * 1024)  /* libssh keeps buffers of this size for good */
 #define TURN_OUT_MAX   (256 * 1024) /* then other sessions get their turn */
+#define STEPS_US       1000	    /* of key exchanges a turn */
 
 /*
  * A client chooses from these: what is left out costs too much processor for a stranger to ask for
@@ -50,7 +55,9 @@ static struct {
 	ssh_bind options; /* host key and algorithms; it never listens */
 	struct listener *listener;
 	struct list conns;
-} server = { .conns = LIST_INIT(server.conns) };
+	struct list waiting; /* for their next step of a key exchange */
+	struct loop_task *task;
+} server = { .conns = LIST_INIT(server.conns), .waiting = LIST_INIT(server.waiting) };
 
 static struct ssh_conn *ssh_of(struct conn *conn)
 {
@@ -62,6 +69,7 @@ static struct ssh_conn *ssh_of(struct conn *conn)
 static void destroy(struct ssh_conn *ssh)
 {
 	list_remove(&ssh->node);
+	list_remove(&ssh->waiting);
 	/* libssh may have closed the descriptor already: nothing may be opened before this. */
 	loop_watch_free(TAKE(ssh->watch));
 	loop_timer_free(TAKE(ssh->timer));
@@ -226,17 +234,50 @@ static void run_open(struct ssh_conn *ssh)
 		loop_watch_kick(ssh->watch, LOOP_WRITE);
 }
 
+static void end_turn(struct ssh_conn *ssh)
+{
+	ssh->is_in_turn = false;
+	if (is_over(ssh))
+		destroy(ssh);
+	else
+		set_interest(ssh);
+}
+
+static void run_exchanges(void *arg)
+{
+	uint64_t until_us = clock_us() + STEPS_US;
+
+	while (!list_empty(&server.waiting) && clock_us() < until_us) {
+		struct ssh_conn *ssh = CONTAINER_OF(server.waiting.next, struct ssh_conn, waiting);
+
+		list_remove(&ssh->waiting);
+		ssh->is_in_turn = true;
+		exchange_keys(ssh);
+		/* The first request may have come with the last step. */
+		if (ssh->state == SSH_STATE_AUTH)
+			loop_watch_kick(ssh->watch, LOOP_READ);
+		end_turn(ssh);
+	}
+	if (!list_empty(&server.waiting))
+		loop_task_schedule(server.task);
+}
+
 static void on_turn(unsigned events, void *arg)
 {
 	struct ssh_conn *ssh = arg;
 
+	if (ssh->state == SSH_STATE_KEX && !ssh->is_gone) {
+		loop_watch_set(ssh->watch, 0);
+		if (!ssh->waiting.next)
+			list_append(&server.waiting, &ssh->waiting);
+		loop_task_schedule(server.task);
+		return;
+	}
 	ssh->is_in_turn = true;
 	ssh->received = 0;
 	/* Of SSH's stream there is no half: who sends no more hears no more. */
 	if (events & LOOP_ENDED)
 		ssh->conn.is_over = true;
-	if (!ssh->is_gone && ssh->state == SSH_STATE_KEX)
-		exchange_keys(ssh);
 	/* A kick is no reason to read. */
 	if (!ssh->is_gone && ssh->event && (events & LOOP_READ || is_write_pending(ssh)))
 		read_in(ssh);
@@ -244,11 +285,7 @@ static void on_turn(unsigned events, void *arg)
 		ssh_login_run(ssh);
 	if (!ssh->is_gone && ssh->state == SSH_STATE_OPEN)
 		run_open(ssh);
-	ssh->is_in_turn = false;
-	if (is_over(ssh))
-		destroy(ssh);
-	else
-		set_interest(ssh);
+	end_turn(ssh);
 }
 
 /* --- the transport ---------------------------------------------------------------------------- */
@@ -366,6 +403,7 @@ int ssh_server_start(uint16_t port, const char *key_dir, struct err *err)
 	ret = keys_host(key_dir, &key, err);
 	if (ret < 0)
 		return ret;
+	server.task = loop_task_new("ssh-key-exchange", run_exchanges, NULL);
 	server.options = ssh_bind_new();
 	if (!server.options) {
 		ssh_key_free(key);
@@ -386,6 +424,7 @@ void ssh_server_stop(void)
 	listen_free(TAKE(server.listener));
 	LIST_FOREACH_SAFE (ssh, tmp, &server.conns, node)
 		destroy(ssh);
+	loop_task_free(TAKE(server.task));
 	if (server.options)
 		ssh_bind_free(TAKE(server.options));
 }

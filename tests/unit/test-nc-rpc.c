@@ -15,9 +15,30 @@
 #define B			 "xmlns=\"" NC_NS_BASE "\""
 #define RPC(attributes, content) "<rpc " B " message-id=\"1\"" attributes ">" content "</rpc>"
 
+/* As a whole, and in pieces of all sizes, which must come to the same. */
 static int parse(struct nc_rpc *rpc, const char *message, struct err *err)
 {
-	return nc_rpc_parse(rpc, message, strlen(message), err);
+	size_t length = strlen(message), size;
+	struct nc_rpc pieces;
+	int ret = nc_rpc_parse(rpc, message, length, err);
+
+	for (size = 1; size <= length + 1; size++) {
+		_cleanup_err_ struct err other = { 0 };
+		struct nc_rpc_scan *scan = nc_rpc_scan_new(&pieces, message, length);
+		int got;
+
+		do
+			got = nc_rpc_scan_more(scan, size, &other);
+		while (got == 0);
+		nc_rpc_scan_free(scan);
+		assert_int_equal(got, ret < 0 ? ret : 1);
+		assert_int_equal(pieces.element_count, rpc->element_count);
+		assert_int_equal(pieces.attribute_count, rpc->attribute_count);
+		assert_int_equal(pieces.has_comments, rpc->has_comments);
+		if (err && ret < 0)
+			assert_string_equal(err_text(&other), err_text(err));
+	}
+	return ret;
 }
 
 static const char *const good[] = {
