@@ -116,16 +116,6 @@ static bool is_user_ordered(const struct lyd_node *node)
 		(node->schema->flags & LYS_ORDBY_USER);
 }
 
-static int add_made(
-	struct buf *record, const struct edit *edit, const struct lyd_node *node, struct err *err)
-{
-	int r = add_merge(record, edit, node, err);
-
-	if (r == 0 && is_user_ordered(node) && node->next && node->next->schema == node->schema)
-		r = add_moved(record, edit, node, node->next);
-	return r;
-}
-
 static int add_change(struct buf *record, const struct edit *edit, const struct edit_event *event,
 	struct err *err)
 {
@@ -138,10 +128,60 @@ static int add_change(struct buf *record, const struct edit *edit, const struct 
 	if (edit_is_dead(edit, node) || is_within_made(node) || (node->flags & LYD_DEFAULT))
 		return 0;
 	if (event->kind == EDIT_MOVED)
-		return add_moved(record, edit, node, node->next);
+		return 0;
 	if (event->kind == EDIT_CHANGED && !(node->flags & LYD_NEW))
 		return add_set(record, edit, node, lyd_get_value(node));
-	return add_made(record, edit, node, err);
+	return add_merge(record, edit, node, err);
+}
+
+/* An entry ordered by user, still there, that the edit has put somewhere. */
+static bool is_placed(const struct edit *edit, const struct edit_event *event)
+{
+	return (event->kind == EDIT_MADE || event->kind == EDIT_MOVED) &&
+		is_user_ordered(event->node) && !edit_is_dead(edit, event->node) &&
+		!is_within_made(event->node);
+}
+
+/*
+ * The order of a list: its placed entries from the last to the first, each before what follows it. What was not
+ * placed has kept its order, so each successor stands right by then.
+ */
+static int add_order(struct buf *record, const struct edit *edit, const struct lyd_node *entry,
+	struct map *placed)
+{
+	const struct lyd_node *at = entry;
+	int r = 0;
+
+	while (at->next && at->next->schema == entry->schema)
+		at = at->next;
+	for (; r == 0 && at->schema == entry->schema; at = at->prev) {
+		if (map_del(placed, &at, sizeof(at)))
+			r = add_moved(record, edit, at, at->next);
+		if (!at->prev->next)
+			break;
+	}
+	return r;
+}
+
+static int add_orders(struct buf *record, const struct edit *edit)
+{
+	struct map placed = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < edit->count; i++) {
+		struct edit_event *event = &edit->events[i];
+
+		if (is_placed(edit, event))
+			map_put(&placed, &event->node, sizeof(event->node), event);
+	}
+	for (size_t i = 0; r == 0 && placed.count && i < edit->count; i++) {
+		const struct lyd_node *node = edit->events[i].node;
+
+		if (map_get(&placed, &node, sizeof(node)))
+			r = add_order(record, edit, node, &placed);
+	}
+	map_done(&placed);
+	return r;
 }
 
 int record_changes(struct buf *record, const struct edit *edit, struct err *err)
@@ -150,7 +190,7 @@ int record_changes(struct buf *record, const struct edit *edit, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < edit->count; i++)
 		r = add_change(record, edit, &edit->events[i], err);
-	return r;
+	return r == 0 ? add_orders(record, edit) : r;
 }
 
 static int add_returned(struct buf *record, const struct edit *edit, const struct edit_event *event,
