@@ -180,7 +180,7 @@ static void note_event(const struct edit *edit, const struct edit_event *event)
 	path = edit_path(edit, event->node);
 	if (event->kind != EDIT_MOVED)
 		add_difference(path, strlen(path), false);
-	if (is_user_ordered(event->node) && event->kind != EDIT_REMOVED)
+	if (is_user_ordered(event->node))
 		add_difference(path, length_without_predicates(path), true);
 }
 
@@ -291,6 +291,7 @@ static int take_from_running(struct edit *edit, const char *path, struct err *er
 
 	if (theirs && ours && (theirs->schema->nodetype & LYD_NODE_TERM)) {
 		(void)lyd_change_term(ours, lyd_get_value(theirs)); /* valid there */
+		compat_tend(lyd_parent(ours));
 		ours->flags = theirs->flags;
 		return 0;
 	}

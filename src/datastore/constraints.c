@@ -640,6 +640,7 @@ static int add_whens(struct snode *snode, const struct lysc_node *holder, struct
 		struct constraint *constraint =
 			add(CONSTRAINT_WHEN, snode->schema, whens[u]->context);
 
+		constraint->holder = holder;
 		constraint->expr = whens[u]->cond;
 		constraint->prefixes = whens[u]->prefixes;
 		recognise_identity(constraint);

@@ -16,7 +16,9 @@ enum constraint_kind {
 
 struct constraint {
 	enum constraint_kind kind;
-	const struct lysc_node *on;	 /* the node it stands on */
+	const struct lysc_node *on; /* the node it stands on */
+	const struct lysc_node
+		*holder; /* of a when: on, or the choice or case around it that has it */
 	const struct lysc_node *context; /* of evaluation: on, or a when's context (NULL: root) */
 	const struct lyxp_expr *expr;
 	const struct lysc_prefix *prefixes;

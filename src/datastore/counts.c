@@ -136,11 +136,8 @@ int counts_check(struct validation *v, struct lyd_node *parent, const struct lys
 		case LYS_CHOICE:
 			if ((child->flags & LYS_MAND_TRUE) &&
 				settle_case(v, parent, child) == CASE_ABSENT) {
-				const struct lysc_node *any =
-					lysc_node_child(lysc_node_child(child));
-
-				r = any ? when_all_hold(v, any, parent, NULL, &holds, err) : 0;
-				if (r == 0 && any && holds)
+				r = when_choice_holds(v, child, parent, &holds, err);
+				if (r == 0 && holds)
 					r = missing(err, parent, child);
 			}
 			LY_LIST_FOR (lysc_node_child(child), of) {

@@ -247,6 +247,7 @@ static int adopt_children(struct edit *edit, struct lyd_node *node, struct err *
 		next = child->next;
 		if (op == EDIT_REMOVE) {
 			lyd_free_tree(child);
+			edit_settle_defaults(node);
 			continue;
 		}
 		if (op == EDIT_DELETE)

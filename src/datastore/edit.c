@@ -102,8 +102,7 @@ static bool all_default(const struct lyd_node *parent)
 	return true;
 }
 
-/* A container without presence is a default exactly while all in it is. */
-static void settle_default_flags(struct lyd_node *node)
+void edit_settle_defaults(struct lyd_node *node)
 {
 	for (; is_np_container(node); node = lyd_parent(node)) {
 		uint32_t flags = node->flags;
@@ -145,6 +144,7 @@ static void insert_node(struct lyd_node **tree, struct lyd_node *parent, struct 
 	}
 	if (!parent)
 		*tree = lyd_first_sibling(node);
+	compat_tend(parent);
 }
 
 void edit_insert(
@@ -152,13 +152,14 @@ void edit_insert(
 {
 	record(edit, EDIT_MADE, node)->is_implicit = is_implicit;
 	insert_node(edit->tree, parent, node, NULL);
-	settle_default_flags(parent);
+	edit_settle_defaults(parent);
 }
 
 void edit_record_made(struct edit *edit, struct lyd_node *node, bool is_implicit)
 {
 	record(edit, EDIT_MADE, node)->is_implicit = is_implicit;
-	settle_default_flags(lyd_parent(node));
+	compat_tend(lyd_parent(node));
+	edit_settle_defaults(lyd_parent(node));
 	if (!lyd_parent(node))
 		*edit->tree = lyd_first_sibling(node);
 }
@@ -178,7 +179,7 @@ void edit_take_out(struct edit *edit, struct lyd_node *node, bool is_implicit)
 	grave->node = node;
 	grave->parent = parent;
 	map_put(&edit->dead, &grave->node, sizeof(grave->node), grave);
-	settle_default_flags(parent);
+	edit_settle_defaults(parent);
 }
 
 int edit_change(struct edit *edit, struct lyd_node *node, const char *value, struct err *err)
@@ -196,7 +197,8 @@ int edit_change(struct edit *edit, struct lyd_node *node, const char *value, str
 	event->old = TAKE(old);
 	event->old_flags = old_flags;
 	node->flags &= ~(uint32_t)LYD_DEFAULT;
-	settle_default_flags(lyd_parent(node));
+	compat_tend(lyd_parent(node));
+	edit_settle_defaults(lyd_parent(node));
 	return 0;
 }
 
@@ -215,6 +217,7 @@ void edit_move(struct edit *edit, struct lyd_node *node, struct lyd_node *before
 		if (last != node)
 			lyd_insert_after(last, node);
 	}
+	compat_tend(lyd_parent(node));
 	if (!lyd_parent(node))
 		*edit->tree = lyd_first_sibling(node);
 }
@@ -239,18 +242,19 @@ static void undo_event(struct edit *edit, struct edit_event *event)
 			edit->observer->leaves(event->node);
 		edit_unlink(edit->tree, event->node);
 		lyd_free_tree(event->node);
-		settle_default_flags(parent);
+		edit_settle_defaults(parent);
 		break;
 	case EDIT_REMOVED:
 		insert_node(edit->tree, event->parent, event->node, event->next);
-		settle_default_flags(event->parent);
+		edit_settle_defaults(event->parent);
 		if (edit->observer)
 			edit->observer->returns(event->node);
 		break;
 	case EDIT_CHANGED:
 		(void)lyd_change_term(event->node, event->old); /* it held this value before */
 		event->node->flags = event->old_flags;
-		settle_default_flags(parent);
+		compat_tend(parent);
+		edit_settle_defaults(parent);
 		if (edit->observer)
 			edit->observer->changes(event->node);
 		break;
@@ -259,6 +263,7 @@ static void undo_event(struct edit *edit, struct edit_event *event)
 			lyd_insert_before(event->next, event->node);
 		else
 			insert_node(edit->tree, parent, event->node, NULL);
+		compat_tend(parent);
 		break;
 	case EDIT_FLAGS:
 		event->node->flags = event->old_flags;

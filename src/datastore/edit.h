@@ -112,6 +112,8 @@ void edit_set_flags(struct edit *edit, struct lyd_node *node, uint32_t flags);
 /* Takes a node out of a tree that is not edited (a request). */
 void edit_unlink(struct lyd_node **tree, struct lyd_node *node);
 
+/* A container without presence is a default exactly while all in it is: from @node (may be NULL) upwards. */
+void edit_settle_defaults(struct lyd_node *node);
 /* A node that libyang has put in place itself. */
 void edit_record_made(struct edit *edit, struct lyd_node *node, bool is_implicit);
 

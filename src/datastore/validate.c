@@ -225,14 +225,22 @@ static void node_removed(struct validation *v, struct lyd_node *node)
 	tell_readers(v, node, is_term ? lyd_get_value(node) : NULL);
 }
 
+static bool is_np_container(const struct lyd_node *node)
+{
+	return node->schema->nodetype == LYS_CONTAINER && !(node->schema->flags & LYS_PRESENCE);
+}
+
+/* What a container without presence holds decides whether it counts where it stands itself. */
 void validate_touch_parent(struct validation *v, struct lyd_node *parent)
 {
-	if (!parent)
-		return;
-	if (schema_of_node(parent)->has_settled_children)
-		add_parent(v, &v->settle, parent);
-	if (schema_of_node(parent)->has_counted_children)
-		add_parent(v, &v->count, parent);
+	for (; parent; parent = lyd_parent(parent)) {
+		if (schema_of_node(parent)->has_settled_children)
+			add_parent(v, &v->settle, parent);
+		if (schema_of_node(parent)->has_counted_children)
+			add_parent(v, &v->count, parent);
+		if (!is_np_container(parent))
+			break;
+	}
 }
 
 /* Next node of a subtree in document order; NULL at its end. */

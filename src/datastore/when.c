@@ -75,6 +75,35 @@ int when_all_hold(struct validation *v, const struct lysc_node *schema, struct l
 	return 0;
 }
 
+static bool is_inside(const struct lysc_node *schema, const struct lysc_node *choice)
+{
+	for (; schema; schema = schema->parent) {
+		if (schema == choice)
+			return true;
+	}
+	return false;
+}
+
+int when_choice_holds(struct validation *v, const struct lysc_node *choice, struct lyd_node *parent,
+	bool *ret_true, struct err *err)
+{
+	const struct lysc_node *any = choice;
+	const struct snode *snode;
+	int r = 0;
+
+	/* Each data node of a choice has the whens of all that is around it. */
+	while (any && (any->nodetype & (LYS_CHOICE | LYS_CASE)))
+		any = lysc_node_child(any);
+	*ret_true = true;
+	snode = any ? schema_of(any) : NULL;
+	for (size_t i = 0; snode && r == 0 && *ret_true && i < snode->when_count; i++) {
+		if (snode->whens[i]->holder == choice ||
+			!is_inside(snode->whens[i]->holder, choice))
+			r = when_holds(v, snode->whens[i], parent, NULL, ret_true, err);
+	}
+	return r;
+}
+
 int when_check(struct validation *v, const struct check *check, struct err *err)
 {
 	const struct lysc_node *schema = check->constraint->on;
@@ -93,7 +122,7 @@ int when_check(struct validation *v, const struct check *check, struct err *err)
 		next = node->next;
 		if (holds)
 			edit_set_flags(v->edit, node, node->flags | LYD_WHEN_TRUE);
-		else if (node->flags & (LYD_WHEN_TRUE | LYD_DEFAULT))
+		else if (node->flags & LYD_WHEN_TRUE)
 			edit_take_out(v->edit, node, true);
 		else
 			validate_add(v, &v->denied, check->constraint, node);

@@ -52,6 +52,32 @@ static inline bool compat_meta_is_internal(const struct lyd_meta *meta)
 }
 
 /*
+ * To be called with the parent after each change of its children. In 2.1 a hash table of children in which no
+ * place was never used makes the next insertion crash: the search for a place after the last of several
+ * colliding entries overlooks those that were freed before it. When such places run short, the table is made
+ * to clear itself up, which it does on a removal that finds none left.
+ */
+static inline void compat_tend(struct lyd_node *parent)
+{
+#if COMPAT_LY3
+	(void)parent;
+#else
+	/* The beginning of libyang's struct hash_table. */
+	struct {
+		uint32_t used, size, freed;
+	} *table = parent ? (void *)((struct lyd_node_inner *)parent)->children_ht : NULL;
+	struct lyd_node *last;
+
+	if (!table || !table->freed || table->size - table->used - table->freed > 2)
+		return;
+	last = lyd_child(parent)->prev;
+	table->freed = table->size - table->used;
+	lyd_unlink_tree(last);
+	lyd_insert_child(parent, last);
+#endif
+}
+
+/*
  * Moves a system-ordered entry that was just appended back in front of @before, its old successor.
  * 3.12 sorts such entries itself. In 2.1 the chain of siblings can be changed by hand, as hashes do not
  * hold positions; but the parent's hash table knows the first instance of a list by its node, so to
@@ -71,6 +97,7 @@ static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *
 			next = before->next;
 			lyd_unlink_tree(before);
 			lyd_insert_child(parent, before);
+			compat_tend(parent);
 		}
 		return;
 	}
