@@ -9,19 +9,32 @@
 #include "settle.h"
 #include "when.h"
 
+/* Path of what is not there. */
+static char *absent_path(const struct lyd_node *parent, const struct lysc_node *schema)
+{
+	_cleanup_free_ char *path = parent ? path_of(parent) : xstrdup("");
+
+	return parent && parent->schema->module == schema->module
+		? xasprintf("%s/%s", path, schema->name)
+		: xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
+}
+
 static int missing(struct err *err, const struct lyd_node *parent, const struct lysc_node *schema)
 {
 	_cleanup_free_ char *path = parent ? path_of(parent) : xstrdup("");
-	_cleanup_free_ char *full = xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
+	_cleanup_free_ char *full = absent_path(parent, schema);
 
 	if (schema->nodetype == LYS_CHOICE) {
 		err_tagged(err, ERR_TAG_DATA_MISSING, path, "one choice of %s must be given",
 			schema->name);
 		err_app_tag(err, "missing-choice");
 		err_add_info(err, "missing-choice", schema->name);
-		return -EINVAL;
+	} else {
+		err_tagged(err, ERR_TAG_DATA_MISSING, full, "%s is mandatory and missing",
+			schema->name);
 	}
-	err_tagged(err, ERR_TAG_DATA_MISSING, full, "%s is mandatory and missing", schema->name);
+	if (err)
+		err->code = -EINVAL; /* the request lacks it: nothing that it is about */
 	return -EINVAL;
 }
 
@@ -88,7 +101,6 @@ static int check_count(struct validation *v, struct lyd_node *parent,
 	uint32_t max = is_list ? ((const struct lysc_node_list *)schema)->max
 			       : ((const struct lysc_node_leaflist *)schema)->max;
 	const struct lyd_node *first, *node;
-	_cleanup_free_ char *path = NULL;
 	uint32_t count = 0;
 	bool holds = true;
 	int r;
@@ -104,10 +116,8 @@ static int check_count(struct validation *v, struct lyd_node *parent,
 		if (r < 0 || !holds)
 			return r;
 	}
-	path = parent ? path_of(parent) : xstrdup("");
 	if (count < min || count > max) {
-		_cleanup_free_ char *full =
-			xasprintf("%s/%s:%s", path, schema->module->name, schema->name);
+		_cleanup_free_ char *full = absent_path(parent, schema);
 
 		err_tagged(err, ERR_TAG_OPERATION_FAILED, full,
 			"%u entries of %s; %s %u are allowed", count, schema->name,

@@ -77,7 +77,7 @@ static int fail(struct err *err, enum err_tag tag, const struct lyd_node *node, 
 		? lyd_get_value(node)
 		: NULL;
 
-	if (value)
+	if (value && *value)
 		return err_tagged(err, tag, path, "%s \"%s\" %s", LYD_NAME(node), value, what);
 	return err_tagged(err, tag, path, "%s %s", LYD_NAME(node), what);
 }
@@ -185,21 +185,19 @@ static void strip_meta(struct lyd_node *node)
 	}
 }
 
-static const char *namespace_of(const struct lyd_node *node)
+static const struct lysc_node *schema_meant(const struct lyd_node *node)
 {
-	const struct lyd_node_opaq *opaq = (const struct lyd_node_opaq *)node;
-
-	return node->schema ? node->schema->module->ns : opaq->name.module_ns;
+	return node->schema ? node->schema : format_opaque_schema(node);
 }
 
 /* Among elements without value, which are not beside those of their schema node. */
 static bool has_namesake(const struct lyd_node *node)
 {
+	const struct lysc_node *schema = schema_meant(node);
 	const struct lyd_node *sibling;
 
 	LY_LIST_FOR (lyd_first_sibling(node), sibling) {
-		if (sibling != node && str_equal(LYD_NAME(sibling), LYD_NAME(node)) &&
-			str_equal(namespace_of(sibling), namespace_of(node)))
+		if (sibling != node && schema_meant(sibling) == schema)
 			return true;
 	}
 	return false;
@@ -464,17 +462,17 @@ static int delete_node(struct edit *edit, struct lyd_node *match, const struct l
 
 static struct lyd_node *find_match(struct lyd_node *siblings, const struct lyd_node *request)
 {
-	struct lyd_node *node;
+	const struct lysc_node *schema;
+	struct lyd_node *match = NULL;
 
 	if (!siblings)
 		return NULL;
 	if (request->schema)
 		return find_instance(siblings, request);
-	LY_LIST_FOR (siblings, node) { /* an empty element to be deleted: by name */
-		if (node->schema && str_equal(node->schema->name, LYD_NAME(request)))
-			return node;
-	}
-	return NULL;
+	schema = format_opaque_schema(request); /* an empty element to be deleted */
+	if (schema)
+		(void)lyd_find_sibling_val(siblings, schema, NULL, 0, &match);
+	return match;
 }
 
 /* A missing container without presence holds nothing that could be missing: it is made on the way. */

@@ -347,6 +347,8 @@ static int check_leafref(const struct check *check, struct err *err)
 		err_tagged(err, ERR_TAG_INVALID_VALUE, path, "\"%s\" is not a valid value of %s",
 			value, node->schema->name);
 	err_app_tag(err, "instance-required");
+	if (err)
+		err->code = -EINVAL;
 	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 	return -EINVAL;
 }

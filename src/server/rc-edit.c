@@ -260,7 +260,8 @@ static void reply_failed(struct rc_request *req, const struct err *err)
 		rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED, "the resource has changed");
 		return;
 	}
-	if (tag == ERR_TAG_DATA_MISSING && is_about_target(req, err))
+	/* What a constraint misses is told with another errno: a conflict. */
+	if (tag == ERR_TAG_DATA_MISSING && err->code == -ENOENT && is_about_target(req, err))
 		status = 404;
 	rc_reply_error(req, status, err);
 }
@@ -430,50 +431,41 @@ static int make_patch(struct making *making, struct err *err)
 	return ret == 0 ? set_merge(making->node, err) : ret;
 }
 
-/* A leaf to be deleted stands in the request with the value that it has. */
-static int copy_leaf(struct making *making, struct err *err)
+/* A leaf to be deleted stands in the request without a value, whatever it has when its turn comes. */
+static int make_leaf(struct making *making, struct err *err)
 {
-	const struct lyd_node *parent = NULL, *siblings = ds_tree(DS_RUNNING);
-	struct lyd_node *match = NULL;
+	const struct lysc_node *schema = making->req->uri.schema;
+	struct lyd_attr *attr;
 
-	if (making->parent) {
-		(void)rc_tree_find(siblings, making->parent, &parent);
-		siblings = parent ? lyd_child(parent) : NULL;
-	}
-	if (!siblings ||
-		lyd_find_sibling_val(siblings, making->req->uri.schema, NULL, 0, &match) !=
-			LY_SUCCESS)
-		return refuse_absent(making);
-	if (lyd_dup_single(match, NULL, LYD_DUP_NO_META, &making->node) != LY_SUCCESS)
-		return yang_err(err, -ENOMEM);
+	if (lyd_new_opaq(making->parent, yang_ctx(), schema->name, NULL, NULL, schema->module->name,
+		    &making->node) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
 	if (!making->parent)
 		making->top = making->node;
-	else if (lyd_insert_child(making->parent, making->node) != LY_SUCCESS) {
-		lyd_free_tree(making->node);
+	if (lyd_new_attr(making->node, "ietf-netconf", "operation", "delete", &attr) != LY_SUCCESS)
 		return yang_err(err, -EINVAL);
-	}
 	return 0;
 }
 
+/* Whether it exists is seen when it is done: what stands there now may be another edit's, half made. */
 static int make_delete(struct making *making, struct err *err)
 {
 	const struct rc_uri *uri = &making->req->uri;
 	bool is_leaf = uri->schema->nodetype & (LYS_LEAF | LYS_ANYDATA | LYS_ANYXML);
-	int ret = rc_tree_make(uri, uri->step_count - is_leaf, &making->top, &making->parent, err);
+	int ret;
 
-	if (ret == 0 && lysc_is_key(uri->schema))
+	if (lysc_is_key(uri->schema))
 		return err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
 			"\"%s\" is a key: delete its entry", uri->schema->name);
-	if (ret == 0 && is_leaf)
-		ret = copy_leaf(making, err);
-	else
-		making->node = making->parent;
-	if (ret == 0 && find(making->node) == RC_ABSENT)
-		ret = refuse_absent(making);
+	ret = check_match(making, true);
 	if (ret == 0)
-		ret = check_match(making, true);
+		ret = rc_tree_make(
+			uri, uri->step_count - is_leaf, &making->top, &making->parent, err);
+	if (ret != 0)
+		return ret;
 	making->req->done_status = NO_CONTENT;
-	return ret == 0 ? set_operation(making->node, "delete", err) : ret;
+	making->node = making->parent;
+	return is_leaf ? make_leaf(making, err) : set_operation(making->node, "delete", err);
 }
 
 /* Does the text say what to do with data? Then it is to be parsed whole, and refused. */

@@ -103,6 +103,15 @@ EDITS = {
     "delete what does not": (
         f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface nc:operation="delete">'
         "<name>p9</name></interface></interfaces>", "data-missing", LIST + "[if:name='p9']", None),
+    "delete a leaf that is not there": (
+        port(f'<description xmlns:nc="{BASE}" nc:operation="delete"/>'), "data-missing",
+        P1 + "/if:description", None),
+    "delete what is mandatory": (port(f'<type xmlns:nc="{BASE}" nc:operation="delete"/>'),
+                                 "data-missing", P1 + "/if:type", None),
+    "delete what others refer to": (
+        f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface nc:operation="delete">'
+        "<name>br0</name></interface></interfaces>", "data-missing",
+        LIST + "[if:name='p", "instance-required"),
     "unknown operation": (attribute("nc:operation", "destroy"), "bad-attribute", P1, None),
     "unknown operation on a leaf": (attribute("nc:operation", "destroy", "description"),
                                     "bad-attribute", P1 + "/if:description", None),
@@ -116,6 +125,7 @@ EDITS = {
 
 # What of these must be told: the value at fault, and what is allowed.
 TOLD = {
+    "delete what is mandatory": ("type is mandatory",),
     "wrong type": ('"perhaps"', "true or false"),
     "out of range": ('"20"', "68..65535"),
     "too long": ('"xxxxx', "0..64 characters"),
@@ -302,6 +312,12 @@ REQUESTS = {
             "stp": {"max-hops": 9}}}]}, 501, "operation-not-supported"),
     "exists": ("POST", "data/ietf-interfaces:interfaces", one(), 409, "resource-denied"),
     "does not exist": ("DELETE", "data/ietf-interfaces:interfaces/interface=p9", None, 404, None),
+    "leaf does not exist": ("DELETE", P1_URI + "/description", None, 404, None),
+    "leaf stands by default": ("DELETE", P1_URI + "/enabled", None, 404, None),
+    "container does not exist": ("DELETE", P1_URI + "/ietf-ip:ipv4", None, 404, None),
+    "delete what is mandatory": ("DELETE", P1_URI + "/type", None, 409, "data-missing"),
+    "delete what others refer to": ("DELETE", "data/ietf-interfaces:interfaces/interface=br0", None,
+                                    409, "data-missing"),
     "no such resource": ("GET", "data/ietf-interfaces:nonsense", None, 404, None),
     "no such module": ("GET", "data/nonsense:x", None, 404, None),
     "broken escape": ("GET", "data/ietf-interfaces:interfaces/interface=%zz", None, 400, None),
