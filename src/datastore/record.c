@@ -38,12 +38,12 @@ static int add_pair(struct buf *record, enum record_kind kind, const char *path,
 	return r == 0 && second_size ? buf_append(record, second, second_size) : r;
 }
 
-/* Part of something that this edit made: the entry of that holds it. */
-static bool is_within_made(const struct lyd_node *node)
+/* Part of something that this edit made, be it taken out of it again: the entry of that is enough. */
+static bool is_within_made(const struct edit *edit, const struct lyd_node *node)
 {
-	for (node = lyd_parent(node); node; node = lyd_parent(node)) {
+	while ((node = edit_parent(edit, node))) {
 		if (node->flags & LYD_NEW)
-			return true;
+			return !edit_is_dead(edit, node);
 	}
 	return false;
 }
@@ -116,71 +116,74 @@ static bool is_user_ordered(const struct lyd_node *node)
 		(node->schema->flags & LYS_ORDBY_USER);
 }
 
+/* Of an entry ordered by user: the one behind it. */
+static struct lyd_node *next_entry(const struct lyd_node *node)
+{
+	return node->next && node->next->schema == node->schema ? node->next : NULL;
+}
+
 static int add_change(struct buf *record, const struct edit *edit, const struct edit_event *event,
 	struct err *err)
 {
 	const struct lyd_node *node = event->node;
 
-	if (event->is_implicit || event->kind == EDIT_FLAGS)
+	if (event->kind == EDIT_FLAGS || event->kind == EDIT_MOVED || (node->flags & LYD_DEFAULT) ||
+		is_within_made(edit, node))
 		return 0;
+	/* Also what made way for another case: that may be gone by now. */
 	if (event->kind == EDIT_REMOVED)
 		return add_removed(record, edit, node);
-	if (edit_is_dead(edit, node) || is_within_made(node) || (node->flags & LYD_DEFAULT))
-		return 0;
-	if (event->kind == EDIT_MOVED)
+	if (event->is_implicit || edit_is_dead(edit, node))
 		return 0;
 	if (event->kind == EDIT_CHANGED && !(node->flags & LYD_NEW))
 		return add_set(record, edit, node, lyd_get_value(node));
 	return add_merge(record, edit, node, err);
 }
 
-/* An entry ordered by user, still there, that the edit has put somewhere. */
-static bool is_placed(const struct edit *edit, const struct edit_event *event)
+/* Whether its place is to be said; what was made as the last of its list comes there by itself. */
+static bool needs_place(const struct edit *edit, const struct edit_event *event)
 {
-	return (event->kind == EDIT_MADE || event->kind == EDIT_MOVED) &&
-		is_user_ordered(event->node) && !edit_is_dead(edit, event->node) &&
-		!is_within_made(event->node);
+	const struct lyd_node *node = event->node;
+
+	if ((event->kind != EDIT_MADE && event->kind != EDIT_MOVED) || event->is_implicit ||
+		!is_user_ordered(node) || edit_is_dead(edit, node) || is_within_made(edit, node))
+		return false;
+	return event->kind == EDIT_MOVED || next_entry(node);
 }
 
-/*
- * The order of a list: its placed entries from the last to the first, each before what follows it. What was not
- * placed has kept its order, so each successor stands right by then.
- */
-static int add_order(struct buf *record, const struct edit *edit, const struct lyd_node *entry,
-	struct map *placed)
+/* Entries that stand side by side, from the last on: each comes before one that has its place. */
+static int add_places(struct buf *record, const struct edit *edit, struct map *without,
+	const struct lyd_node *node)
 {
-	const struct lyd_node *at = entry;
+	const struct lyd_node **run = NULL;
+	size_t count = 0, room = 0;
 	int r = 0;
 
-	while (at->next && at->next->schema == entry->schema)
-		at = at->next;
-	for (; r == 0 && at->schema == entry->schema; at = at->prev) {
-		if (map_del(placed, &at, sizeof(at)))
-			r = add_moved(record, edit, at, at->next);
-		if (!at->prev->next)
-			break;
+	for (; node && map_del(without, &node, sizeof(node)); node = next_entry(node)) {
+		ARRAY_GROW(run, count, room);
+		run[count++] = node;
 	}
+	while (r == 0 && count-- > 0)
+		r = add_moved(record, edit, run[count], run[count]->next);
+	free(run);
 	return r;
 }
 
+/* When all are there: an entry may stand before one that was made after it. */
 static int add_orders(struct buf *record, const struct edit *edit)
 {
-	struct map placed = { 0 };
+	struct map without = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; i < edit->count; i++) {
 		struct edit_event *event = &edit->events[i];
 
-		if (is_placed(edit, event))
-			map_put(&placed, &event->node, sizeof(event->node), event);
+		if (needs_place(edit, event))
+			map_put(&without, &event->node, sizeof(event->node), event);
 	}
-	for (size_t i = 0; r == 0 && placed.count && i < edit->count; i++) {
-		const struct lyd_node *node = edit->events[i].node;
-
-		if (map_get(&placed, &node, sizeof(node)))
-			r = add_order(record, edit, node, &placed);
-	}
-	map_done(&placed);
+	for (size_t i = 0; r == 0 && without.count && i < edit->count; i++)
+		r = add_places(record, edit, &without, edit->events[i].node);
+	map_done(&without);
 	return r;
 }
 
@@ -190,7 +193,7 @@ int record_changes(struct buf *record, const struct edit *edit, struct err *err)
 
 	for (size_t i = 0; r == 0 && i < edit->count; i++)
 		r = add_change(record, edit, &edit->events[i], err);
-	return r == 0 ? add_orders(record, edit) : r;
+	return r < 0 ? r : add_orders(record, edit);
 }
 
 static int add_returned(struct buf *record, const struct edit *edit, const struct edit_event *event,
@@ -211,7 +214,7 @@ static int add_reverse(struct buf *record, const struct edit *edit, const struct
 {
 	switch (event->kind) {
 	case EDIT_MADE:
-		if (event->is_implicit || is_within_made(event->node))
+		if (event->is_implicit || is_within_made(edit, event->node))
 			return 0;
 		return add_removed(record, edit, event->node);
 	case EDIT_REMOVED:
