@@ -15,6 +15,9 @@
  */
 int file_write_atomic(
 	const char *path, const void *data, size_t size, mode_t mode, struct err *err) WARN_UNUSED;
+/* The same without waiting for a disk: for what matters only until the power goes (/run). */
+int file_replace(
+	const char *path, const void *data, size_t size, mode_t mode, struct err *err) WARN_UNUSED;
 /*
  * Reads all of a regular file of at most @max bytes; *ret_data is NUL-terminated beyond its size and
  * is the caller's to free. -ENOENT, -EFBIG, …

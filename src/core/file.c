@@ -56,20 +56,21 @@ int file_fsync_dir(const char *path)
 }
 
 /* Fills and closes the temporary file. */
-static int write_temporary(int fd, const void *data, size_t size, mode_t mode)
+static int write_temporary(int fd, const void *data, size_t size, mode_t mode, bool synced)
 {
 	int ret = fchmod(fd, mode) < 0 ? -errno : 0;
 
 	if (ret == 0)
 		ret = file_write_all(fd, data, size);
-	if (ret == 0 && fsync(fd) < 0)
+	if (ret == 0 && synced && fsync(fd) < 0)
 		ret = -errno;
 	if (close(fd) < 0 && ret == 0)
 		ret = -errno;
 	return ret;
 }
 
-int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+static int replace(
+	const char *path, const void *data, size_t size, mode_t mode, bool synced, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
@@ -79,15 +80,25 @@ int file_write_atomic(const char *path, const void *data, size_t size, mode_t mo
 
 	if (fd < 0)
 		return fail(err, -errno, "write", path);
-	ret = write_temporary(fd, data, size, mode);
+	ret = write_temporary(fd, data, size, mode, synced);
 	if (ret == 0 && rename(temporary, path) < 0)
 		ret = -errno;
 	if (ret < 0) {
 		(void)unlink(temporary); /* the first error is the one to report */
 		return fail(err, ret, "write", path);
 	}
-	ret = file_fsync_dir(dir);
+	ret = synced ? file_fsync_dir(dir) : 0;
 	return ret < 0 ? fail(err, ret, "write", path) : 0;
+}
+
+int file_write_atomic(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+	return replace(path, data, size, mode, true, err);
+}
+
+int file_replace(const char *path, const void *data, size_t size, mode_t mode, struct err *err)
+{
+	return replace(path, data, size, mode, false, err);
 }
 
 /* Reads to the end; -EFBIG beyond @max. @expected saves growing. */

@@ -143,7 +143,7 @@ static int write_file(struct err *err)
 	if (confirm.fd >= 0)
 		close(TAKE_FD(confirm.fd));
 	if (r == 0)
-		r = file_write_atomic(path, buf_bytes(&text), text.length, 0600, err);
+		r = file_replace(path, buf_bytes(&text), text.length, 0600, err);
 	if (r < 0)
 		return r;
 	confirm.fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
