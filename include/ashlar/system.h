@@ -10,10 +10,13 @@
 #include "ashlar/err.h"
 #include "ashlar/object.h"
 
-/* Observes what there is. With @owns_machine false, system_owns_machine() tells features to want nothing
- * here. Call after state_init(). */
+/* Observes what there is. With @owns_machine false, what is wanted here waits: for MACHINE_KEY, which is
+ * not there. Call after state_init(). */
 int system_init(bool owns_machine, struct err *err) WARN_UNUSED;
-bool system_owns_machine(void);
+
+/* What every object that changes the machine needs; observed when the daemon may. It is never wanted. */
+#define MACHINE_KEY "the machine"
+extern const struct object_kind object_kind_machine;
 
 #define HOSTNAME_MAX 65 /* with the NUL */
 #define HOSTNAME_KEY "hostname"

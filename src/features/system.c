@@ -2,7 +2,8 @@
  * The system (RFC 7317): who looks after it and where it is, its name, its users, its clock.
  *
  * Users live in the configuration only: the servers look them up there. A password given in clear text
- * ($0$) is kept as its hash. The name is given to the machine only if the machine is the daemon's own.
+ * ($0$) is kept as its hash. The name waits while the machine is not the daemon's own; what is
+ * shown is the one that it has.
  */
 #include <crypt.h>
 #include <errno.h>
@@ -84,9 +85,10 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	const char *name = node_text(unit->node, "hostname", NULL);
 	struct hostname *hostname;
 
-	if (!is_named(unit->schema, "system") || !name || !system_owns_machine())
+	if (!is_named(unit->schema, "system") || !name)
 		return 0;
 	hostname = want_object(want, &object_kind_hostname, HOSTNAME_KEY, "hostname");
+	want_needs(hostname, &object_kind_machine, MACHINE_KEY);
 	if (str_copy(hostname->name, sizeof(hostname->name), name) < 0)
 		return err_set(err, -EINVAL, "hostname", "too long");
 	return 0;
@@ -97,7 +99,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 static void units(const struct have *have, const struct lysc_node *unit_schema,
 	void (*add)(void *arg, const char *key), void *arg)
 {
-	if (is_named(unit_schema, "system-state"))
+	if (is_named(unit_schema, "system") || is_named(unit_schema, "system-state"))
 		add(arg, NULL);
 }
 
@@ -134,11 +136,20 @@ static int show_clock(struct lyd_node *node, struct err *err)
 	return build_leaf(to, "boot-datetime", text, err);
 }
 
+static int show_name(const struct have *have, struct lyd_node *node, struct err *err)
+{
+	const struct hostname *hostname = have_get(have, &object_kind_hostname, HOSTNAME_KEY);
+
+	return hostname && *hostname->name ? build_leaf(node, "hostname", hostname->name, err) : 0;
+}
+
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	int r;
 
+	if (is_named(unit->schema, "system"))
+		return show_name(have, node, err);
 	if (!is_named(unit->schema, "system-state"))
 		return 0;
 	r = show_platform(node, err);
@@ -182,4 +193,5 @@ const struct feature feature_system = {
 	.want = want,
 	.units = units,
 	.show = show,
+	.refreshes = (const struct object_kind *const[]){ &object_kind_hostname, NULL },
 };

@@ -332,7 +332,7 @@ static void drop_unmet(struct plan *plan)
 	for (size_t i = 0; i < plan->count; i++) {
 		struct plan_step *step = plan->steps[i];
 		const struct object_ref *need =
-			step->step.op == STEP_ADD ? unmet_need(step->wanted) : NULL;
+			step->step.op == STEP_REMOVE ? NULL : unmet_need(step->wanted);
 		char reason[128];
 
 		if (!need) {

@@ -5,6 +5,8 @@
  *	address LINK ADDRESS/LENGTH [protocol=N]
  *	route PREFIX/LENGTH [field=value …]
  *	vlan LINK VID [untagged] [pvid]
+ *	hostname NAME
+ *	machine foreign
  */
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
@@ -16,6 +18,7 @@
 #include "ashlar/containers.h"
 #include "ashlar/kernel.h"
 #include "ashlar/str.h"
+#include "ashlar/system.h"
 
 #include "areas.h"
 
@@ -276,6 +279,24 @@ static void read_vlan(char *line)
 	have_put(&vlan->object);
 }
 
+static void read_hostname(char *line)
+{
+	struct hostname *hostname = object_new(&object_kind_hostname, HOSTNAME_KEY);
+	const char *text = word(&line);
+
+	if (!text || str_copy(hostname->name, sizeof(hostname->name), text) < 0)
+		bad("hostname");
+	have_put(&hostname->object);
+}
+
+/* It is the daemon's own when nothing is said. */
+static void read_machine(char *line)
+{
+	if (!str_equal(word(&line), "foreign"))
+		bad("machine");
+	have_remove(&object_kind_machine, MACHINE_KEY);
+}
+
 /* "_" in a text stands for a blank. */
 static char *words_of(const char *value)
 {
@@ -352,7 +373,8 @@ void read_have(char *text, const char *file)
 		const char *kind;
 		void (*read)(char *line);
 	} readers[] = { { "link", read_link }, { "address", read_address }, { "route", read_route },
-		{ "vlan", read_vlan }, { "container", read_container } };
+		{ "vlan", read_vlan }, { "container", read_container },
+		{ "hostname", read_hostname }, { "machine", read_machine } };
 	char *line;
 
 	where = file;

@@ -313,6 +313,19 @@ static void test_waits(void **state)
 	assert_int_equal(state_pending_count(), 0);
 }
 
+/* A change waits likewise: what is there stays as it is meanwhile. */
+static void test_change_waits(void **state)
+{
+	have_put(object_new(&leaf, "x"));
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 0 a")), 0);
+	assert_string_equal(history, "");
+	assert_string_equal(state_wanted(&leaf, "x")->reason, "a does not exist");
+	have_put(object_new(&base, "a"));
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 0 a")), 0);
+	assert_string_equal(history, "~x ");
+	assert_int_equal(state_pending_count(), 0);
+}
+
 static void test_exists_by_itself_only(void **state)
 {
 	const char **paths;
@@ -458,6 +471,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_undo_brings_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_change_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exists_by_itself_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_best_effort, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_before, setup, teardown),

@@ -1,0 +1,90 @@
+"""The machine itself: what is the daemon's to change there, and what it says of the rest."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+from ashlar import config
+from ashlar.network import until
+
+STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
+
+
+def named(name):
+    return {"ietf-system:system": {"hostname": name}}
+
+
+def removed(name):
+    return {"ietf-system:system": {"hostname": name,
+                                   "@hostname": {"ietf-netconf:operation": "remove"}}}
+
+
+def machine_name(daemon):
+    """In the daemon's UTS namespace, which tests give it."""
+    return subprocess.run(["nsenter", f"--uts=/proc/{daemon.pid}/ns/uts", "hostname"],
+                          capture_output=True, text=True, check=True).stdout.strip()
+
+
+def shown(session):
+    return session.get().findtext("system/hostname")
+
+
+def not_applied(session):
+    return {entry.findtext("path"): entry.findtext("reason")
+            for entry in session.get(STATUS).iter("not-applied")}
+
+
+@pytest.mark.parametrize("from_file", [True, False], ids=["startup", "edit"])
+def test_the_machine_of_others_keeps_its_name(net, make_daemon, from_file):
+    """Without --system a name is accepted, and everything says that the machine has another."""
+    startup = config.switch(net.ports)
+    if from_file:
+        startup["ietf-system:system"]["hostname"] = "switch1"
+    daemon = make_daemon(net, startup).start()
+    name = machine_name(daemon)
+    with daemon.local() as session:
+        if not from_file:
+            assert not_applied(session) == {}
+            session.edit(named("switch1"))
+        assert machine_name(daemon) == name != "switch1"
+        assert session.get_config().findtext("system/hostname") == "switch1"
+        assert shown(session) == name
+        ((path, reason),) = not_applied(session).items()
+        assert path == "/ietf-system:system/hostname"
+        assert "without --system" in reason
+        # taken back, with nothing left to complain about
+        session.edit(removed("switch1"))
+        assert not_applied(session) == {}
+        # the name that it has anyway is in effect
+        session.edit(named(name))
+        assert not_applied(session) == {}
+    assert machine_name(daemon) == name
+
+
+def test_own_machine_is_named(net, make_daemon):
+    daemon = make_daemon(net, config.switch(net.ports), options=["--system"]).start()
+    name = machine_name(daemon)
+    with daemon.local() as session:
+        assert shown(session) == name
+        session.edit(named("switch1"))
+        assert machine_name(daemon) == shown(session) == "switch1"
+        assert not_applied(session) == {}
+        # somebody else's doing is seen, and put right
+        subprocess.run(["nsenter", f"--uts=/proc/{daemon.pid}/ns/uts", "hostname", "other"],
+                       check=True)
+        until(lambda: shown(session) == "switch1", "its own name again")
+        assert machine_name(daemon) == "switch1"
+        session.edit(removed("switch1"))
+        assert machine_name(daemon) == shown(session) == name
+
+
+def test_users_need_no_accounts(net, make_daemon):
+    """Configured users log in without being known to the machine."""
+    daemon = make_daemon(net, config.switch(net.ports)).start()
+    accounts = pathlib.Path("/etc/passwd").read_text()
+    assert f"\n{config.USER}:" not in accounts
+    with daemon.ssh() as session:
+        assert session.get_config().findtext("system/authentication/user/name") == config.USER
+        assert not_applied(session) == {}
+    assert pathlib.Path("/etc/passwd").read_text() == accounts
