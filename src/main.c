@@ -1,82 +1,21 @@
-/*
- * ashlard: reads its arguments, starts the layers in rank order, runs the loop, stops them in reverse.
- */
-#include <errno.h>
+/* ashlard: starts the layers in rank order, runs the loop, stops them in reverse. */
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #include "ashlar/clock.h"
 #include "ashlar/containers.h"
 #include "ashlar/datastore.h"
-#include "ashlar/feature.h"
 #include "ashlar/file.h"
 #include "ashlar/kernel.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/server.h"
+#include "ashlar/state.h"
+#include "ashlar/supervisor.h"
 #include "ashlar/system.h"
 
 #include "options.h"
-
-/* What every NETCONF server has, whatever its features. */
-static const struct yang_module base_modules[] = {
-	{ "ietf-netconf",
-		(const char *const[]){ "writable-running", "candidate", "confirmed-commit",
-			"rollback-on-error", "validate", "startup", "xpath", NULL } },
-	{ "ietf-netconf-monitoring", NULL },
-	{ "ietf-netconf-with-defaults", NULL },
-	{ "ietf-restconf", NULL },
-	{ "ietf-restconf-monitoring", NULL },
-	{ "ietf-yang-library", NULL },
-	{ "ietf-datastores", NULL },
-	{ "ietf-origin", NULL },
-	{ "iana-crypt-hash",
-		(const char *const[]){
-			"crypt-hash-md5", "crypt-hash-sha-256", "crypt-hash-sha-512", NULL } },
-};
-
-static int load_schema(const char *dir, struct err *err)
-{
-	_cleanup_free_ struct yang_module *modules = NULL;
-	size_t count = 0, room = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(base_modules); i++) {
-		ARRAY_GROW(modules, count, room);
-		modules[count++] = base_modules[i];
-	}
-	for (const struct feature *const *feature = feature_table; *feature; feature++) {
-		const struct feature_module *module = (*feature)->modules;
-
-		for (; module && module->name; module++) {
-			ARRAY_GROW(modules, count, room);
-			modules[count++] = (struct yang_module){ module->name, module->features };
-		}
-	}
-	return yang_init(dir, modules, count, err);
-}
-
-/* sd_notify(3)'s protocol, which finit and other supervisors speak too. */
-static void notify_supervisor(const char *text)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	size_t length = path ? strlen(path) : 0;
-	_cleanup_close_ int fd = -1;
-
-	if (!length || length >= sizeof(address.sun_path))
-		return;
-	memcpy(address.sun_path, path, length);
-	if (address.sun_path[0] == '@')
-		address.sun_path[0] = '\0';
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	/* A supervisor that does not listen is its own affair. */
-	(void)sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *)&address,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
-}
 
 static struct {
 	const struct options *options;
@@ -86,14 +25,11 @@ static struct {
 
 static int start_servers(struct err *err)
 {
-	const struct options *options = self.options;
-	_cleanup_free_ char *key_dir = file_join(options->config_dir, "keys");
-	_cleanup_free_ char *socket_path = file_join(options->run_dir, "netconf.sock");
 	struct server_config config = {
-		.key_dir = key_dir,
-		.socket_path = socket_path,
-		.ssh_port = options->ssh_port,
-		.https_port = options->https_port,
+		.config_dir = self.options->config_dir,
+		.run_dir = self.options->run_dir,
+		.ssh_port = self.options->ssh_port,
+		.https_port = self.options->https_port,
 	};
 
 	return server_start(&config, err);
@@ -117,7 +53,7 @@ static void started(const struct err *err, void *arg)
 		(unsigned long long)kernel_changes_sent(),
 		(unsigned long long)(clock_us() - self.started_us));
 	fputs("ashlard: ready\n", stderr);
-	notify_supervisor("READY=1\n");
+	supervisor_notify("READY=1\n");
 }
 
 static void on_signal(int signo, void *arg)
@@ -128,24 +64,23 @@ static void on_signal(int signo, void *arg)
 
 static int start_layers(const struct options *options, struct err *err)
 {
-	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir };
+	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
+		options->yang_dir };
 	struct containers_config containers = {
 		.run_dir = options->run_dir,
 		.state_dir = options->state_dir,
-		.record = options->has_no_kernel || options->check,
+		.record = options->has_no_kernel,
 	};
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
-	int r = load_schema(options->yang_dir, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	state_init();
 	netns_set_dir(netns_dir);
 	r = containers_init(&containers, err);
 	if (r == 0)
-		r = kernel_init(options->has_no_kernel || options->check, err);
+		r = kernel_init(options->has_no_kernel, err);
 	if (r == 0)
-		r = system_init(options->is_system && !options->check, err);
+		r = system_init(options->is_system, err);
 	return r < 0 ? r : ds_init(&ds, err);
 }
 
@@ -156,7 +91,6 @@ static void stop_layers(void)
 	containers_done();
 	kernel_done();
 	state_done();
-	yang_done();
 }
 
 static int run(const struct options *options, struct err *err)
@@ -174,7 +108,7 @@ static int run(const struct options *options, struct err *err)
 	loop_signal(SIGHUP, on_signal, NULL);
 	ds_start(started, NULL);
 	loop_run();
-	notify_supervisor("STOPPING=1\n");
+	supervisor_notify("STOPPING=1\n");
 	stop_layers();
 	return 0;
 }

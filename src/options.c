@@ -134,5 +134,9 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 		fprintf(stderr, "ashlard: unknown argument %s\n", argv[optind]);
 		return -EINVAL;
 	}
+	if (ret_options->check) {
+		ret_options->has_no_kernel = true;
+		ret_options->is_system = false;
+	}
 	return 0;
 }

@@ -9,7 +9,8 @@
 
 struct options {
 	const char *config_dir, *run_dir, *state_dir, *yang_dir;
-	const char *check; /* file to validate instead of serving; NULL: serve */
+	const char *
+		check; /* file to validate instead of serving, which changes nothing; NULL: serve */
 	enum log_level log_level;
 	bool is_system, has_no_kernel, to_syslog;
 	uint16_t ssh_port, https_port; /* 0: none */

@@ -38,10 +38,10 @@ struct ds_client {
 /* --- life ------------------------------------------------------------------------------------- */
 
 struct ds_config {
-	const char *config_dir, *run_dir, *state_dir;
+	const char *config_dir, *run_dir, *state_dir, *yang_dir;
 };
 
-/* Prepares trees, index, access rules. After yang_init() and the targets' init. */
+/* Loads the schema, prepares trees, index, access rules. After the targets' init. */
 int ds_init(const struct ds_config *config, struct err *err) WARN_UNUSED;
 /*
  * Brings running up: from the checkpoint and journal in run_dir if this boot has one, else from

@@ -8,8 +8,9 @@
 #include "ashlar/mem.h"
 
 struct server_config {
-	const char *key_dir;	 /* host key and certificate; made at first start (0700/0600) */
-	const char *socket_path; /* local NETCONF socket */
+	const char
+		*config_dir; /* keys/: host key and certificate; made at first start (0700/0600) */
+	const char *run_dir; /* netconf.sock: the local NETCONF socket */
 	uint16_t ssh_port, https_port; /* on all addresses, IPv6 and IPv4; 0: none */
 };
 

@@ -23,6 +23,7 @@
 #include "journal.h"
 #include "kept.h"
 #include "lock.h"
+#include "modules.h"
 #include "oper.h"
 #include "persist.h"
 #include "queue.h"
@@ -660,8 +661,10 @@ void ds_forget(void *arg)
 
 int ds_init(const struct ds_config *config, struct err *err)
 {
-	int r;
+	int r = modules_load(config->yang_dir, err);
 
+	if (r < 0)
+		return r;
 	store_init(config);
 	r = file_make_dirs(config->config_dir, 0755, err);
 	if (r == 0)
@@ -698,6 +701,7 @@ void ds_done(void)
 	access_done();
 	schema_done();
 	store_done();
+	yang_done();
 	memset(&ds, 0, sizeof(ds));
 }
 

@@ -1,6 +1,7 @@
 /* Starting and stopping the protocol servers. */
 #include "ashlar/server.h"
 #include "ashlar/datastore.h"
+#include "ashlar/file.h"
 
 #include "auth.h"
 #include "nc-hello.h"
@@ -17,14 +18,14 @@ int server_prepare(struct err *err)
 
 static int start(const struct server_config *config, struct err *err)
 {
-	int ret = 0;
+	_cleanup_free_ char *key_dir = file_join(config->config_dir, "keys");
+	_cleanup_free_ char *socket_path = file_join(config->run_dir, "netconf.sock");
+	int ret = unix_server_start(socket_path, err);
 
-	if (config->socket_path)
-		ret = unix_server_start(config->socket_path, err);
 	if (ret == 0 && config->ssh_port)
-		ret = ssh_server_start(config->ssh_port, config->key_dir, err);
+		ret = ssh_server_start(config->ssh_port, key_dir, err);
 	if (ret == 0 && config->https_port)
-		ret = restconf_listen(config->https_port, config->key_dir, err);
+		ret = restconf_listen(config->https_port, key_dir, err);
 	return ret;
 }
 
