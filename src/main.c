@@ -52,6 +52,7 @@ static void started(const struct err *err, void *arg)
 	log_notice("main", "event=started kernel-changes=%llu us=%llu",
 		(unsigned long long)kernel_changes_sent(),
 		(unsigned long long)(clock_us() - self.started_us));
+	log_hold(false); /* whoever waits for this line may look for those before it */
 	fputs("ashlard: ready\n", stderr);
 	supervisor_notify("READY=1\n");
 }

@@ -27,6 +27,12 @@ bool log_enabled(enum log_level level);
  * forge a line. @area is the file's stem ("txn", "ssh").
  */
 void log_write(enum log_level level, const char *area, const char *format, ...) PRINTF(3, 4);
+/*
+ * From now on, until it is called with false, lines that are no warnings are kept back for the moment
+ * when nobody waits for us: writing one wakes its reader, who may then take our processor. What is worse
+ * goes out at once, after what was kept.
+ */
+void log_hold(bool hold);
 
 #define log_error(area, ...)   log_write(LOG_LEVEL_ERROR, area, __VA_ARGS__)
 #define log_warning(area, ...) log_write(LOG_LEVEL_WARNING, area, __VA_ARGS__)

@@ -281,6 +281,7 @@ void loop_turn(int timeout_ms)
 
 	assert(loop.base && !loop.in_turn);
 	loop.in_turn = true;
+	log_hold(true);
 	take_all(&kicks, &loop.kicks);
 	if (timeout_ms == 0 || !list_empty(&kicks) || !list_empty(&loop.tasks))
 		/* EVLOOP_ONCE, too: else it goes on for as long as anything is ready. */
@@ -290,6 +291,7 @@ void loop_turn(int timeout_ms)
 	run_kicks(&kicks);
 	take_all(&tasks, &loop.tasks);
 	run_tasks(&tasks);
+	log_hold(false);
 	loop.in_turn = false;
 }
 

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -34,6 +36,45 @@ static const char *logged(enum log_level level, const char *text)
 	return line + digits + 1;
 }
 
+/* Takes the time stamps out of lines. */
+static const char *skip_stamps(const char *lines)
+{
+	static char out[16384];
+	char *to = out;
+
+	while (lines && *lines) {
+		const char *end = strchr(lines, '\n') + 1;
+
+		if (strchr("0123456789", *lines))
+			lines = strchr(lines, ' ') + 1;
+		to = mempcpy(to, lines, (size_t)(end - lines));
+		lines = end;
+	}
+	*to = '\0';
+	return out;
+}
+
+/* What comes when holding ends; NULL: nothing. */
+static const char *on_release(void)
+{
+	static char text[16384];
+	int ends[2], saved = dup(STDERR_FILENO);
+	ssize_t got;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_hold(false);
+	dup2(saved, STDERR_FILENO);
+	got = read(ends[0], text, sizeof(text) - 1);
+	close(ends[0]);
+	close(ends[1]);
+	close(saved);
+	if (got < 0)
+		return NULL;
+	text[got] = '\0';
+	return skip_stamps(text);
+}
+
 static void test_escape(void **state)
 {
 	static const struct {
@@ -58,6 +99,51 @@ static void test_escape(void **state)
 		snprintf(wanted, sizeof(wanted), "warning area: %s\n", cases[i].line);
 		assert_string_equal(logged(LOG_LEVEL_WARNING, cases[i].text), wanted);
 	}
+}
+
+/* What waits comes in order, before what is worse, when there is much of it, and never twice. */
+static void test_hold(void **state)
+{
+	int i;
+
+	log_hold(true);
+	assert_null(logged(LOG_LEVEL_NOTICE, "one"));
+	assert_null(logged(LOG_LEVEL_NOTICE, "two"));
+	assert_string_equal(skip_stamps(logged(LOG_LEVEL_WARNING, "three")),
+		"notice area: one\nnotice area: two\nwarning area: three\n");
+	assert_null(logged(LOG_LEVEL_NOTICE, "four"));
+	assert_string_equal(on_release(), "notice area: four\n");
+	assert_null(on_release());
+	log_hold(true);
+	for (i = 0; i < 1000 && !logged(LOG_LEVEL_NOTICE, "many"); i++)
+		;
+	assert_in_range(i, 10, 999);
+	on_release();
+}
+
+static void test_hold_and_fork(void **state)
+{
+	int ends[2], saved = dup(STDERR_FILENO), status;
+	char text[256] = "";
+	pid_t pid;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_hold(true);
+	log_write(LOG_LEVEL_NOTICE, "area", "before");
+	pid = fork();
+	if (pid == 0) {
+		log_write(LOG_LEVEL_NOTICE, "area", "child");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	log_hold(false);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(ends[1]);
+	assert_true(read(ends[0], text, sizeof(text) - 1) > 0);
+	close(ends[0]);
+	assert_string_equal(skip_stamps(text), "notice area: before\nnotice area: child\n");
 }
 
 static void test_long_text_is_cut(void **state)
@@ -104,6 +190,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_long_text_is_cut),
+		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_hold_and_fork),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_errno_is_kept),
 	};
