@@ -192,20 +192,26 @@ static int phase_edit(struct txn *txn)
 	return edit_apply(&txn->edit, txn->opts.request, txn->opts.operation, &txn->err);
 }
 
-static struct unit unit_of(const struct unit_entry *entry)
+/* Each change of the tree is an event: without a further one the node is where it was. */
+static struct unit unit_of(const struct txn *txn, struct unit_entry *entry)
 {
 	struct unit unit = { .path = entry->path, .schema = entry->schema };
 	struct lyd_node *node = NULL;
 
-	if (*store_running() &&
-		lyd_find_path(*store_running(), entry->path, 0, &node) == LY_SUCCESS)
-		unit.node = node;
-	else
-		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	if (!entry->node_events || entry->node_events != txn->edit.count) {
+		entry->node = NULL;
+		entry->node_events = txn->edit.count;
+		if (*store_running() &&
+			lyd_find_path(*store_running(), entry->path, 0, &node) == LY_SUCCESS)
+			entry->node = node;
+		else
+			ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	}
+	unit.node = entry->node;
 	return unit;
 }
 
-static int fill_unit(struct txn *txn, const struct unit_entry *entry)
+static int fill_unit(struct txn *txn, struct unit_entry *entry)
 {
 	const struct snode *snode = schema_of(entry->schema);
 	struct unit unit = { 0 };
@@ -215,7 +221,7 @@ static int fill_unit(struct txn *txn, const struct unit_entry *entry)
 		if (!snode->features[i]->fill)
 			continue;
 		if (!unit.path)
-			unit = unit_of(entry);
+			unit = unit_of(txn, entry);
 		if (!unit.node)
 			return 0;
 		r = snode->features[i]->fill(&txn->edit, &unit, &txn->err);
@@ -300,11 +306,11 @@ static int leave_out(struct txn *txn, struct touched *touched)
 	return 0;
 }
 
-static int want_unit(struct txn *txn, const struct unit_entry *entry)
+static int want_unit(struct txn *txn, struct unit_entry *entry)
 {
 	struct touched *touched = &txn->touched[txn->touched_count++];
 	_cleanup_(want_freep) struct want *want = NULL;
-	struct unit unit = unit_of(entry);
+	struct unit unit = unit_of(txn, entry);
 	int r;
 
 	touched->path = entry->path;

@@ -8,7 +8,8 @@
 
 #include "units.h"
 
-static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema)
+static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema,
+	const struct lyd_node *node)
 {
 	struct unit_entry *entry;
 
@@ -19,6 +20,8 @@ static void add_unit(struct unit_set *set, char *path, const struct lysc_node *s
 	entry = XNEW(struct unit_entry);
 	entry->path = path;
 	entry->schema = schema;
+	entry->node = node;
+	entry->node_events = node ? set->events : 0;
 	map_put_str(&set->by_path, path, entry);
 	ARRAY_GROW(set->entries, set->count, set->room);
 	set->entries[set->count++] = entry;
@@ -29,7 +32,7 @@ void unit_set_add(struct unit_set *set, const struct lyd_node *node)
 	if (!node || !node->schema || node == set->last)
 		return;
 	set->last = node;
-	add_unit(set, path_of(node), node->schema);
+	add_unit(set, path_of(node), node->schema, node);
 }
 
 /* "/a:b/c[k='v']/d" → "/a:b/c/d" */
@@ -63,7 +66,7 @@ void unit_set_add_path(struct unit_set *set, const char *path)
 	const struct lysc_node *schema = path_schema(bare);
 
 	if (schema)
-		add_unit(set, xstrdup(path), schema);
+		add_unit(set, xstrdup(path), schema, NULL);
 }
 
 void unit_set_done(struct unit_set *set)
@@ -107,6 +110,7 @@ void units_collect_removed(struct unit_set *set, struct lyd_node *subtree)
 
 void units_collect(struct unit_set *set, const struct edit *edit, size_t from)
 {
+	set->events = edit->count;
 	for (size_t i = from; i < edit->count; i++) {
 		const struct edit_event *event = &edit->events[i];
 		const struct lyd_node *elem;
@@ -123,5 +127,6 @@ void units_collect(struct unit_set *set, const struct edit *edit, size_t from)
 			LYD_TREE_DFS_END(event->node, elem);
 		}
 	}
+	set->events = 0;
 	set->last = NULL;
 }

@@ -8,6 +8,9 @@
 struct unit_entry {
 	char *path;
 	const struct lysc_node *schema;
+	/* Where it stands as long as the edit has so many events; 0: to be looked for. */
+	const struct lyd_node *node;
+	size_t node_events;
 };
 
 /* Units, each once; zeroed is empty. */
@@ -16,6 +19,7 @@ struct unit_set {
 	struct unit_entry **entries;
 	size_t count, room;
 	const struct lyd_node *last; /* node added last: most additions repeat it */
+	size_t events;		     /* of the edit now; 0: what is added is about to go */
 };
 
 void unit_set_done(struct unit_set *set);
