@@ -36,14 +36,19 @@ static const struct knob knobs[SYSCTL_KNOBS] = {
 	[SYSCTL_IPV6_MTU] = { "mtu", AF_INET6, DEVCONF_MTU6 },
 };
 
-#define ALL "all"
+#define ALL	   "all"
+#define SUFFIX_MAX (sizeof(" ipv4/dad_transmits")) /* longest of what follows a link in a key */
 
 static uint32_t defaults[SYSCTL_KNOBS];
 
 void sysctl_key(char *key, const char *link, enum sysctl_knob knob)
 {
-	snprintf(key, SYSCTL_KEY_MAX, "%s %s/%s", link,
-		knobs[knob].family == AF_INET ? "ipv4" : "ipv6", knobs[knob].name);
+	/* Each link event makes ten of them: snprintf() would cost more than the rest of it. */
+	size_t length = strnlen(link, SYSCTL_KEY_MAX - SUFFIX_MAX);
+	char *at = mempcpy(key, link, length);
+
+	at = stpcpy(at, knobs[knob].family == AF_INET ? " ipv4/" : " ipv6/");
+	stpcpy(at, knobs[knob].name);
 }
 
 static uint32_t default_of(const char *link, enum sysctl_knob knob)
