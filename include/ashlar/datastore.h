@@ -114,6 +114,17 @@ void ds_cancel_commit(const struct ds_client *client, char *persist_id, ds_done_
 /* The candidate becomes what running is. */
 void ds_discard(const struct ds_client *client, ds_done_fn done, void *arg);
 
+/*
+ * Makes running what the factory configuration says; with @is_reset (RFC 8808 section 2) the candidate and
+ * startup, too, whoever holds a lock, and once that is done has the daemon restarted (ds_on_restart()), so
+ * that the next one starts by removing what else was kept. Access control has been asked for the RPC.
+ */
+void ds_factory(bool is_reset, ds_done_fn done, void *arg);
+/* Called when the daemon is to stop and start anew, after the turn in which done() was called. */
+void ds_on_restart(void (*callback)(void));
+/* Before anything else is read from those directories: ends a reset that the last daemon began. */
+int ds_finish_reset(const struct ds_config *config, struct err *err) WARN_UNUSED;
+
 /* Counts changes of a datastore; never 0, and differs between boots. */
 uint64_t ds_generation(enum ds ds);
 time_t ds_last_modified(enum ds ds);
@@ -141,6 +152,19 @@ enum ds_content {
 /* A parsed subtree filter. */
 struct ds_filter;
 
+/* Where a value of operational comes from (RFC 8342 section 5.3.4). */
+enum ds_origin {
+	DS_ORIGIN_NONE, /* state has no origin */
+	DS_ORIGIN_INTENDED,
+	DS_ORIGIN_DYNAMIC,
+	DS_ORIGIN_SYSTEM,
+	DS_ORIGIN_LEARNED,
+	DS_ORIGIN_DEFAULT,
+	DS_ORIGIN_UNKNOWN,
+};
+/* Its identity's name; NULL for DS_ORIGIN_NONE. */
+const char *ds_origin_name(enum ds_origin origin);
+
 struct ds_read {
 	enum ds ds;
 	enum ds_content content;
@@ -148,8 +172,15 @@ struct ds_read {
 	struct ds_filter *subtree; /* from ds_parse_filter(); taken */
 	char *xpath;		   /* prefixes resolved to module names; taken */
 	char *path;		   /* one data resource by instance path (RESTCONF); taken */
-	unsigned depth; /* RFC 8040 section 4.8.2, counted from the target; 0: unbounded */
-	char *fields;	/* RFC 8040 section 4.8.3; taken; may be NULL */
+	/* RFC 8040 section 4.8.2, counted from the target; of a filter from each node that it selects. 0:
+	 * unbounded */
+	unsigned depth;
+	char *fields; /* RFC 8040 section 4.8.3; taken; may be NULL */
+	/* Of operational: */
+	bool is_in_use; /* what is in use (RFC 8342 section 5.3), not running with what is observed */
+	bool with_origin; /* as metadata; in use only */
+	unsigned
+		origins; /* bits 1U << enum ds_origin of the configuration selected; 0: all; in use only */
 	enum with_defaults defaults;
 	enum format format;
 };

@@ -78,6 +78,9 @@ int build_container(
 int build_entry(struct lyd_node *parent, const char *name, const char *key,
 	struct lyd_node **ret_node, struct err *err);
 
+/* Says that the node was learned from others (RFC 8342 section 5.3.4), where operational is read. */
+int build_learned(struct lyd_node *node, struct err *err);
+
 /* --- paths ------------------------------------------------------------------------------------ */
 
 /* Instance path of a node with JSON names and predicates; malloc'd. */

@@ -306,8 +306,7 @@ static const struct lyd_node *next_in_siblings(
 	return NULL;
 }
 
-/* The counterpart of @node among the siblings; NULL: there is none. */
-static const struct lyd_node *counterpart(
+const struct lyd_node *frame_counterpart(
 	const struct lyd_node *siblings, const struct lyd_node *node)
 {
 	struct lyd_node *match = NULL;
@@ -323,7 +322,7 @@ static bool next_config(struct walk *walk, struct frame *frame, const struct gro
 	const struct lyd_node *node;
 
 	while ((node = next_in_siblings(frame, group, candidate))) {
-		if (frame->has_made && counterpart(lyd_child(frame->node), node))
+		if (frame->has_made && frame_counterpart(lyd_child(frame->node), node))
 			continue; /* comes as what was made of it */
 		candidate->node = candidate->config = node;
 		candidate->is_shown = true;
@@ -349,7 +348,7 @@ static bool next_made(struct walk *walk, struct frame *frame, const struct group
 	candidate->node = node;
 	candidate->is_copy = candidate->is_shown = true;
 	if (group->point || frame->is_partial)
-		candidate->config = counterpart(config_children(walk, frame), node);
+		candidate->config = frame_counterpart(config_children(walk, frame), node);
 	if (candidate->config && is_apart(frame, group))
 		show_complete(candidate->config, (struct lyd_node *)node);
 	candidate->is_partial = frame->is_partial && group->schema->nodetype == LYS_CONTAINER;

@@ -40,15 +40,19 @@ struct extra {
 };
 
 struct frame {
-	const struct lyd_node *node;	/* NULL: the root */
-	const struct lyd_node *config;	/* the same in the tree that is read; NULL: not there */
-	struct lyd_node *owned;		/* freed with the frame */
+	const struct lyd_node *node;   /* NULL: the root */
+	const struct lyd_node *config; /* the same in the tree that is read; NULL: not there */
+	const struct lyd_node
+		*source;	/* likewise, also where config need not be known: for origins */
+	enum ds_origin origin;	/* of node; NONE: of none, or not asked for */
+	struct lyd_node *owned; /* freed with the frame */
 	const struct show_point *point; /* NULL: nothing is shown at or below it */
 	bool is_copy;			/* node is not in the tree that is read */
 	bool is_partial;		/* a copy without its lists' entries: config has them */
 	bool is_readable;		/* with all below: access need not be asked */
 	bool is_silent;			/* only on the way to a path's target */
 	bool is_plain;			/* all children in order; else groups */
+	bool is_selected;		/* wholly */
 	unsigned depth;
 	const struct lyd_node *next;
 
@@ -92,6 +96,9 @@ void frame_select(struct walk *walk, struct frame *frame, struct filter *element
 /* 1: *ret_candidate is the next child (its node may be NULL: nothing this time); 0: no more; or an error. */
 int frame_next(struct walk *walk, struct frame *frame, struct candidate *ret_candidate,
 	struct err *err) WARN_UNUSED;
+/* The counterpart of @node among the siblings (may be NULL); NULL: there is none. */
+const struct lyd_node *frame_counterpart(
+	const struct lyd_node *siblings, const struct lyd_node *node);
 /* The uppermost node of a tree. */
 struct lyd_node *frame_top(struct lyd_node *node);
 

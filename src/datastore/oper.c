@@ -136,6 +136,14 @@ static bool shows_defaults(enum with_defaults defaults)
 	return defaults == WITH_DEFAULTS_ALL || defaults == WITH_DEFAULTS_ALL_TAGGED;
 }
 
+/* What is in use is shown whether it was set or not (RFC 8526 section 3.1.1.2). */
+static enum with_defaults defaults_of(const struct ds_read *request)
+{
+	return request->is_in_use && request->defaults == WITH_DEFAULTS_EXPLICIT
+		? WITH_DEFAULTS_ALL
+		: request->defaults;
+}
+
 /* Startup and factory are parsed, the candidate is copied (in a child) when it is to have defaults. */
 /* Whether load_tree() makes a tree for it. */
 static bool is_loaded(const struct read *read)
@@ -189,8 +197,13 @@ static void start_walk(struct read *read)
 		.is_operational = request->ds == DS_OPERATIONAL,
 		.can_refresh = true,
 		.is_path = read->is_path,
+		.is_from_selection = read->filter && !request->path && !request->fields,
+		.is_in_use = request->is_in_use,
+		.with_origin = request->with_origin,
+		.origins = request->origins,
 	};
-	print_init(&read->walk.print, &read->out, request->format, request->defaults);
+	print_init(&read->walk.print, &read->out, request->format, defaults_of(request));
+	read->walk.print.tags_equal = request->is_in_use;
 	walk_start(&read->walk);
 }
 
@@ -234,6 +247,7 @@ static int walk_all(struct walk *walk, struct buf *out, enum format format,
 	int r;
 
 	print_init(&walk->print, out, format, defaults);
+	walk->print.tags_equal = walk->has_notes;
 	walk_start(walk);
 	r = walk_run(walk, NULL, err);
 	walk_end(walk);
@@ -255,6 +269,8 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 		.content =
 			request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
 		.is_operational = request->ds == DS_OPERATIONAL,
+		.is_in_use = request->is_in_use,
+		.with_origin = request->is_in_use,
 	};
 	int r = buf_append_str(&text, "{");
 
@@ -284,8 +300,11 @@ static void mark_results(const struct ly_set *set)
 	}
 }
 
-/* Leaves marked nodes, with the keys of list entries. */
-static void prune(struct lyd_node **first)
+/*
+ * Leaves marked nodes, with the keys of list entries, and as many levels below those that were selected as
+ * are asked for: of @levels (0: none) the first is at @first.
+ */
+static void prune(struct lyd_node **first, unsigned depth, unsigned levels)
 {
 	struct lyd_node *node, *next;
 
@@ -293,10 +312,13 @@ static void prune(struct lyd_node **first)
 		struct lyd_node *child = (struct lyd_node *)lyd_child(node);
 
 		next = node->next;
-		if (node->priv == &mark_all || lysc_is_key(node->schema))
+		if (lysc_is_key(node->schema) || (node->priv == &mark_all && !depth))
 			continue;
-		if (node->priv == &mark_way) {
-			prune(&child);
+		if (node->priv || levels) {
+			prune(&child, depth,
+				node->priv == &mark_all ? depth - 1
+					: levels	? levels - 1
+							: 0);
 			continue;
 		}
 		if (*first == node)
@@ -310,7 +332,12 @@ static int evaluate(struct read *read, struct err *err)
 	const struct ds_read *request = read->request;
 	struct lyd_node *view = NULL;
 	struct ly_set *set = NULL;
-	struct walk walk = { .content = request->content, .depth = request->depth };
+	struct walk walk = {
+		.content = request->content,
+		.has_notes = request->is_in_use,
+		.with_origin = request->with_origin,
+		.origins = request->origins,
+	};
 	int r = make_view(read, &view, err);
 
 	if (r < 0 || !view)
@@ -321,9 +348,9 @@ static int evaluate(struct read *read, struct err *err)
 		return err_wrap(err, "%s", request->xpath);
 	}
 	mark_results(set);
-	prune(&view);
+	prune(&view, request->depth, 0);
 	walk.tree = view;
-	return walk_all(&walk, &read->out, request->format, request->defaults, err);
+	return walk_all(&walk, &read->out, request->format, defaults_of(request), err);
 }
 
 static int read_in_child(struct read *read, struct err *err)

@@ -18,9 +18,12 @@
 
 #define DEFAULTS_MODULE "ietf-netconf-with-defaults"
 #define DEFAULTS_NS	"urn:ietf:params:xml:ns:netconf:default:1.0"
+#define ORIGIN_MODULE	"ietf-origin"
+#define ORIGIN_NS	"urn:ietf:params:xml:ns:yang:ietf-origin"
 
 struct print_level {
 	const struct lyd_node *node; /* NULL: top level */
+	const char *origin;	     /* to be said of it; NULL: nothing */
 	bool is_open;
 	bool has_content;
 	const struct lysc_node *array; /* JSON: whose array is open */
@@ -201,9 +204,16 @@ static void put_namespaces(struct print *print)
 
 /* --- annotations ------------------------------------------------------------------------------ */
 
+/* A node's origin is said when it is asked for, by note. */
+static bool is_origin(const struct lyd_meta *meta)
+{
+	return !strcmp(meta->name, "origin") &&
+		!strcmp(meta->annotation->module->name, ORIGIN_MODULE);
+}
+
 static const struct lyd_meta *next_meta(const struct lyd_meta *meta)
 {
-	while (meta && compat_meta_is_internal(meta))
+	while (meta && (compat_meta_is_internal(meta) || is_origin(meta)))
 		meta = meta->next;
 	return meta;
 }
@@ -211,8 +221,10 @@ static const struct lyd_meta *next_meta(const struct lyd_meta *meta)
 /* What nobody set: with "explicit" as the basic mode that is what counts as default data. */
 static bool is_tagged(const struct print *print, const struct lyd_node *node)
 {
-	return print->defaults == WITH_DEFAULTS_ALL_TAGGED &&
-		node->schema->nodetype & LYD_NODE_TERM && node->flags & LYD_DEFAULT;
+	if (print->defaults != WITH_DEFAULTS_ALL_TAGGED ||
+		!(node->schema->nodetype & LYD_NODE_TERM))
+		return false;
+	return node->flags & LYD_DEFAULT || (print->tags_equal && lyd_is_default(node));
 }
 
 /* Namespaces first, each once: a value and annotations may share some. */
@@ -227,6 +239,9 @@ static void put_xml_meta(struct print *print, const struct lyd_node *node)
 	put_namespaces(print);
 	if (is_tagged(print, node))
 		put_str(print, " xmlns:ncwd=\"" DEFAULTS_NS "\" ncwd:default=\"true\"");
+	if (print->note)
+		(void)!buf_printf(
+			print->out, " xmlns:or=\"" ORIGIN_NS "\" or:origin=\"or:%s\"", print->note);
 	for (meta = next_meta(node->meta); meta; meta = next_meta(meta->next)) {
 		(void)!buf_printf(
 			print->out, " %s:%s=\"", meta->annotation->module->prefix, meta->name);
@@ -238,7 +253,7 @@ static void put_xml_meta(struct print *print, const struct lyd_node *node)
 
 static bool has_meta(const struct print *print, const struct lyd_node *node)
 {
-	return next_meta(node->meta) || is_tagged(print, node);
+	return print->note || next_meta(node->meta) || is_tagged(print, node);
 }
 
 /* {"module:name":value,…} */
@@ -250,6 +265,12 @@ static void put_json_meta(struct print *print, const struct lyd_node *node)
 	put_str(print, "{");
 	if (is_tagged(print, node)) {
 		put_str(print, "\"" DEFAULTS_MODULE ":default\":true");
+		comma = ",";
+	}
+	if (print->note) {
+		(void)!buf_printf(print->out,
+			"%s\"" ORIGIN_MODULE ":origin\":\"" ORIGIN_MODULE ":%s\"", comma,
+			print->note);
 		comma = ",";
 	}
 	for (; (meta = next_meta(meta)); meta = meta->next) {
@@ -464,6 +485,7 @@ static void open_level(struct print *print, size_t depth)
 		return;
 	open_level(print, depth - 1);
 	level->is_open = true;
+	print->note = level->origin;
 	if (print->format == FORMAT_XML) {
 		begin_content(print, parent);
 		put_tag(print, parent, level->node->schema);
@@ -477,6 +499,7 @@ static void open_level(struct print *print, size_t depth)
 			level->has_content = true;
 		}
 	}
+	print->note = NULL;
 	put_keys(print, level);
 }
 
@@ -492,6 +515,7 @@ void print_begin(struct print *print, const struct lyd_node *node)
 	}
 	level = &print->levels[print->depth];
 	level->node = node;
+	level->origin = print->origin;
 	level->is_open = level->has_content = false;
 }
 
@@ -557,5 +581,7 @@ void print_leaf(struct print *print, const struct lyd_node *node, bool always)
 	if (!always && !is_reported(print, node))
 		return;
 	open_level(print, print->depth);
+	print->note = print->origin;
 	put_node(print, &print->levels[print->depth], node);
+	print->note = NULL;
 }

@@ -19,6 +19,10 @@ struct print {
 	struct print_level *levels; /* [0]: the top level */
 	size_t depth, room;
 	struct ly_set modules; /* whose prefixes the element at hand uses */
+	bool tags_equal;       /* tagged is whatever equals the default, not only what nobody set */
+	/* Where the next node to begin, or leaf, comes from, if that is to be said. */
+	const char *origin;
+	const char *note; /* of the element at hand */
 	struct buf scratch;
 };
 

@@ -40,8 +40,9 @@ static struct {
 /* libyang does not know what datastores there are; all have the one schema that it tells of. */
 static int add_datastores(struct lyd_node *library, struct err *err)
 {
-	static const char *const names[] = { "ietf-datastores:running", "ietf-datastores:startup",
-		"ietf-datastores:operational" };
+	static const char *const names[] = { "ietf-datastores:running", "ietf-datastores:candidate",
+		"ietf-datastores:startup", "ietf-datastores:intended",
+		"ietf-datastores:operational", "ietf-factory-default:factory-default" };
 	const char *schema = node_text(node_child(library, "schema"), "name", NULL);
 	struct lyd_node *entry;
 	int r = 0;
@@ -49,6 +50,10 @@ static int add_datastores(struct lyd_node *library, struct err *err)
 	if (!schema || !ly_ctx_get_module_implemented(yang_ctx(), "ietf-datastores"))
 		return 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *module = xstrndup(names[i], strcspn(names[i], ":"));
+
+		if (!ly_ctx_get_module_implemented(yang_ctx(), module))
+			continue;
 		r = build_entry(library, "datastore", names[i], &entry, err);
 		if (r == 0)
 			r = build_leaf(entry, "schema", schema, err);

@@ -96,12 +96,53 @@ static unsigned show_candidate(struct walk *walk, struct candidate *candidate)
 	return UNIT_STEPS;
 }
 
+/* --- origins ---------------------------------------------------------------------------------- */
+
+static bool knows_origins(const struct walk *walk)
+{
+	return walk->is_in_use || walk->has_notes;
+}
+
+/* What stands in the tree where the candidate does. */
+static const struct lyd_node *source_of(
+	const struct walk *walk, const struct frame *parent, const struct candidate *candidate)
+{
+	const struct lyd_node *siblings;
+
+	if (!candidate->is_copy)
+		return candidate->node;
+	if (candidate->config)
+		return candidate->config;
+	if (is_state(candidate->node->schema))
+		return NULL;
+	siblings = parent->node ? lyd_child(parent->source) : walk->tree;
+	return siblings ? frame_counterpart(siblings, candidate->node) : NULL;
+}
+
+static bool fits_origin(
+	const struct walk *walk, const struct lysc_node *schema, enum ds_origin origin)
+{
+	return !walk->origins || is_state(schema) || walk->origins & 1U << origin;
+}
+
+/* To be said of what comes next; it goes without saying where it is that of what it is in. */
+static void say_origin(struct walk *walk, const struct frame *parent, enum ds_origin origin)
+{
+	bool is_said = parent->is_silent || parent->origin != origin;
+
+	walk->print.origin = walk->with_origin && is_said ? ds_origin_name(origin) : NULL;
+}
+
+/* --- nodes with children ---------------------------------------------------------------------- */
+
 /* Whether the node is in the text even if nothing in it is. */
-static bool stands_alone(
-	const struct walk *walk, const struct lyd_node *node, unsigned depth, bool is_all)
+static bool stands_alone(const struct walk *walk, const struct lyd_node *node, unsigned depth,
+	bool is_all, enum ds_origin origin)
 {
 	const struct lysc_node *schema = node->schema;
 
+	if (!fits_origin(walk, schema, origin))
+		return false;
 	if (walk->content == DS_CONTENT_NONCONFIG && !is_state(schema))
 		return false;
 	if (schema->nodetype == LYS_LIST || schema->flags & LYS_PRESENCE)
@@ -111,8 +152,15 @@ static bool stands_alone(
 		lyd_child(node);
 }
 
-static void enter(struct walk *walk, const struct candidate *candidate, bool is_all, bool is_target,
-	unsigned depth)
+/* Where a node is in the read. */
+struct placement {
+	unsigned depth;
+	const struct lyd_node *source;
+	enum ds_origin origin;
+};
+
+static void enter(struct walk *walk, const struct candidate *candidate,
+	const struct placement *placement, bool is_all, bool is_target)
 {
 	const struct frame *parent = &walk->frames[walk->frame_count - 1];
 	bool is_silent = parent->is_silent && !is_target;
@@ -128,10 +176,14 @@ static void enter(struct walk *walk, const struct candidate *candidate, bool is_
 	frame->is_partial = candidate->is_partial;
 	frame->is_readable = is_readable;
 	frame->is_silent = is_silent;
-	frame->depth = depth;
+	frame->is_selected = is_all;
+	frame->depth = placement->depth;
+	frame->source = placement->source;
+	frame->origin = placement->origin;
 	if (!is_silent) {
 		print_begin(&walk->print, frame->node);
-		if (is_target || stands_alone(walk, frame->node, depth, is_all))
+		if (is_target ||
+			stands_alone(walk, frame->node, frame->depth, is_all, frame->origin))
 			print_touch(&walk->print);
 	}
 	if (is_all) {
@@ -145,8 +197,11 @@ static void enter(struct walk *walk, const struct candidate *candidate, bool is_
 	}
 }
 
-static void leaf(struct walk *walk, const struct lyd_node *node, bool is_target)
+static void leaf(
+	struct walk *walk, const struct lyd_node *node, enum ds_origin origin, bool is_target)
 {
+	if (!fits_origin(walk, node->schema, origin))
+		return;
 	if (lysc_is_key(node->schema) && !is_target)
 		print_touch(&walk->print); /* keys come with the entry */
 	else
@@ -168,29 +223,53 @@ static enum filter_match match(struct walk *walk, const struct candidate *candid
 	return best;
 }
 
+/* What is counted from what the filter selects begins anew there, and does not count before. */
+static unsigned depth_below(
+	const struct walk *walk, const struct frame *frame, const struct candidate *candidate)
+{
+	bool is_field = candidate->count && candidate->elements[0]->is_field;
+
+	if (walk->is_from_selection && !frame->is_selected)
+		return 0;
+	return is_field ? 1 : frame->depth + 1;
+}
+
 /* One node with, if it has children, the frame to look at them; the steps it took. */
 static unsigned visit(struct walk *walk, struct candidate *candidate)
 {
 	const struct frame *frame = &walk->frames[walk->frame_count - 1];
 	const struct lysc_node *schema = candidate->node->schema;
 	bool is_target = frame->is_silent && candidate->count && candidate->elements[0]->is_target;
-	bool is_field = candidate->count && candidate->elements[0]->is_field;
-	unsigned depth = is_target || is_field ? 1 : frame->depth + 1, steps = 1;
+	struct placement place = { .depth = depth_below(walk, frame, candidate) };
+	unsigned steps = 1;
 	enum filter_match found = FILTER_NONE;
 
+	if (is_target)
+		place.depth = 1;
+	if (knows_origins(walk))
+		place.source = source_of(walk, frame, candidate);
 	if (fits_content(walk, schema) &&
-		(!walk->depth || frame->is_silent || depth <= walk->depth) &&
+		(!walk->depth || frame->is_silent || place.depth <= walk->depth) &&
+		!origin_is_unused(&walk->unused, place.source) &&
 		(frame->is_readable || is_visible(walk, candidate->node))) {
 		steps += show_candidate(walk, candidate);
 		found = match(walk, candidate);
 	}
 	if (found != FILTER_NONE) {
 		walk->has_found |= is_target;
+		if (!place.depth && found == FILTER_ALL)
+			place.depth = 1;
+		if (knows_origins(walk)) {
+			place.origin = walk->has_notes
+				? origin_in_notes(candidate->node, frame->origin)
+				: origin_of(candidate->node, place.source, frame->origin);
+			say_origin(walk, frame, place.origin);
+		}
 		if (is_inner(schema)) {
-			enter(walk, candidate, found == FILTER_ALL, is_target, depth);
+			enter(walk, candidate, &place, found == FILTER_ALL, is_target);
 			return steps;
 		}
-		leaf(walk, candidate->node, is_target);
+		leaf(walk, candidate->node, place.origin, is_target);
 	}
 	lyd_free_tree(candidate->owned);
 	return steps;
@@ -241,6 +320,9 @@ void walk_start(struct walk *walk)
 	root->depth = 1;
 	if (walk->filter)
 		found = filter_match_root(walk->filter, walk->tree, walk->access);
+	root->is_selected = found == FILTER_ALL;
+	if (walk->is_in_use)
+		origin_find_unused(&walk->unused, walk->tree);
 	if (found == FILTER_ALL)
 		frame_select_all(walk, root);
 	else if (found == FILTER_PART)
@@ -272,6 +354,7 @@ void walk_end(struct walk *walk)
 	free(walk->frames);
 	walk->frames = NULL;
 	walk->room = 0;
+	origin_unused_done(&walk->unused);
 	show_end(&walk->show);
 	print_done(&walk->print);
 }

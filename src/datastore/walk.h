@@ -6,6 +6,7 @@
 #define ASHLAR_DATASTORE_WALK_H
 
 #include "filter.h"
+#include "origin.h"
 #include "print.h"
 #include "show.h"
 
@@ -20,10 +21,16 @@ struct walk {
 	unsigned depth;	     /* 0: unbounded */
 	bool is_operational; /* units are shown */
 	bool can_refresh;
-	bool is_path; /* only the filter's target is printed, without what is around it */
+	bool is_path;		/* only the filter's target is printed, without what is around it */
+	bool is_from_selection; /* depth counts from each node that the filter selects wholly */
+	bool is_in_use;		/* what is not in use is left out, where it comes from is known */
+	bool has_notes;		/* of that the tree's annotations tell */
+	bool with_origin;
+	unsigned origins; /* bits of those selected; 0: all */
 	struct print print;
 
 	bool has_found; /* the target of a path */
+	struct origin_unused unused;
 	struct show show;
 	struct frame *frames;
 	size_t frame_count, room; /* frames in use; those above keep their memory */

@@ -155,6 +155,12 @@ static const char *origin_of(const struct address *address, bool is_configured)
 	return "other";
 }
 
+/* From a router or a DHCP server: what somebody lends has an end. */
+static bool is_learned(const struct address *address)
+{
+	return address->protocol == IFAPROT_KERNEL_RA || !(address->flags & IFA_F_PERMANENT);
+}
+
 static int compare_addresses(const void *a, const void *b)
 {
 	const struct address *p = *(const struct address *const *)a;
@@ -177,6 +183,8 @@ static int show_address(const struct address *address, struct lyd_node *ip, stru
 	is_configured = node_exists(node, "prefix-length");
 	if (!is_configured)
 		r = build_u64(node, "prefix-length", address->prefix_length, err);
+	if (r == 0 && !is_configured && is_learned(address))
+		r = build_learned(node, err);
 	return r < 0 ? r : build_leaf(node, "origin", origin_of(address, is_configured), err);
 }
 

@@ -10,10 +10,14 @@
 
 #include "ashlar/xml.h"
 
-#define NC_NS_BASE	    "urn:ietf:params:xml:ns:netconf:base:1.0"
-#define NC_NS_MONITORING    "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
-#define NC_NS_WITH_DEFAULTS "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
-#define NC_NS_ACTION	    "urn:ietf:params:xml:ns:yang:1"
+#define NC_NS_BASE	      "urn:ietf:params:xml:ns:netconf:base:1.0"
+#define NC_NS_MONITORING      "urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring"
+#define NC_NS_WITH_DEFAULTS   "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+#define NC_NS_ACTION	      "urn:ietf:params:xml:ns:yang:1"
+#define NC_NS_NMDA	      "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+#define NC_NS_DATASTORES      "urn:ietf:params:xml:ns:yang:ietf-datastores"
+#define NC_NS_ORIGIN	      "urn:ietf:params:xml:ns:yang:ietf-origin"
+#define NC_NS_FACTORY_DEFAULT "urn:ietf:params:xml:ns:yang:ietf-factory-default"
 
 #define NC_RPC_ELEMENTS_MAX   32   /* operation, its parameters and their children */
 #define NC_RPC_ATTRIBUTES_MAX 32   /* on <rpc> and those elements */

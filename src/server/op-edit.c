@@ -25,7 +25,7 @@ static int take_config(
 }
 
 /* A large request is parsed by the transaction, piece by piece. */
-static int take_edit(
+int op_edit_content(
 	struct op *op, const struct nc_element *config, struct ds_edit *edit, struct err *err)
 {
 	struct xml_text text;
@@ -42,11 +42,11 @@ static int take_edit(
 	return 0;
 }
 
-static int take_source(struct op *op, const struct nc_element *element,
+static int take_source(struct op *op, const struct nc_element *element, unsigned allowed,
 	struct ds_source *ret_source, struct err *err)
 {
 	const struct nc_element *config;
-	int ret = op_source(op, element, WRITABLE, &ret_source->ds, &config, err);
+	int ret = op_source(op, element, allowed, &ret_source->ds, &config, err);
 
 	if (ret < 0 || !config)
 		return ret;
@@ -90,7 +90,7 @@ int op_edit_config(struct op *op, struct err *err)
 	if (ret >= 0 && at[3])
 		ret = op_enum(op, at[3], options, err);
 	if (ret >= 0)
-		ret = take_edit(op, at[4], &edit, err);
+		ret = op_edit_content(op, at[4], &edit, err);
 	if (ret < 0)
 		return ret;
 	ds_edit(&op->client, &edit, op_on_done, op);
@@ -118,7 +118,7 @@ int op_copy_config(struct op *op, struct err *err)
 	if (ret == 0 && at[2])
 		ret = op_enum(op, at[2], modes, err);
 	if (ret >= 0)
-		ret = take_source(op, at[1], &source, err);
+		ret = take_source(op, at[1], WRITABLE, &source, err);
 	if (ret < 0)
 		return ret;
 	if (!source.is_tree && source.ds == target)
@@ -151,7 +151,7 @@ int op_validate(struct op *op, struct err *err)
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
 	if (ret == 0)
-		ret = take_source(op, at[0], &source, err);
+		ret = take_source(op, at[0], WRITABLE | OP_BY_IDENTITY, &source, err);
 	if (ret < 0)
 		return ret;
 	ds_validate(&op->client, &source, op_on_done, op);

@@ -26,6 +26,20 @@ static int protocol_error(struct err *err, int ret)
 	return ret;
 }
 
+int op_defaults(struct op *op, const struct nc_element *element, enum with_defaults *ret_defaults,
+	struct err *err)
+{
+	int ret;
+
+	if (!element)
+		return 0;
+	ret = op_enum(op, element, defaults_modes, err);
+	if (ret < 0)
+		return ret;
+	*ret_defaults = (enum with_defaults)ret;
+	return 0;
+}
+
 /* --- filters ---------------------------------------------------------------------------------- */
 
 /* What resolves prefixes for nc_xpath_resolve(). */
@@ -47,11 +61,19 @@ static const char *module_of_prefix(const char *prefix, size_t size, bool *ret_d
 	return module ? module->name : NULL;
 }
 
+int op_xpath(struct op *op, const struct nc_element *element, const char *text,
+	struct ds_read *read, struct err *err)
+{
+	struct scope scope = { &op->rpc, element };
+
+	return protocol_error(
+		err, nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
+}
+
 static int take_xpath(
 	struct op *op, const struct nc_element *filter, struct ds_read *read, struct err *err)
 {
 	const struct xml_attribute *select = nc_rpc_attribute(&op->rpc, filter, "select");
-	struct scope scope = { &op->rpc, filter };
 	_cleanup_free_ char *text = NULL;
 
 	if (!select) {
@@ -61,16 +83,15 @@ static int take_xpath(
 		return protocol_error(err, err_add_info(err, "bad-element", "filter"));
 	}
 	text = xml_text_decode(select->value, true);
-	return protocol_error(
-		err, nc_xpath_resolve(text, module_of_prefix, &scope, &read->xpath, err));
+	return op_xpath(op, filter, text, read, err);
 }
 
 /* An empty filter selects nothing (RFC 6241 section 6.4.2). */
-static int take_subtree(struct op *op, const struct nc_element *filter, struct ds_read *read,
+int op_subtree(struct op *op, const struct nc_element *element, struct ds_read *read,
 	bool *ret_nothing, struct err *err)
 {
 	struct xml_text text;
-	int ret = op_payload(op, filter, &text, err);
+	int ret = op_payload(op, element, &text, err);
 
 	if (ret < 0)
 		return ret;
@@ -87,7 +108,7 @@ static int take_filter(struct op *op, const struct nc_element *filter, struct ds
 	const struct xml_attribute *type = nc_rpc_attribute(&op->rpc, filter, "type");
 
 	if (!type || xml_text_is(type->value, "subtree"))
-		return take_subtree(op, filter, read, ret_nothing, err);
+		return op_subtree(op, filter, read, ret_nothing, err);
 	if (xml_text_is(type->value, "xpath"))
 		return take_xpath(op, filter, read, err);
 	(void)err_tagged(err, ERR_TAG_BAD_ATTRIBUTE, NULL,
@@ -115,12 +136,9 @@ static int start_read(struct op *op, struct ds_read *read, const struct nc_eleme
 	int ret;
 
 	read->format = FORMAT_XML;
-	if (defaults) {
-		ret = op_enum(op, defaults, defaults_modes, err);
-		if (ret < 0)
-			return ret;
-		read->defaults = (enum with_defaults)ret;
-	}
+	ret = op_defaults(op, defaults, &read->defaults, err);
+	if (ret < 0)
+		return ret;
 	if (filter) {
 		ret = take_filter(op, filter, read, &is_nothing, err);
 		if (ret < 0)
@@ -169,17 +187,10 @@ int op_get_config(struct op *op, struct err *err)
 /* Only YANG: the identity "yang" of ietf-netconf-monitoring, with its prefix or without. */
 static int check_format(struct op *op, const struct nc_element *element, struct err *err)
 {
-	_cleanup_free_ char *value = NULL;
-	const char *colon;
-	struct xml_text ns;
-	int ret = nc_rpc_value(&op->rpc, element, &value, err);
+	_cleanup_free_ char *name = NULL;
 
-	if (ret < 0)
-		return ret;
-	colon = strchr(value, ':');
-	ns = nc_rpc_namespace(
-		&op->rpc, element, (struct xml_text){ value, colon ? (size_t)(colon - value) : 0 });
-	if (xml_text_is(ns, NC_NS_MONITORING) && str_equal(colon ? colon + 1 : value, "yang"))
+	if (op_identity_name(op, element, NC_NS_MONITORING, &name, NULL) == 0 &&
+		str_equal(name, "yang"))
 		return 0;
 	return op_bad_element(err, ERR_TAG_INVALID_VALUE, element, "is not \"yang\"");
 }

@@ -14,7 +14,8 @@ static int run(struct op *op, int (*change)(const struct ds_client *, enum ds, s
 	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 	if (ret == 0)
 		ret = op_datastore(op, at[0],
-			1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE, &target, err);
+			OP_BY_IDENTITY | 1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE,
+			&target, err);
 	if (ret == 0)
 		ret = change(&op->client, target, err);
 	if (ret == 0)

@@ -34,6 +34,8 @@ static const struct op_type {
 	{ NC_NS_BASE, "ietf-netconf", "close-session", op_close_session, true },
 	{ NC_NS_BASE, "ietf-netconf", "kill-session", op_kill_session, false },
 	{ NC_NS_MONITORING, "ietf-netconf-monitoring", "get-schema", op_get_schema, false },
+	{ NC_NS_NMDA, "ietf-netconf-nmda", "get-data", op_get_data, false },
+	{ NC_NS_NMDA, "ietf-netconf-nmda", "edit-data", op_edit_data, false },
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -218,10 +220,11 @@ int op_params(struct op *op, const struct op_param *params, size_t count,
 
 		if (at < 0)
 			return unknown_element(op, element, err);
-		if (ret_elements[at])
+		if (ret_elements[at] && !params[at].is_list)
 			return op_bad_element(
 				err, ERR_TAG_BAD_ELEMENT, element, "is there more than once");
-		ret_elements[at] = element;
+		if (!ret_elements[at])
+			ret_elements[at] = element;
 	}
 	for (i = 0; i < count; i++)
 		if (params[i].is_mandatory && !ret_elements[i])
@@ -251,6 +254,8 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 		*ret_ds = DS_CANDIDATE;
 	else if (nc_element_is(child, NC_NS_BASE, "config") && ret_config)
 		*ret_config = child;
+	else if (allowed & OP_BY_IDENTITY && nc_element_is(child, NC_NS_NMDA, "datastore"))
+		return op_identity(op, child, allowed, ret_ds, NULL, err);
 	else
 		return unknown_element(op, child, err);
 	if ((!ret_config || !*ret_config) && (child->has_children || child->has_text))
@@ -262,6 +267,59 @@ int op_datastore(struct op *op, const struct nc_element *element, unsigned allow
 	struct err *err)
 {
 	return op_source(op, element, allowed, ret_ds, NULL, err);
+}
+
+int op_identity_name(struct op *op, const struct nc_element *element, const char *ns,
+	char **ret_name, struct err *err)
+{
+	_cleanup_free_ char *value = NULL;
+	const char *colon;
+	struct xml_text prefix, found;
+	int ret = nc_rpc_value(&op->rpc, element, &value, err);
+
+	if (ret < 0)
+		return ret;
+	colon = strchr(value, ':');
+	prefix = (struct xml_text){ value, colon ? (size_t)(colon - value) : 0 };
+	found = nc_rpc_namespace(&op->rpc, element, prefix);
+	if (!xml_text_is(found, ns))
+		return op_bad_element(
+			err, ERR_TAG_INVALID_VALUE, element, "names nothing that is known here");
+	*ret_name = xstrdup(colon ? colon + 1 : value);
+	return 0;
+}
+
+int op_identity(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	bool *ret_is_intended, struct err *err)
+{
+	static const struct {
+		const char *ns, *name;
+		enum ds ds;
+	} stores[] = {
+		{ NC_NS_DATASTORES, "running", DS_RUNNING },
+		{ NC_NS_DATASTORES, "candidate", DS_CANDIDATE },
+		{ NC_NS_DATASTORES, "startup", DS_STARTUP },
+		{ NC_NS_DATASTORES, "operational", DS_OPERATIONAL },
+		{ NC_NS_DATASTORES, "intended", DS_RUNNING },
+		{ NC_NS_FACTORY_DEFAULT, "factory-default", DS_FACTORY },
+	};
+	_cleanup_free_ char *name = NULL;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(stores); i++) {
+		bool is_intended = str_equal(stores[i].name, "intended");
+
+		free(TAKE(name));
+		if (op_identity_name(op, element, stores[i].ns, &name, NULL) < 0 ||
+			!str_equal(name, stores[i].name) || !(allowed & 1U << stores[i].ds) ||
+			(is_intended && !ret_is_intended))
+			continue;
+		*ret_ds = stores[i].ds;
+		if (ret_is_intended)
+			*ret_is_intended = is_intended;
+		return 0;
+	}
+	return op_bad_element(err, ERR_TAG_INVALID_VALUE, element, "names no datastore for this");
 }
 
 int op_enum(

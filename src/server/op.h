@@ -46,23 +46,52 @@ struct op_param {
 	const char *name;
 	const char *ns; /* NULL: the base namespace */
 	bool is_mandatory;
+	bool is_list; /* may be there more than once: ret_elements has the first */
 };
 /*
  * The parameters by their place in the table; NULL: absent. Refuses unknown, repeated and missing ones.
  */
 int op_params(struct op *op, const struct op_param *params, size_t count,
 	const struct nc_element **ret_elements, struct err *err) WARN_UNUSED;
-/* <source> or <target>: which datastore; @allowed has a bit per enum ds. */
+/*
+ * <source> or <target>: which datastore; @allowed has a bit per enum ds, and OP_BY_IDENTITY where NMDA's
+ * <datastore> is possible, too.
+ */
+#define OP_BY_IDENTITY (1U << 31)
 int op_datastore(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
 	struct err *err) WARN_UNUSED;
 /* The same where <config> is possible, too: then *ret_config is that. */
 int op_source(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
 	const struct nc_element **ret_config, struct err *err) WARN_UNUSED;
+/*
+ * The datastore whose identity the element holds; invalid-value when it is none of @allowed. Intended is
+ * running where it is read: *ret_is_intended; NULL: it is refused.
+ */
+int op_identity(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
+	bool *ret_is_intended, struct err *err) WARN_UNUSED;
+/*
+ * The name of the identity that the element holds, if it is of the module with that namespace; malloc'd;
+ * invalid-value.
+ */
+int op_identity_name(struct op *op, const struct nc_element *element, const char *ns,
+	char **ret_name, struct err *err) WARN_UNUSED;
 /* The index of the element's value in @values, which ends with NULL. */
 int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
 	struct err *err) WARN_UNUSED;
 /* The element's content, NUL-terminated; it ends what can be read of the text behind it. */
 int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
+	struct err *err) WARN_UNUSED;
+/* The element's content as the read's subtree filter; *ret_nothing: it selects nothing. */
+int op_subtree(struct op *op, const struct nc_element *element, struct ds_read *read,
+	bool *ret_nothing, struct err *err) WARN_UNUSED;
+/* An expression as the read's; its prefixes are those declared where @element stands. */
+int op_xpath(struct op *op, const struct nc_element *element, const char *text,
+	struct ds_read *read, struct err *err) WARN_UNUSED;
+/* The value of <with-defaults>; NULL: not given. */
+int op_defaults(struct op *op, const struct nc_element *element, enum with_defaults *ret_defaults,
+	struct err *err) WARN_UNUSED;
+/* The content of an edit, large ones in portions, as edit->tree or edit->portions. */
+int op_edit_content(struct op *op, const struct nc_element *config, struct ds_edit *edit,
 	struct err *err) WARN_UNUSED;
 /* Fills in an error about an element; @format gets its name as %s. */
 int op_bad_element(
@@ -76,6 +105,8 @@ typedef int (*op_fn)(struct op *op, struct err *err);
 int op_get(struct op *op, struct err *err);
 int op_get_config(struct op *op, struct err *err);
 int op_get_schema(struct op *op, struct err *err);
+int op_get_data(struct op *op, struct err *err);
+int op_edit_data(struct op *op, struct err *err);
 int op_edit_config(struct op *op, struct err *err);
 int op_copy_config(struct op *op, struct err *err);
 int op_delete_config(struct op *op, struct err *err);

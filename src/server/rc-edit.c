@@ -289,8 +289,9 @@ static void make_location(struct rc_request *req, const struct lyd_node *node)
 	if (req->head.host.at)
 		(void)!buf_printf(
 			&out, "https://%.*s", (int)req->head.host.size, req->head.host.at);
-	(void)!buf_append_str(
-		&out, req->uri.is_ds ? RC_URI_DS "ietf-datastores:running" : RC_URI_DATA);
+	(void)!buf_append_str(&out, req->uri.is_ds ? RC_URI_DS : RC_URI_DATA);
+	if (req->uri.is_ds)
+		(void)!buf_append_str(&out, rc_uri_ds_name(req->uri.ds));
 	rc_uri_append(&out, node);
 	req->location = buf_take(&out);
 }
@@ -310,7 +311,7 @@ static int check_match(struct making *making, bool exists)
 {
 	struct rc_request *req = making->req;
 
-	if (rc_match_edit(req, DS_RUNNING, exists, &making->edit.if_match, &req->is_create_only) ==
+	if (rc_match_edit(req, req->uri.ds, exists, &making->edit.if_match, &req->is_create_only) ==
 		0)
 		return 0;
 	rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED,
@@ -318,11 +319,11 @@ static int check_match(struct making *making, bool exists)
 	return ANSWERED;
 }
 
-static enum rc_presence find(const struct lyd_node *node)
+static enum rc_presence find(const struct making *making, const struct lyd_node *node)
 {
 	const struct lyd_node *match;
 
-	return rc_tree_find(ds_tree(DS_RUNNING), node, &match);
+	return rc_tree_find(ds_tree(making->req->uri.ds), node, &match);
 }
 
 static int make_post(struct making *making, struct err *err)
@@ -332,7 +333,7 @@ static int make_post(struct making *making, struct err *err)
 
 	if (ret == 0)
 		ret = check_match(making, true);
-	if (ret == 0 && making->parent && find(making->parent) == RC_ABSENT)
+	if (ret == 0 && making->parent && find(making, making->parent) == RC_ABSENT)
 		ret = refuse_absent(making);
 	if (ret == 0)
 		ret = parse_one(making, err);
@@ -360,7 +361,7 @@ static int put_key(struct making *making, struct err *err)
 	if (ret < 0)
 		return ret;
 	/* Before the body comes below it: a second key would spoil its hash. */
-	if (rc_tree_find(ds_tree(DS_RUNNING), making->parent, &entry) == RC_ABSENT)
+	if (rc_tree_find(ds_tree(uri->ds), making->parent, &entry) == RC_ABSENT)
 		return refuse_absent(making);
 	ret = check_match(making, true);
 	if (ret == 0)
@@ -387,9 +388,9 @@ static int make_put(struct making *making, struct err *err)
 	ret = parse_target(making, err);
 	if (ret < 0)
 		return ret;
-	exists = find(making->node) != RC_ABSENT;
+	exists = find(making, making->node) != RC_ABSENT;
 	ret = check_match(making, exists);
-	if (ret == 0 && making->parent && find(making->parent) == RC_ABSENT)
+	if (ret == 0 && making->parent && find(making, making->parent) == RC_ABSENT)
 		ret = refuse_absent(making);
 	if (ret == 0)
 		ret = set_operation(making->node, req->is_create_only ? "create" : "replace", err);
@@ -423,7 +424,7 @@ static int make_patch(struct making *making, struct err *err)
 	ret = parse_target(making, err);
 	if (ret < 0)
 		return ret;
-	presence = find(making->node);
+	presence = find(making, making->node);
 	ret = check_match(making, presence != RC_ABSENT);
 	if (ret == 0 && presence == RC_ABSENT)
 		ret = refuse_absent(making);
@@ -567,9 +568,10 @@ void rc_edit_run(struct rc_request *req)
 	struct making making = {
 		.req = req,
 		.edit = {
-			.target = DS_RUNNING,
+			.target = req->uri.ds,
 			.default_operation = DS_DEFAULT_NONE,
-			.test_option = DS_TEST_THEN_SET,
+			/* Whether a candidate is valid is asked when it is committed. */
+			.test_option = req->uri.ds == DS_CANDIDATE ? DS_SET : DS_TEST_THEN_SET,
 			.save = !req->uri.is_ds,
 		},
 	};

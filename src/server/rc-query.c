@@ -10,6 +10,8 @@
 #include "rc-query.h"
 #include "rc-uri.h"
 
+#define WITH_ORIGIN "with-origin"
+
 static const char *const content_names[] = {
 	[DS_CONTENT_ALL] = "all",
 	[DS_CONTENT_CONFIG] = "config",
@@ -96,6 +98,16 @@ static int take_point(struct rc_query *query, char *value, struct err *err)
 	return 0;
 }
 
+/* It has no value (RFC 8527 section 3.2.2). */
+static int take_origin(struct rc_query *query, char *value, struct err *err)
+{
+	if (value[0])
+		return err_set(
+			err, -EINVAL, NULL, "the query parameter \"with-origin\" has no value");
+	query->with_origin = true;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	unsigned allowed; /* bit that must be given */
@@ -107,6 +119,7 @@ static const struct {
 	{ "with-defaults", RC_QUERY_DEFAULTS, take_defaults },
 	{ "insert", RC_QUERY_INSERT, take_insert },
 	{ "point", RC_QUERY_INSERT, take_point },
+	{ WITH_ORIGIN, RC_QUERY_ORIGIN, take_origin },
 };
 
 static int take(struct rc_query *query, char *name, char *value, unsigned allowed, unsigned *seen,
@@ -155,14 +168,21 @@ int rc_query_parse(char *text, unsigned allowed, struct rc_query *ret_query, str
 		char *next = strchr(text, '&'), *value = strchr(text, '=');
 		size_t size = next ? (size_t)(next - text) : strlen(text);
 
-		if (!value || (next && value > next))
-			return err_set(
-				err, -EINVAL, NULL, "the query has a parameter without a value");
-		ret = rc_uri_decode(value + 1, size - (size_t)(value + 1 - text), err);
-		if (ret == 0)
-			ret = rc_uri_decode(text, (size_t)(value - text), err);
-		if (ret == 0)
-			ret = take(ret_query, text, value + 1, allowed, &seen, err);
+		if (!value || (next && value > next)) {
+			char none[1] = "";
+
+			if (size != strlen(WITH_ORIGIN) || strncmp(text, WITH_ORIGIN, size))
+				return err_set(err, -EINVAL, NULL,
+					"the query has a parameter without a value");
+			text[size] = '\0';
+			ret = take(ret_query, text, none, allowed, &seen, err);
+		} else {
+			ret = rc_uri_decode(value + 1, size - (size_t)(value + 1 - text), err);
+			if (ret == 0)
+				ret = rc_uri_decode(text, (size_t)(value - text), err);
+			if (ret == 0)
+				ret = take(ret_query, text, value + 1, allowed, &seen, err);
+		}
 		if (ret < 0)
 			return ret;
 		text = next ? next + 1 : NULL;

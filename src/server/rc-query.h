@@ -16,7 +16,7 @@ enum rc_insert {
 };
 
 struct rc_query {
-	bool has_defaults;
+	bool has_defaults, with_origin;
 	enum ds_content content;
 	unsigned depth; /* 0: unbounded */
 	enum with_defaults defaults;
@@ -32,6 +32,7 @@ enum {
 	RC_QUERY_FIELDS = 4,
 	RC_QUERY_DEFAULTS = 8,
 	RC_QUERY_INSERT = 16, /* and point */
+	RC_QUERY_ORIGIN = 32,
 };
 
 /*

@@ -51,6 +51,8 @@ static void start(struct rc_request *req, enum ds ds)
 		.depth = req->params.depth,
 		.defaults = defaults_mode(req),
 		.format = req->out_format,
+		.is_in_use = req->uri.is_ds && ds == DS_OPERATIONAL,
+		.with_origin = req->params.with_origin,
 	};
 
 	if (req->uri.schema && rc_uri_path(&req->uri, &read.path, &err) < 0) {

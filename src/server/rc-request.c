@@ -65,7 +65,8 @@ static unsigned allowed_on_data(const struct rc_uri *uri)
 {
 	bool is_inner = !uri->schema || (uri->schema->nodetype & (LYS_CONTAINER | LYS_LIST));
 
-	if (uri->ds != DS_RUNNING || (uri->schema && !(uri->schema->flags & LYS_CONFIG_W)))
+	if ((uri->ds != DS_RUNNING && uri->ds != DS_CANDIDATE) || uri->is_intended ||
+		(uri->schema && !(uri->schema->flags & LYS_CONFIG_W)))
 		return READING;
 	return READING | BIT(PUT) | BIT(PATCH) | (is_inner ? BIT(POST) : 0) |
 		(uri->schema ? BIT(DELETE) : 0);
@@ -101,10 +102,9 @@ static unsigned allowed_parameters(const struct rc_request *req)
 		return is_read ? RC_QUERY_DEPTH | RC_QUERY_FIELDS : 0;
 	if (req->uri.resource != RC_RESOURCE_DATASTORE && req->uri.resource != RC_RESOURCE_DATA)
 		return 0;
-	/* with-defaults of operational is another thing (RFC 8527 section 3.2.1), and not offered. */
 	if (is_read)
-		return RC_QUERY_CONTENT | RC_QUERY_DEPTH | RC_QUERY_FIELDS |
-			(is_operational ? 0 : RC_QUERY_DEFAULTS);
+		return RC_QUERY_CONTENT | RC_QUERY_DEPTH | RC_QUERY_FIELDS | RC_QUERY_DEFAULTS |
+			(is_operational ? RC_QUERY_ORIGIN : 0);
 	if (req->head.method == HTTP_POST ||
 		(req->head.method == HTTP_PUT && req->uri.resource == RC_RESOURCE_DATA))
 		return RC_QUERY_INSERT;

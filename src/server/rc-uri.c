@@ -16,6 +16,7 @@
 
 #define ROOT	   "/restconf"
 #define IDENTITIES "ietf-datastores:"
+#define INTENDED   IDENTITIES "intended"
 #define DATA_KINDS (LYS_CONTAINER | LYS_LIST | LYS_LEAF | LYS_LEAFLIST | LYS_ANYDATA | LYS_ANYXML)
 
 /* --- text ------------------------------------------------------------------------------------- */
@@ -202,16 +203,29 @@ static int take_rpc(struct rc_uri *uri, char *text, struct err *err)
 	return find_node(NULL, text, LYS_RPC, &uri->schema, err);
 }
 
+static const struct {
+	const char *name;
+	enum ds ds;
+} stores[] = {
+	{ IDENTITIES "running", DS_RUNNING },
+	{ IDENTITIES "candidate", DS_CANDIDATE },
+	{ IDENTITIES "startup", DS_STARTUP },
+	{ IDENTITIES "operational", DS_OPERATIONAL },
+	{ "ietf-factory-default:factory-default", DS_FACTORY },
+	{ INTENDED, DS_RUNNING },
+};
+
+const char *rc_uri_ds_name(enum ds ds)
+{
+	size_t i = 0;
+
+	while (stores[i].ds != ds)
+		i++;
+	return stores[i].name;
+}
+
 static int take_datastore(struct rc_uri *uri, char *text, struct err *err)
 {
-	static const struct {
-		const char *name;
-		enum ds ds;
-	} stores[] = {
-		{ IDENTITIES "running", DS_RUNNING },
-		{ IDENTITIES "startup", DS_STARTUP },
-		{ IDENTITIES "operational", DS_OPERATIONAL },
-	};
 	char *rest = text ? split(text, '/') : NULL;
 	size_t i;
 	int ret;
@@ -225,6 +239,7 @@ static int take_datastore(struct rc_uri *uri, char *text, struct err *err)
 		if (!str_equal(text, stores[i].name))
 			continue;
 		uri->is_ds = true;
+		uri->is_intended = str_equal(text, INTENDED);
 		uri->ds = stores[i].ds;
 		return take_nodes(uri, rest, err);
 	}
@@ -235,7 +250,7 @@ static void begin(struct rc_uri *uri)
 {
 	uri->resource = RC_RESOURCE_API;
 	uri->ds = DS_RUNNING;
-	uri->is_ds = false;
+	uri->is_ds = uri->is_intended = false;
 	uri->schema = NULL;
 	uri->step_count = uri->value_count = 0;
 }

@@ -38,8 +38,9 @@ struct rc_step {
 
 struct rc_uri {
 	enum rc_resource resource;
-	enum ds ds;			/* which one {+restconf}/ds names */
-	bool is_ds;			/* below {+restconf}/ds, not {+restconf}/data */
+	enum ds ds;	  /* which one {+restconf}/ds names */
+	bool is_ds;	  /* below {+restconf}/ds, not {+restconf}/data */
+	bool is_intended; /* of that: intended, which is running but for that nobody writes it */
 	const struct lysc_node *schema; /* RPC, action or data node; NULL otherwise */
 	size_t step_count, value_count;
 	struct rc_step steps[RC_URI_STEPS_MAX]; /* from the top; an action is no step */
@@ -51,6 +52,8 @@ struct rc_uri {
  * -EINVAL: it cannot be read.
  */
 int rc_uri_parse(char *path, struct rc_uri *ret_uri, struct err *err) WARN_UNUSED;
+/* The identity of what {+restconf}/ds names. */
+const char *rc_uri_ds_name(enum ds ds);
 /* The same for the value of "point": data nodes only, with or without RC_URI_DATA in front. */
 int rc_uri_parse_point(char *path, struct rc_uri *ret_uri, struct err *err) WARN_UNUSED;
 /*

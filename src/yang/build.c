@@ -98,3 +98,15 @@ int build_entry(struct lyd_node *parent, const char *name, const char *key,
 	*ret_node = node;
 	return 0;
 }
+
+int build_learned(struct lyd_node *node, struct err *err)
+{
+	const struct lys_module *module =
+		ly_ctx_get_module_implemented(LYD_CTX(node), "ietf-origin");
+
+	if (!module ||
+		lyd_new_meta(NULL, node, module, "origin", "ietf-origin:learned", 0, NULL) ==
+			LY_SUCCESS)
+		return 0;
+	return yang_err(err, -EINVAL);
+}

@@ -108,7 +108,7 @@ static const struct {
 	{ "/restconf/ds", -ENOENT },
 	{ "/restconf/ds/", -ENOENT },
 	{ "/restconf/ds/running", -ENOENT },
-	{ "/restconf/ds/ietf-datastores:candidate", -ENOENT },
+	{ "/restconf/ds/ietf-datastores:dynamic", -ENOENT },
 	{ "/restconf/data//ietf-interfaces:interfaces", -ENOENT },
 	{ "/restconf/data/interfaces", -ENOENT },
 	{ "/restconf/data/nowhere:interfaces", -ENOENT },
