@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include "ashlar/clock.h"
 #include "ashlar/containers.h"
@@ -17,10 +18,14 @@
 
 #include "options.h"
 
+#define RESTART_DELAY_MS 200
+
 static struct {
 	const struct options *options;
 	uint64_t started_us;
 	int status;
+	bool is_restarting;
+	struct loop_timer *restart_timer;
 } self;
 
 static int start_servers(struct err *err)
@@ -63,6 +68,19 @@ static void on_signal(int signo, void *arg)
 		loop_stop();
 }
 
+static void restart(void *arg)
+{
+	loop_stop();
+}
+
+/* The reply that tells of it, and what subscribers are told, are still on their way out. */
+static void on_restart(void)
+{
+	self.is_restarting = true;
+	self.restart_timer = loop_timer_new("restart", restart, NULL);
+	loop_timer_start(self.restart_timer, RESTART_DELAY_MS);
+}
+
 static int start_layers(const struct options *options, struct err *err)
 {
 	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
@@ -73,8 +91,10 @@ static int start_layers(const struct options *options, struct err *err)
 		.record = options->has_no_kernel,
 	};
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
-	int r;
+	int r = options->check ? 0 : ds_finish_reset(&ds, err);
 
+	if (r < 0)
+		return r;
 	state_init();
 	netns_set_dir(netns_dir);
 	r = containers_init(&containers, err);
@@ -87,6 +107,7 @@ static int start_layers(const struct options *options, struct err *err)
 
 static void stop_layers(void)
 {
+	loop_timer_free(self.restart_timer);
 	server_stop();
 	ds_done();
 	containers_done();
@@ -107,6 +128,7 @@ static int run(const struct options *options, struct err *err)
 	loop_signal(SIGTERM, on_signal, NULL);
 	loop_signal(SIGINT, on_signal, NULL);
 	loop_signal(SIGHUP, on_signal, NULL);
+	ds_on_restart(on_restart);
 	ds_start(started, NULL);
 	loop_run();
 	supervisor_notify("STOPPING=1\n");
@@ -146,5 +168,7 @@ int main(int argc, char **argv)
 		tell_checked(options.check);
 	}
 	loop_done();
+	if (self.is_restarting)
+		execv("/proc/self/exe", argv);
 	return self.status;
 }

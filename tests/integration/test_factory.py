@@ -1,0 +1,78 @@
+"""Back to the factory: RFC 8808, and what Infix offers for a device that goes on running."""
+
+import pytest
+from lxml import etree
+
+from ashlar import config
+from ashlar.netconf import Closed, RpcError
+
+RESET = f'<factory-reset xmlns="{config.namespaces()["ietf-factory-default"]}"/>'
+DEFAULT = f'<factory-default xmlns="{config.namespaces()["infix-factory-default"]}"/>'
+NMDA = config.namespaces()["ietf-netconf-nmda"]
+
+
+def factory(nc):
+    reply = nc.rpc(f'<get-data xmlns="{NMDA}" xmlns:fd="'
+                   f'{config.namespaces()["ietf-factory-default"]}">'
+                   "<datastore>fd:factory-default</datastore></get-data>")
+    return [etree.tostring(node, method="c14n") for node in reply.find(f"{{{NMDA}}}data")]
+
+
+def content(nc, source):
+    reply = nc.rpc(f"<get-config><source><{source}/></source></get-config>")
+    return [etree.tostring(node, method="c14n") for node in reply[0]]
+
+
+def test_factory_default(nc, daemon, net):
+    """Running is the factory's; startup, the sessions and what the device has kept stay."""
+    startup = content(nc, "startup")
+    nc.ok(DEFAULT)
+    assert sorted(content(nc, "running")) == sorted(factory(nc))
+    assert content(nc, "startup") == startup != []
+    assert "br0" not in [link["ifname"] for link in net.ip_json("link")]
+
+
+def test_factory_reset(nc, daemon, net):
+    """RFC 8808 section 2: every datastore, keys and whatever else was kept; then it starts anew."""
+    keys = daemon.config_dir / "keys"
+    host_key = (keys / "ssh_host_ed25519_key").read_bytes()
+    kept = daemon.state_dir / "containers" / "volumes" / "left"
+    kept.mkdir(parents=True)
+    (kept / "file").write_text("x")
+    with daemon.local() as other:
+        other.edit(config.interfaces({"name": "p1", "description": "candidate"}), "candidate")
+        other.lock("startup")
+        wanted = factory(nc)
+        begin = len(daemon.log)
+        nc.ok(RESET)
+        assert sorted(content(nc, "running")) == sorted(content(nc, "startup")) == sorted(wanted)
+        assert sorted(content(nc, "candidate")) == sorted(wanted)
+        with pytest.raises((Closed, ConnectionResetError, BrokenPipeError)):
+            while True:
+                other.rpc("<get-config><source><running/></source></get-config>")
+    daemon.wait_log("event=factory-reset-done", begin)
+    daemon.wait_log("^ashlard: ready$", begin)
+    assert (keys / "ssh_host_ed25519_key").read_bytes() != host_key
+    assert not kept.exists()
+    assert not daemon.startup_file.with_suffix(".cfg.1").exists()
+    with daemon.local() as again:
+        assert sorted(content(again, "running")) == sorted(wanted)
+        assert again.session_id
+
+
+def test_not_for_everybody(make_daemon, net):
+    """RFC 8808 section 6: default-deny-all."""
+    permissive = {"name": "r", "group": ["some"], "rule": [
+        {"name": "all", "module-name": "ietf-interfaces", "access-operations": "*",
+         "action": "permit"}]}
+    startup = {**config.switch(net.ports), **config.access({"some": ["some"]}, [permissive])}
+    startup["ietf-netconf-acm:nacm"]["exec-default"] = "permit"
+    startup["ietf-system:system"]["authentication"]["user"].append(config.user("some"))
+    daemon = make_daemon(net, startup).start()
+    with daemon.ssh("some") as session:
+        before = content(session, "running")
+        for operation in RESET, DEFAULT:
+            with pytest.raises(RpcError) as refused:
+                session.ok(operation)
+            assert refused.value.tag == "access-denied"
+        assert content(session, "running") == before
