@@ -45,6 +45,9 @@ int state_exchange(const char *unit_path, struct want *want, struct want **ret_o
 	struct err *err) WARN_UNUSED;
 /* The wanted object; NULL: nobody wants it. */
 struct object *state_wanted(const struct object_kind *kind, const char *key);
+/* Calls back for each wanted object that needs @kind @key; none may come or go meanwhile. */
+void state_each_needing(const struct object_kind *kind, const char *key,
+	void (*callback)(const struct object *object, void *arg), void *arg);
 /* Calls back for each pending object (its ->reason tells why). */
 void state_each_pending(void (*callback)(const struct object *object, void *arg), void *arg);
 size_t state_pending_count(void);

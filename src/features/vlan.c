@@ -1,6 +1,9 @@
 /*
  * 802.1Q and 802.1ad VLAN links on top of another link. A name like eth0.10 tells both; priorities in and
  * out are the model's defaults (0), which are the kernel's.
+ *
+ * A VLAN's MTU cannot exceed that of the link below, and the kernel lowers it in silence when that one is
+ * lowered; so what is configured of both is compared here, whichever of them changes.
  */
 #include <errno.h>
 #include <linux/if_ether.h>
@@ -13,6 +16,9 @@
 #define VLAN  "infix-interfaces:vlan"
 #define ID    VLAN "/id"
 #define LOWER VLAN "/lower-layer-if"
+#define MTU   "ietf-ip:ipv4/mtu"
+
+#define STACK_MAX 8 /* VLANs on VLANs whose MTU is looked for */
 
 static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 {
@@ -34,6 +40,33 @@ static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 	return r;
 }
 
+/* Of a link that a VLAN without a configured MTU has its own from; NULL when none is configured. */
+static const struct lyd_node *mtu_below(const struct lyd_node *vlan)
+{
+	const struct lyd_node *entry = vlan;
+
+	for (int i = 0; i < STACK_MAX && interface_is(entry, "vlan"); i++) {
+		entry = interface_find(vlan, node_text(entry, LOWER, ""));
+		if (!entry || node_exists(entry, MTU))
+			return entry;
+	}
+	return NULL;
+}
+
+static int check_mtu(const struct unit *unit, struct err *err)
+{
+	uint64_t mtu = node_u64(unit->node, MTU, 0), limit;
+	const struct lyd_node *below = mtu ? mtu_below(unit->node) : NULL;
+
+	if (!below)
+		return 0;
+	limit = node_u64(below, MTU, mtu);
+	if (mtu <= limit)
+		return 0;
+	return err_set(err, -EINVAL, MTU, "%u is more than the MTU of %s below, %u", (unsigned)mtu,
+		interface_name(below), (unsigned)limit);
+}
+
 static int check(const struct unit *unit, struct err *err)
 {
 	if (!interface_is(unit->node, "vlan"))
@@ -43,7 +76,7 @@ static int check(const struct unit *unit, struct err *err)
 			"the kernel of this device has no VLAN interfaces (802.1Q)");
 	if (str_equal(node_text(unit->node, LOWER, ""), interface_name(unit->node)))
 		return err_set(err, -EINVAL, LOWER, "a VLAN interface cannot be on top of itself");
-	return 0;
+	return check_mtu(unit, err);
 }
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
@@ -73,6 +106,45 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		want_needs(up, &object_kind_link_up, link->vlan.lower);
 	return 0;
 }
+
+/* --- an MTU below is read here ------------------------------------------------------------------- */
+
+struct standing {
+	struct unit_set *set;
+	int limit;
+};
+
+static void add_vlans_on(const char *lower, struct standing *standing);
+
+static void add_if_vlan(const struct object *object, void *arg)
+{
+	struct standing *standing = arg;
+
+	if (object->kind != &object_kind_link ||
+		((const struct link *)object)->kind != &link_kind_vlan)
+		return;
+	unit_set_add_path(standing->set, want_unit_path(object->want));
+	add_vlans_on(object->key, standing);
+}
+
+static void add_vlans_on(const char *lower, struct standing *standing)
+{
+	if (!standing->limit)
+		return;
+	standing->limit--;
+	state_each_needing(&object_kind_link, lower, add_if_vlan, standing);
+	standing->limit++;
+}
+
+/* VLANs that the same change adds are asked anyway. */
+static void mtu_affects(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	struct standing standing = { set, STACK_MAX };
+
+	add_vlans_on(interface_name(node_ancestor(node, "interface")), &standing);
+}
+
+/* --- show -------------------------------------------------------------------------------------- */
 
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
@@ -105,6 +177,12 @@ const struct feature feature_vlan = {
 			INTERFACE_PATH "/infix-interfaces:vlan/id",
 			INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if",
 			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ INTERFACE_PATH "/ietf-ip:ipv4/mtu", mtu_affects },
+			{ INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if", mtu_affects },
+			{ NULL, NULL },
 		},
 	.link_kind = &link_kind_vlan,
 	.fill = fill,

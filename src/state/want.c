@@ -261,6 +261,15 @@ struct object *state_wanted(const struct object_kind *kind, const char *key)
 	return map_get_str(&tables_of(kind)->wanted, key);
 }
 
+void state_each_needing(const struct object_kind *kind, const char *key,
+	void (*callback)(const struct object *object, void *arg), void *arg)
+{
+	const struct members *members = members_get(&tables_of(kind)->needed, key);
+
+	for (size_t i = 0; members && i < members->count; i++)
+		callback(members->items[i], arg);
+}
+
 static void forget_need(struct object *object, struct object_ref *need)
 {
 	struct object *moved = members_remove(&tables_of(need->kind)->needed, need->key, need->at);

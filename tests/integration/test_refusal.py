@@ -197,6 +197,43 @@ def test_small_mtu_and_ipv6_exclude_each_other(net, daemon, nc):
     assert differences(before, net.dump()) == []
 
 
+def with_mtu(name, mtu):
+    return {"name": name, "ietf-ip:ipv4": {"mtu": mtu}}
+
+
+def test_lower_link_keeps_the_mtu_that_its_vlan_needs(net, make_daemon):
+    daemon = make_daemon(net, config.switch(net.ports), options=["--no-kernel"]).start()
+    stack = [{"name": name, "type": "infix-if-type:vlan",
+              "infix-interfaces:vlan": {"id": number, "lower-layer-if": lower}}
+             for number, name, lower in ((10, "outer", "p3"), (20, "inner", "outer"))]
+    with daemon.local() as nc:
+        nc.edit(config.interfaces(*stack, with_mtu("p3", 1500), with_mtu("inner", 1400)))
+        nc.edit(config.interfaces(with_mtu("p3", 1400)))
+        configured = text(nc)
+        for refused in [with_mtu("p3", 1399)], [with_mtu("outer", 1399)], [with_mtu("inner", 1401)]:
+            with pytest.raises(RpcError) as error:
+                nc.edit(config.interfaces(*refused))
+            assert error.value.path == INTERFACE.format("inner") + "/ip:ipv4/ip:mtu"
+            assert text(nc) == configured
+        nc.edit(config.interfaces(with_mtu("p3", 1300), with_mtu("inner", 1300)))
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("enabled", [True, False])
+def test_default_mtu_is_less_than_the_vlan_needs(net, make_daemon, enabled):
+    """What no configuration tells the kernel refuses: then nothing has changed."""
+    daemon = make_daemon(net, config.switch(net.ports[:2])).start()
+    with daemon.local() as nc:
+        nc.edit(config.interfaces({**with_mtu("p3", 2000), "type": "infix-if-type:ethernet"},
+                                  {**with_mtu("p3.10", 1800), "enabled": enabled}))
+        before = net.dump()
+        with pytest.raises(RpcError) as refused:
+            nc.edit(config.interfaces({"name": "p3", "ietf-ip:ipv4": {"@operation": "delete"}}))
+        assert refused.value.path == INTERFACE.format("p3.10") + "/ip:ipv4/ip:mtu"
+        assert differences(before, net.dump()) == []
+        assert nc.interface("p3.10").findtext("ipv4/mtu") == "1800"
+
+
 def test_route_waits_for_a_link_that_is_not_there(make_net, make_daemon):
     net = make_net(ports=2)
     startup = config.switch(net.ports)
