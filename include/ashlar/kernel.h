@@ -116,12 +116,16 @@ struct link {
 
 	/* Observed only. */
 	uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
-	uint32_t group;	   /* what we configured is marked here: src/kernel/link.h */
+	uint32_t group;
+	/* What we configured is marked in the group of a link that we made, and else in an alternative
+	 * name: src/kernel/link.h. */
+	uint32_t port_mark, port_mark_index;
 	uint8_t operstate; /* IF_OPER_* */
 	uint16_t arptype;  /* ARPHRD_* */
 	bool has_mac, is_dsa, is_ours;
 	char kind_name[16];	 /* IFLA_INFO_KIND as reported, "" for none */
 	uint8_t perm_mac[6];	 /* zero when unknown */
+	uint8_t first_mac[6];	 /* before one was configured, if perm_mac is not known; or zero */
 	uint32_t speed_mbps;	 /* 0: unknown */
 	uint8_t duplex;		 /* DUPLEX_*: 0xff unknown */
 	uint8_t autoneg;	 /* AUTONEG_*: 0xff unknown */

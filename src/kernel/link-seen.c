@@ -113,19 +113,33 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 		take_port(&seen->link.port, slave_data);
 }
 
-/* The alternative name that we have given, without its prefix. */
-static void take_altname(struct seen *seen, const struct nlattr *list)
+static void take_port_mark(struct link *link, const char *text)
+{
+	uint8_t *mac = link->first_mac;
+	unsigned bits, number;
+
+	if (sscanf(text, "%2x:%10u:%2hhx%2hhx%2hhx%2hhx%2hhx%2hhx", &bits, &number, &mac[0],
+		    &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]) < 2)
+		return;
+	link->port_mark = LINK_MARK | bits;
+	link->port_mark_index = number;
+}
+
+/* The alternative names that we have given: see link.h. */
+static void take_altnames(struct seen *seen, const struct nlattr *list)
 {
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested (attr, list) {
-		char text[sizeof(LINK_ALTNAME) - 1 + KERNEL_NAME_MAX] = "";
+		char text[LINK_PORT_MARK_MAX] = "";
+		const char *name = text + sizeof(LINK_ALTNAME) - 1;
 
 		if (mnl_attr_get_type(attr) == IFLA_ALT_IFNAME)
 			take_text(text, sizeof(text), attr);
-		if (str_starts(text, LINK_ALTNAME))
-			memcpy(seen->altname, text + sizeof(LINK_ALTNAME) - 1,
-				sizeof(seen->altname));
+		if (str_starts(text, LINK_ALTNAME) && strlen(name) < sizeof(seen->altname))
+			memcpy(seen->altname, name, strlen(name) + 1);
+		else if (str_starts(text, LINK_PORT_MARK))
+			take_port_mark(&seen->link, text + sizeof(LINK_PORT_MARK) - 1);
 	}
 }
 
@@ -166,7 +180,7 @@ static void take_attribute(struct seen *seen, const struct nlattr *attr)
 		take_text(seen->ifname, sizeof(seen->ifname), attr);
 		break;
 	case IFLA_PROP_LIST:
-		take_altname(seen, attr);
+		take_altnames(seen, attr);
 		break;
 	case IFLA_IFALIAS:
 		take_text(link->alias, sizeof(link->alias), attr);
@@ -307,8 +321,22 @@ static void name_neighbours(struct nl *nl, struct seen *seen, const char *key)
 
 /* --- into have --------------------------------------------------------------------------------- */
 
+/* The address before ours, of a link that we made. The kernel forgets it, and tells of a new address before
+ * it tells of the mark that the same message has set. */
+static void keep_first_mac(struct link *link, const struct link *before)
+{
+	if (!before || !link->kind || link->port_mark)
+		return;
+	memcpy(link->first_mac,
+		memcmp(before->mac, link->mac, 6) && !(link_mark(before) & (1U << LINK_MAC))
+			? before->mac
+			: before->first_mac,
+		6);
+}
+
 static void carry_over(struct link *link, const struct link *before)
 {
+	keep_first_mac(link, before);
 	link->speed_mbps = before ? before->speed_mbps : 0;
 	link->duplex = before ? before->duplex : 0xff;
 	link->autoneg = before ? before->autoneg : 0xff;
@@ -355,7 +383,7 @@ static const char *key_of(const struct nl *nl, const struct seen *seen)
 
 	if (!*nl->netns)
 		return seen->ifname;
-	if (!*seen->altname || !link_is_marked(seen->link.group))
+	if (!*seen->altname || !link_mark(&seen->link))
 		return NULL;
 	/* A container cannot pass for an interface of the device. */
 	other = have_get(have_all(), &object_kind_link, seen->altname);
@@ -388,7 +416,7 @@ static void parse(struct nl *nl, const struct nlmsghdr *nlh, struct seen *seen)
 	if (link->kind && link->kind->take_data && seen->info_data)
 		link->kind->take_data(link, seen->info_data);
 	link->is_dsa = str_equal(link->kind_name, "dsa");
-	link->is_ours = link_is_marked(link->group);
+	link->is_ours = link_mark(link) != 0;
 	link->set = LINK_ALL_ATTRS & ~(1U << LINK_DOWN | (link->kind ? 0 : 1U << LINK_KIND));
 	if (*nl->netns) {
 		snprintf(link->netns, sizeof(link->netns), "%s", nl->netns);

@@ -26,7 +26,7 @@ static enum object_owner link_up_owner(const struct object *have)
 {
 	const struct link *link = have_get(have_all(), &object_kind_link, have->key);
 
-	return link && link_is_marked(link->group) ? OBJECT_OURS : OBJECT_FOREIGN;
+	return link && link_mark(link) ? OBJECT_OURS : OBJECT_FOREIGN;
 }
 
 const struct object_kind object_kind_link_up = {

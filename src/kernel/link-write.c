@@ -154,37 +154,78 @@ static void put_kind(struct nlmsghdr *nlh, const struct link *want, const struct
 }
 
 static void put_altname(struct nl_batch *batch, struct nl *nl, bool removes, struct step *step,
-	const char *key, uint32_t ifindex)
+	const char *altname, uint32_t ifindex)
 {
 	struct nlmsghdr *nlh =
 		nl_batch_begin(batch, nl, removes ? RTM_DELLINKPROP : RTM_NEWLINKPROP,
 			removes ? 0 : NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, step,
-			removes ? EINVAL : EEXIST);
+			removes ? NL_ANY_ERROR : EEXIST);
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	struct nlattr *list = mnl_attr_nest_start(nlh, IFLA_PROP_LIST | NLA_F_NESTED);
-	char name[sizeof(LINK_ALTNAME) + KERNEL_NAME_MAX];
 
 	ifi->ifi_index = (int)ifindex;
-	snprintf(name, sizeof(name), LINK_ALTNAME "%s", key);
-	mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, name);
+	mnl_attr_put_strz(nlh, IFLA_ALT_IFNAME, altname);
 	mnl_attr_nest_end(nlh, list);
 	nl_batch_end(batch);
 }
 
+/* Where the message goes. */
+struct place {
+	struct nl *nl;
+	uint32_t ifindex;
+};
+
+/* Of a port with that mark; with the address that it had, unless the kernel knows it. */
+static void port_mark_text(char text[LINK_PORT_MARK_MAX], const struct link *have, uint32_t mark)
+{
+	static const uint8_t unknown[6];
+	const uint8_t *mac = have->first_mac;
+
+	if (!link_has_mac(mac))
+		mac = have->port_mark & (1U << LINK_MAC) || link_has_mac(have->perm_mac)
+			? unknown
+			: have->mac;
+	snprintf(text, LINK_PORT_MARK_MAX, LINK_PORT_MARK "%02x:%u", mark & LINK_MARK_BITS,
+		have->port_mark ? have->port_mark_index : have->ifindex);
+	if ((mark & (1U << LINK_MAC)) && link_has_mac(mac))
+		snprintf(text + strlen(text), LINK_PORT_MARK_MAX - strlen(text),
+			":%02x%02x%02x%02x%02x%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			mac[5]);
+}
+
+/* Either mark may be 0. */
+static void mark_port(struct nl_batch *batch, const struct place *place, struct step *step,
+	const struct link *have, uint32_t old, uint32_t new)
+{
+	char text[LINK_PORT_MARK_MAX];
+
+	if (old && old != new) {
+		port_mark_text(text, have, old);
+		put_altname(batch, place->nl, true, step, text, place->ifindex);
+	}
+	if (new &&old != new) {
+		port_mark_text(text, have, new);
+		put_altname(batch, place->nl, false, step, text, place->ifindex);
+	}
+}
+
 /* Into another namespace, or to another name in the one it is in. */
-static int move(struct nl_batch *batch, struct step *step, const struct link *want, struct nl *from,
-	const struct link_delta *delta, uint32_t ifindex)
+static int move(struct nl_batch *batch, struct step *step, const struct link *want,
+	const struct link_delta *delta, const struct place *place)
 {
 	const char *key = want->object.key;
-	struct nl *to = nl_of(delta->netns);
+	struct nl *from = place->nl, *to = nl_of(delta->netns);
+	uint32_t ifindex = place->ifindex;
 	bool renumbers = to && to != from && nl_index_is_taken(to, ifindex);
+	char altname[sizeof(LINK_ALTNAME) + KERNEL_NAME_MAX];
 	struct nlmsghdr *nlh;
 
 	if (!to)
 		return err_set(&step->err, -ENOENT, want->paths[LINK_NETNS],
 			"network namespace %s does not exist", delta->netns);
+	snprintf(altname, sizeof(altname), LINK_ALTNAME "%s", key);
 	if (*to->netns)
-		put_altname(batch, from, false, step, key, ifindex);
+		put_altname(batch, from, false, step, altname, ifindex);
 	nlh = begin(batch, from, RTM_NEWLINK, 0, step, ifindex, NULL);
 	if (to != from) {
 		ifindex = link_choose_index(key, to, renumbers ? 0 : ifindex);
@@ -195,7 +236,7 @@ static int move(struct nl_batch *batch, struct step *step, const struct link *wa
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, *delta->netns ? delta->netns_name : key);
 	nl_batch_end(batch);
 	if (!*to->netns)
-		put_altname(batch, to, true, step, key, ifindex);
+		put_altname(batch, to, true, step, altname, ifindex);
 	return 0;
 }
 
@@ -231,43 +272,56 @@ static bool moves(const struct link_delta *delta, const struct link *have)
 		    : *delta->netns != '\0';
 }
 
-/*
- * The messages that turn @have (NULL: just made, nothing known) into @want. The port's flags come after it
- * has its master, and that only where the bridges are. A link that was up and is to be raised with a new
- * master is raised by its link_up object.
- */
-static int change(struct nl_batch *batch, struct step *step, const struct link *want,
-	const struct link *was, const struct link *have, struct nl *nl, uint32_t ifindex)
+/* The port's flags come after it has its master. */
+static int change_values(struct nl_batch *batch, struct step *step, const struct link *want,
+	const struct link *have, const struct link_delta *delta, const struct place *place)
 {
 	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh;
-	struct link_delta delta;
-	bool comes_back;
-	uint32_t empty;
-	int r;
+	struct nlmsghdr *nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
+	uint32_t empty = nlh->nlmsg_len;
+	int r = put_generic(nlh, ifi, want, have, delta, &step->err);
 
-	link_find_delta(&delta, want, was, have);
-	comes_back = moves(&delta, have) && !*delta.netns;
-	if (comes_back) {
-		r = move(batch, step, want, nl, &delta, ifindex);
-		if (r < 0)
-			return r;
-		ifindex = link_index(want->object.key, &nl);
-	}
-	nlh = begin(batch, nl, RTM_NEWLINK, 0, step, ifindex, &ifi);
-	empty = nlh->nlmsg_len;
-	r = put_generic(nlh, ifi, want, have, &delta, &step->err);
 	if (r < 0 || (nlh->nlmsg_len == empty && !ifi->ifi_change))
 		nl_batch_drop(batch);
 	else
 		nl_batch_end(batch);
-	if (r == 0 && (delta.attrs & (1U << LINK_PORT)) && *delta.master) {
-		nlh = begin(batch, nl, RTM_NEWLINK, 0, step, ifindex, NULL);
-		put_port(nlh, delta.port);
+	if (r == 0 && (delta->attrs & (1U << LINK_PORT)) && *delta->master) {
+		nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
+		put_port(nlh, delta->port);
 		nl_batch_end(batch);
 	}
+	return r;
+}
+
+/*
+ * The messages that turn @have (NULL: just made, nothing known) into @want. A bridge's port is one only where
+ * the bridges are. A link that was up and is to be raised with a new master is raised by its link_up object.
+ * A port is marked before anything of it changes, and unmarked after it was given back.
+ */
+static int change(struct nl_batch *batch, struct step *step, const struct link *want,
+	const struct link *was, const struct link *have, struct place place)
+{
+	uint32_t mark, marked = have ? have->port_mark : 0;
+	struct link_delta delta;
+	bool comes_back;
+	int r = 0;
+
+	link_find_delta(&delta, want, was, have);
+	mark = delta.has_port_mark && delta.port_mark ? marked | delta.port_mark : marked;
+	if (have)
+		mark_port(batch, &place, step, have, marked, mark);
+	comes_back = moves(&delta, have) && !*delta.netns;
+	if (comes_back) {
+		r = move(batch, step, want, &delta, &place);
+		if (r < 0)
+			return r;
+		place.ifindex = link_index(want->object.key, &place.nl);
+	}
+	r = change_values(batch, step, want, have, &delta, &place);
+	if (r == 0 && have && delta.has_port_mark)
+		mark_port(batch, &place, step, have, mark, delta.port_mark);
 	if (r == 0 && !comes_back && moves(&delta, have))
-		r = move(batch, step, want, nl, &delta, ifindex);
+		r = move(batch, step, want, &delta, &place);
 	return r;
 }
 
@@ -310,6 +364,7 @@ static struct link fresh_link(const struct link *want)
 	fresh.alias[0] = fresh.netns[0] = fresh.netns_name[0] = '\0';
 	fresh.port = link_default_port;
 	fresh.group = link_mark_of(want);
+	fresh.port_mark = 0;
 	fresh.flags = 0;
 	return fresh;
 }
@@ -318,9 +373,8 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 {
 	const char *key = want->object.key;
 	const struct link *have;
+	struct place place;
 	struct link fresh;
-	struct nl *nl;
-	uint32_t ifindex;
 	int r;
 
 	if (have_get(have_all(), &object_kind_link, key))
@@ -329,29 +383,31 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 	if (have && object_kind_link.compare(&want->object, NULL, &have->object) == OBJECT_RECREATE)
 		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
 			"%s is there already, made by others", key);
-	ifindex = link_index(key, &nl);
+	place.ifindex = link_index(key, &place.nl);
 	fresh = fresh_link(want);
-	if (ifindex) { /* the other end has made it, with its mark and nothing else */
+	if (place.ifindex) { /* the other end has made it, with its mark and nothing else */
 		fresh.mtu = ETH_DATA_LEN;
 		fresh.master[0] = '\0';
 		memset(fresh.mac, 0, sizeof(fresh.mac));
 		return change(batch, step, want, NULL,
-			have && have->ifindex == ifindex ? have : &fresh, nl, ifindex);
+			have && have->ifindex == place.ifindex ? have : &fresh, place);
 	}
 	r = make(batch, step, want);
 	if (r < 0)
 		return r;
-	return change(batch, step, want, NULL, &fresh, nl_of(""), link_index(key, NULL));
+	place = (struct place){ nl_of(""), link_index(key, NULL) };
+	return change(batch, step, want, NULL, &fresh, place);
 }
 
 /* As it was before it was configured, as far as that is known. */
 static int give_back(struct nl_batch *batch, struct step *step, const struct link *have)
 {
 	struct link want = { .object = { .kind = &object_kind_link, .key = have->object.key } };
-	struct nl *nl = nl_of(have->netns);
+	struct place place = { nl_of(have->netns), have->ifindex };
 
 	want.flags = have->flags; /* that is the business of link_up */
-	return change(batch, step, &want, NULL, have, nl, have->ifindex);
+	want.group = link_is_marked(have->group) ? 0 : have->group;
+	return change(batch, step, &want, NULL, have, place);
 }
 
 static int remove_link(struct nl_batch *batch, struct step *step, const struct link *have)
@@ -416,7 +472,8 @@ static int link_encode(struct nl_batch *batch, struct step *step)
 		if (!now)
 			return add(batch, step, (const struct link *)step->want);
 		return change(batch, step, (const struct link *)step->want,
-			(const struct link *)step->was, now, nl_of(now->netns), now->ifindex);
+			(const struct link *)step->was, now,
+			(struct place){ nl_of(now->netns), now->ifindex });
 	case STEP_REMOVE:
 		return remove_link(batch, step, have);
 	}

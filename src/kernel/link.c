@@ -3,11 +3,11 @@
  * link-write.c, what the kernel tells in link-seen.c.
  *
  * A link with a kind is made and unmade; one without (a port of the machine) is adopted: changed while it
- * is configured, given back afterwards. What was configured is marked in the link's group number (link.h),
- * so that a restarted daemon still knows which attributes to put back.
+ * is configured, given back afterwards. What was configured is marked in the kernel (link.h), so that a
+ * restarted daemon still knows which attributes to put back.
  *
- * A MAC address that was configured and is not any more goes back to the permanent one, or to that of the
- * link below or of the ports; the end of a pair has nothing of the kind and keeps what it has.
+ * A MAC address that was configured and is not any more goes back to the permanent one, to the one before, or
+ * to that of the link below or of the ports; the end of a pair that never had one of its own gets one.
  */
 #include <errno.h>
 #include <linux/if_arp.h>
@@ -68,8 +68,7 @@ static uint32_t given_up(const struct link *want, const struct link *was, const 
 {
 	uint32_t before = was ? was->set : 0;
 
-	if (link_is_marked(have->group))
-		before |= have->group & LINK_MARK_BITS;
+	before |= link_mark(have) & LINK_MARK_BITS;
 	return before & ~want->set;
 }
 
@@ -108,7 +107,22 @@ static const uint8_t *lowest_mac(const struct link *bridge)
 	return lowest;
 }
 
-/* What it had when it was made, where that can be told; zero otherwise. */
+/* A locally administered one, the same for the same link for as long as we run. */
+static const uint8_t *generated_mac(const struct link *have)
+{
+	static uint8_t mac[6];
+	char text[KERNEL_NAME_MAX + 16];
+	uint32_t hash;
+
+	snprintf(text, sizeof(text), "%s %u", have->object.key, have->ifindex);
+	hash = map_hash(text, strlen(text));
+	mac[0] = 0x02;
+	mac[1] = (uint8_t)map_hash(&hash, sizeof(hash));
+	memcpy(mac + 2, &hash, sizeof(hash));
+	return mac;
+}
+
+/* What it had before, where that can be told; zero otherwise. */
 static const uint8_t *default_mac(const struct link *have)
 {
 	struct nl *nl = nl_of(have->netns);
@@ -119,8 +133,11 @@ static const uint8_t *default_mac(const struct link *have)
 		return have->perm_mac;
 	if (have->kind == &link_kind_bridge)
 		return lowest_mac(have);
-	return lower && (have->is_dsa || have->kind == &link_kind_vlan) ? lower->mac
-									: have->perm_mac;
+	if (lower && (have->is_dsa || have->kind == &link_kind_vlan))
+		return lower->mac;
+	if (have->kind == &link_kind_veth && !link_has_mac(have->first_mac))
+		return generated_mac(have);
+	return have->first_mac;
 }
 
 const struct link_port link_default_port = {
@@ -150,6 +167,24 @@ static void compare_flags(
 	}
 }
 
+static void find_marks(struct link_delta *delta, const struct link *want, const struct link *have)
+{
+	bool is_former = link_is_former(want);
+	uint32_t group = have ? have->group : 0;
+
+	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : LINK_MARK | want->set;
+	if (is_former || want->kind)
+		delta->group = link_mark_of(want);
+	else
+		delta->group = link_is_marked(group) ? 0 : group;
+	delta->has_group = delta->group != group;
+	/* Others may have changed theirs meanwhile. */
+	if (have && is_former && !link_is_marked(delta->group) && !link_is_made(have) &&
+		!link_is_marked(group))
+		delta->has_group = false;
+	delta->has_port_mark = have && delta->port_mark != have->port_mark;
+}
+
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
 	const struct link *have)
 {
@@ -162,10 +197,9 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		.netns_name = want->netns_name,
 		.mac = want->mac,
 		.port = &want->port };
-	delta->group = link_mark_of(want);
+	find_marks(delta, want, have);
 	if (!have) {
 		delta->attrs = set & ~(1U << LINK_KIND | 1U << LINK_DOWN);
-		delta->has_group = delta->group != 0;
 		delta->to_up = link_is_former(want) && (want->flags & IFF_UP);
 		return;
 	}
@@ -201,7 +235,6 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		(!str_equal(delta->netns, have->netns) ||
 			!str_equal(delta->netns_name, have->netns_name)))
 		delta->attrs |= 1U << LINK_NETNS;
-	delta->has_group = delta->group != have->group;
 	compare_flags(delta, want, have);
 }
 
@@ -221,9 +254,10 @@ static enum object_diff link_compare(const struct object *want_object, const str
 		return diff;
 	link_find_delta(&delta, want, (const struct link *)was, have);
 	if (kernel_is_recording())
-		delta.has_group = delta.to_up = delta.to_down = false;
-	return delta.attrs || delta.has_group || delta.to_up || delta.to_down ? OBJECT_CHANGE
-									      : diff;
+		delta.has_group = delta.has_port_mark = delta.to_up = delta.to_down = false;
+	return delta.attrs || delta.has_group || delta.has_port_mark || delta.to_up || delta.to_down
+		? OBJECT_CHANGE
+		: diff;
 }
 
 static void link_describe(const struct object *object, char *text, size_t size)
@@ -235,7 +269,7 @@ static enum object_owner link_owner(const struct object *have)
 {
 	const struct link *link = (const struct link *)have;
 
-	return link_is_marked(link->group) || link_is_made(link) ? OBJECT_OURS : OBJECT_FOREIGN;
+	return link_mark(link) || link_is_made(link) ? OBJECT_OURS : OBJECT_FOREIGN;
 }
 
 static size_t link_groups(const struct object *have, const char **ret_names)

@@ -24,19 +24,31 @@ struct link_kind {
 const struct link_kind *link_kind_by_name(const char *name);
 
 /*
- * What we configured of a link is written into its group number, which outlives a restart of ours, a
- * rename and a move to another network namespace: LINK_MARK and a bit for each enum link_attr.
+ * What we configured of a link is written into the kernel, where it outlives a restart of ours, a rename and
+ * a move to another network namespace: LINK_MARK and a bit for each enum link_attr. With a link that we made
+ * that is its group number. The group of a port that exists by itself is its operator's: it gets an
+ * alternative name that says the same, LINK_PORT_MARK with the bits, a number that makes it the only one
+ * (the port's own at that time) and the MAC address it had, where that is to be put back and the kernel
+ * does not know it.
  */
-#define LINK_MARK      0x41534800U
-#define LINK_MARK_BITS 0xffU
-#define LINK_ALL_ATTRS ((1U << LINK_ATTRS) - 1)
+#define LINK_PORT_MARK	   "ashlar+"
+#define LINK_PORT_MARK_MAX sizeof(LINK_PORT_MARK "ff:4294967295:0123456789ab")
+#define LINK_MARK	   0x41534800U
+#define LINK_MARK_BITS	   0xffU
+#define LINK_ALL_ATTRS	   ((1U << LINK_ATTRS) - 1)
 
 static inline bool link_is_marked(uint32_t group)
 {
 	return (group & ~LINK_MARK_BITS) == LINK_MARK;
 }
 
-/* The number that says what of it is configured. */
+/* What it is marked with, in either place; 0: not at all. */
+static inline uint32_t link_mark(const struct link *link)
+{
+	return link_is_marked(link->group) ? link->group : link->port_mark;
+}
+
+/* The group number of a link to be made: it says what of it is configured. */
 uint32_t link_mark_of(const struct link *want);
 
 /* Group of links that are deleted together, by one message. */
@@ -67,8 +79,8 @@ struct link_delta {
 	const char *alias, *master, *netns, *netns_name;
 	const uint8_t *mac;
 	const struct link_port *port;
-	uint32_t group;
-	bool has_group, to_up, to_down;
+	uint32_t group, port_mark;
+	bool has_group, has_port_mark, to_up, to_down;
 };
 /* @was and @have may be NULL; without @have everything that is wanted differs. */
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,

@@ -57,6 +57,7 @@ def test_identity_of_a_link(nc, net):
 
 def test_mac_address(nc, net):
     mac = {"infix-interfaces:custom-phys-address": {"static": "02:00:00:00:00:42"}}
+    before = net.link("p3")["address"]
     edit(nc, config.veth("va", "vb", **mac), config.veth("vb", "va"), {"name": "p3", **mac})
     for name in "va", "p3":
         assert net.link(name)["address"] == "02:00:00:00:00:42"
@@ -64,6 +65,8 @@ def test_mac_address(nc, net):
     mac["infix-interfaces:custom-phys-address"]["static"] = "02:00:00:00:00:43"
     edit(nc, {"name": "va", **mac})
     assert net.link("va")["address"] == "02:00:00:00:00:43"
+    edit(nc, {"name": "p3", **delete("infix-interfaces:custom-phys-address")})
+    assert net.link("p3")["address"] == before
 
 
 def test_veth(nc, net):

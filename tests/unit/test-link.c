@@ -308,6 +308,102 @@ static void test_restart(void **state)
 	assert_int_equal(commit.sent, 0);
 }
 
+/* The group of a port is its operator's; what we remember of the port is elsewhere. */
+static void test_group_of_a_port(void **state)
+{
+	_cleanup_free_ char *before = NULL, *after = NULL;
+
+	run("ip link set p1 group 42");
+	before = snapshot();
+	want_switch("uplink");
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_true(shows("ip -o link show p1", "group 42"));
+	assert_true(shows("ip -o link show p2", "group default"));
+	run("ip link set p2 group 43");
+	stop_daemon();
+	start_daemon();
+	want_switch("uplink");
+	assert_int_equal(apply(PLAN_WHOLE), 0);
+	assert_int_equal(commit.sent, 0);
+	run("ip link set p2 group 0");
+	/* Configured in between by nobody: what was, goes, and the mark with it. */
+	stop_daemon();
+	start_daemon();
+	assert_int_equal(apply(PLAN_WHOLE), 0);
+	run("ip link set p1 up; ip link set p2 up");
+	after = snapshot();
+	assert_string_equal(before, after);
+}
+
+static void set_mac(struct link *link, uint8_t last)
+{
+	set(link, LINK_MAC, "mac");
+	memcpy(link->mac, (uint8_t[6]){ 2, 0, 0, 0, 0, last }, 6);
+}
+
+static void want_pair(bool with_mac)
+{
+	struct link *link = unit("/left");
+
+	set_veth(link, "right");
+	if (with_mac)
+		set_mac(link, 7);
+	set_veth(unit("/right"), "left");
+}
+
+static void test_mac_goes_back(void **state)
+{
+	uint8_t port[6], end[6];
+
+	memcpy(port, have("p1")->mac, 6);
+	want_pair(false);
+	set_mac(unit("/p1"), 8);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	memcpy(end, have("left")->mac, 6);
+	assert_int_equal(have("p1")->mac[5], 8);
+	/* Another one is not taken for the first. */
+	want_pair(true);
+	set_mac(unit("/p1"), 9);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_int_equal(have("left")->mac[5], 7);
+	want_pair(false);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_memory_equal(have("left")->mac, end, 6);
+	/* A port's too, whether the daemon was started anew meanwhile or not. */
+	(void)unit("/p1");
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_memory_equal(have("p1")->mac, port, 6);
+	set_mac(unit("/p1"), 9);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	stop_daemon();
+	start_daemon();
+	want_pair(false);
+	(void)unit("/p1");
+	assert_int_equal(apply(PLAN_WHOLE), 0);
+	assert_memory_equal(have("p1")->mac, port, 6);
+	gone("/p1");
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_false(shows("ip -o link show p1", "ashlar+"));
+}
+
+/* It never had one of its own. */
+static void test_mac_from_the_beginning(void **state)
+{
+	uint8_t end[6];
+
+	want_pair(true);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	want_pair(false);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	memcpy(end, have("left")->mac, 6);
+	assert_int_equal(end[0] & 3, 2);
+	assert_memory_not_equal(end, ((uint8_t[6]){ 2, 0, 0, 0, 0, 7 }), 6);
+	want_pair(false);
+	assert_int_equal(apply(PLAN_STRICT), 0);
+	assert_int_equal(commit.sent, 0);
+	assert_memory_equal(have("left")->mac, end, 6);
+}
+
 static void test_refused(void **state)
 {
 	_cleanup_free_ char *before = NULL, *after = NULL;
@@ -431,7 +527,7 @@ static void test_lent(void **state)
 	assert_int_equal(apply(PLAN_STRICT), 0);
 	assert_string_equal(have("p1")->netns, "");
 	assert_true(shows("ip -o link show p1", "master br0"));
-	assert_false(shows("ip link show p1", "altname"));
+	assert_false(shows("ip link show p1", "ashlar:"));
 	assert_null(have_get(have_all(), &object_kind_netns, "box"));
 }
 
@@ -482,6 +578,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_switch),
 		TEST(test_restart),
+		TEST(test_group_of_a_port),
+		TEST(test_mac_goes_back),
+		TEST(test_mac_from_the_beginning),
 		TEST(test_refused),
 		TEST(test_foreign_master),
 		TEST(test_pair),
