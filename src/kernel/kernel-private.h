@@ -43,8 +43,11 @@ void link_forget(const char *name);
 /* Numbers chosen for links of the batches at hand: all of them have been told of since. */
 void link_forget_chosen(void);
 int link_refresh(const char *key, struct err *err) WARN_UNUSED;
-/* Reads the link of a done step again if it does not look done: of one that is down, the kernel does not
- * tell that its alias, group or alternative names have changed. */
+/*
+ * After a step: reads its link again if it was refused, for a message is not atomic, and if it does not look
+ * done: of a link that is down the kernel does not tell that its alias, group or alternative names have
+ * changed. What a lower MTU does to the VLANs above is believed before the kernel tells.
+ */
 void link_check(const struct step *step);
 /* Without a kernel: what the step means for have. */
 void link_record(const struct step *step);

@@ -73,27 +73,11 @@ static size_t encode(struct nl_batch *batch, struct step *const *steps, size_t c
 	return 1;
 }
 
-/* Of a link that is down the kernel tells no change; being raised is one that it does tell. */
-static bool is_silent(const struct step *step)
-{
-	const struct link *want = (const struct link *)step->want, *have;
-
-	if (step->op == STEP_REMOVE || kind_of(step) != &object_kind_link)
-		return false;
-	if (step->op == STEP_ADD)
-		return want->set & (1U << LINK_DOWN);
-	have = have_get(have_all(), &object_kind_link, want->object.key);
-	return have && !(have->flags & IFF_UP);
-}
-
-/* A message is not atomic: what a refused one has left is read before anything is put back. */
-static void read_back(struct step *const *steps, size_t count)
+static void look_again(struct step *const *steps, size_t count, bool at_failed)
 {
 	for (size_t i = 0; i < count; i++) {
-		const struct object *object = steps[i]->want ? steps[i]->want : steps[i]->have;
-
-		if ((steps[i]->error || is_silent(steps[i])) && object->kind->refresh)
-			(void)object->kind->refresh(object->key, NULL); /* it may not exist */
+		if (kind_of(steps[i]) == &object_kind_link && (steps[i]->error != 0) == at_failed)
+			link_check(steps[i]);
 	}
 }
 
@@ -143,12 +127,9 @@ static void cancel(void)
 static size_t finish(struct nl_batch *batch, struct step *const *steps, size_t dealt)
 {
 	end_batch(batch);
-	for (size_t i = 0; i < dealt; i++) {
-		if (kind_of(steps[i]) == &object_kind_link && !steps[i]->error)
-			link_check(steps[i]);
-	}
-	link_forget_chosen();
-	read_back(steps, dealt);
+	look_again(steps, dealt, false);
+	link_forget_chosen(); /* what failed may have none of the numbers that were chosen */
+	look_again(steps, dealt, true);
 	return dealt;
 }
 

@@ -535,18 +535,46 @@ static int refresh_all(void)
 	return r;
 }
 
+/* A VLAN's MTU is lowered with that of the link below; the kernel does it soon, but not at once. */
+static void lower_mtu_above(const char *name)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+	void *const *links;
+	size_t count = have_group(have_all(), &object_kind_link, name, &links), found = 0;
+	_cleanup_free_ struct link **lowered = NULL;
+
+	if (!link || !count)
+		return;
+	lowered = xcalloc(count, sizeof(struct link *));
+	for (size_t i = 0; i < count; i++) {
+		const struct link *above = links[i];
+
+		if (above->kind != &link_kind_vlan || above->mtu <= link->mtu ||
+			!str_equal(above->vlan.lower, name))
+			continue;
+		lowered[found] = object_copy(&above->object);
+		lowered[found++]->mtu = link->mtu;
+	}
+	for (size_t i = 0; i < found; i++) {
+		have_put(&lowered[i]->object);
+		lower_mtu_above(lowered[i]->object.key);
+	}
+}
+
 void link_check(const struct step *step)
 {
-	const struct object *want = step->want ? step->want : step->have, *have;
+	const struct object *want = step->want ? step->want : step->have;
+	const struct object *have = have_get(have_all(), &object_kind_link, want->key);
 	struct nl *nl;
 	uint32_t ifindex = link_index(want->key, &nl);
 
-	have = have_get(have_all(), &object_kind_link, want->key);
-	if (!ifindex ||
-		(step->want && have && want->kind->compare(want, NULL, have) == OBJECT_SAME))
-		return;
-	if (ask(nl, 0, ifindex, NULL, 0) == -ENODEV)
+	if (ifindex &&
+		(step->error || !step->want || !have ||
+			want->kind->compare(want, step->was, have) != OBJECT_SAME) &&
+		ask(nl, 0, ifindex, NULL, 0) == -ENODEV)
 		drop_name(nl, ifindex);
+	if (step->op != STEP_ADD)
+		lower_mtu_above(want->key);
 }
 
 static int refresh_one(const char *key)

@@ -272,6 +272,26 @@ static bool moves(const struct link_delta *delta, const struct link *have)
 		    : *delta->netns != '\0';
 }
 
+/* Just after the MTU of the link below was lowered the kernel would take it, and lower it then. */
+static int check_mtu(struct nl_batch *batch, const struct link *want, const struct link *have,
+	const struct link_delta *delta, struct err *err)
+{
+	const struct link *lower;
+
+	if (!(delta->attrs & (1U << LINK_MTU)) || !have || have->kind != &link_kind_vlan)
+		return 0;
+	lower = have_get(have_all(), &object_kind_link, have->vlan.lower);
+	if (lower && delta->mtu > lower->mtu) {
+		nl_batch_flush(batch); /* it may be raised in there */
+		lower = have_get(have_all(), &object_kind_link, have->vlan.lower);
+	}
+	if (!lower || delta->mtu <= lower->mtu)
+		return 0;
+	return err_set(err, -ERANGE, want->paths[LINK_MTU],
+		"%u is more than the MTU of %s below, %u", delta->mtu, have->vlan.lower,
+		lower->mtu);
+}
+
 /* The port's flags come after it has its master. */
 static int change_values(struct nl_batch *batch, struct step *step, const struct link *want,
 	const struct link *have, const struct link_delta *delta, const struct place *place)
@@ -304,13 +324,16 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	uint32_t mark, marked = have ? have->port_mark : 0;
 	struct link_delta delta;
 	bool comes_back;
-	int r = 0;
+	int r;
 
 	link_find_delta(&delta, want, was, have);
 	mark = delta.has_port_mark && delta.port_mark ? marked | delta.port_mark : marked;
+	comes_back = moves(&delta, have) && !*delta.netns;
+	r = check_mtu(batch, want, have, &delta, &step->err);
+	if (r < 0)
+		return r;
 	if (have)
 		mark_port(batch, &place, step, have, marked, mark);
-	comes_back = moves(&delta, have) && !*delta.netns;
 	if (comes_back) {
 		r = move(batch, step, want, &delta, &place);
 		if (r < 0)
@@ -369,17 +392,31 @@ static struct link fresh_link(const struct link *want)
 	return fresh;
 }
 
+static void copy_freep(struct link **copy)
+{
+	if (*copy)
+		object_free(&(*copy)->object);
+}
+
+/* The link as it is seen now: what is seen while its messages are made, because some are sent, does not count. */
+static struct link *copy_of_seen(const char *key)
+{
+	const struct object *have = have_get(have_all(), &object_kind_link, key);
+
+	return have ? object_copy(have) : NULL;
+}
+
 static int add(struct nl_batch *batch, struct step *step, const struct link *want)
 {
 	const char *key = want->object.key;
-	const struct link *have;
+	_cleanup_(copy_freep) struct link *have = NULL;
 	struct place place;
 	struct link fresh;
 	int r;
 
 	if (have_get(have_all(), &object_kind_link, key))
 		nl_batch_flush(batch); /* its removal may be in this batch */
-	have = have_get(have_all(), &object_kind_link, key);
+	have = copy_of_seen(key);
 	if (have && object_kind_link.compare(&want->object, NULL, &have->object) == OBJECT_RECREATE)
 		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
 			"%s is there already, made by others", key);
@@ -412,7 +449,7 @@ static int give_back(struct nl_batch *batch, struct step *step, const struct lin
 
 static int remove_link(struct nl_batch *batch, struct step *step, const struct link *have)
 {
-	const struct link *now = have_get(have_all(), &object_kind_link, have->object.key);
+	_cleanup_(copy_freep) struct link *now = copy_of_seen(have->object.key);
 
 	if (!now || now->ifindex != have->ifindex)
 		return 0; /* went with its other end, or with what it stood on */
@@ -462,13 +499,14 @@ static void remove_together(struct nl_batch *batch, struct step *const *steps, s
 
 static int link_encode(struct nl_batch *batch, struct step *step)
 {
-	const struct link *have = (const struct link *)step->have, *now;
+	const struct link *have = (const struct link *)step->have;
+	_cleanup_(copy_freep) struct link *now = NULL;
 
 	switch (step->op) {
 	case STEP_ADD:
 		return add(batch, step, (const struct link *)step->want);
 	case STEP_CHANGE:
-		now = have_get(have_all(), &object_kind_link, step->want->key);
+		now = copy_of_seen(step->want->key);
 		if (!now)
 			return add(batch, step, (const struct link *)step->want);
 		return change(batch, step, (const struct link *)step->want,

@@ -195,8 +195,8 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		.master = want->master,
 		.netns = want->netns,
 		.netns_name = want->netns_name,
-		.mac = want->mac,
 		.port = &want->port };
+	memcpy(delta->mac, want->mac, sizeof(delta->mac));
 	find_marks(delta, want, have);
 	if (!have) {
 		delta->attrs = set & ~(1U << LINK_KIND | 1U << LINK_DOWN);
@@ -210,7 +210,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	if (up & (1U << LINK_MASTER))
 		delta->master = "";
 	if (up & (1U << LINK_MAC))
-		delta->mac = default_mac(have);
+		memcpy(delta->mac, default_mac(have), sizeof(delta->mac));
 	if (up & (1U << LINK_PORT))
 		delta->port = &link_default_port;
 	if (up & (1U << LINK_NETNS))

@@ -77,7 +77,7 @@ struct link_delta {
 	uint32_t attrs; /* those that differ */
 	uint32_t mtu;
 	const char *alias, *master, *netns, *netns_name;
-	const uint8_t *mac;
+	uint8_t mac[6];
 	const struct link_port *port;
 	uint32_t group, port_mark;
 	bool has_group, has_port_mark, to_up, to_down;

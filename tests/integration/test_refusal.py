@@ -226,6 +226,7 @@ def test_default_mtu_is_less_than_the_vlan_needs(net, make_daemon, enabled):
     with daemon.local() as nc:
         nc.edit(config.interfaces({**with_mtu("p3", 2000), "type": "infix-if-type:ethernet"},
                                   {**with_mtu("p3.10", 1800), "enabled": enabled}))
+        net.wait_up("br0", "p1", "p2", "p3", *(["p3.10"] if enabled else []))
         before = net.dump()
         with pytest.raises(RpcError) as refused:
             nc.edit(config.interfaces({"name": "p3", "ietf-ip:ipv4": {"@operation": "delete"}}))
