@@ -30,6 +30,7 @@ struct ds_client {
 	const char *user;
 	uint32_t session;     /* session-id; 0: none (RESTCONF) */
 	const char *protocol; /* "netconf", "restconf", "internal" */
+	const char *comment;  /* why, in the client's words, for history; NULL: none */
 	/* Access control does not apply: root's local session, or the daemon itself (session 0), for
 	 * which locks do not count either. */
 	bool is_recovery;
@@ -206,6 +207,22 @@ void ds_filter_free(struct ds_filter *filter);
  */
 void ds_set_state_provider(
 	const char *schema_path, int (*show)(struct lyd_node *container, struct err *err));
+
+/* --- history ---------------------------------------------------------------------------------- */
+
+/* One transaction that has changed running, and the configuration that it led to. */
+struct ds_history_entry {
+	uint32_t id; /* from 1, each one more than the one before */
+	time_t time;
+	const char *user;     /* NULL: the daemon itself */
+	uint32_t session;     /* 0: none */
+	const char *protocol; /* "netconf", "restconf", "server" */
+	const char *comment;  /* NULL: none */
+};
+#define DS_COMMENT_MAX 255 /* characters */
+
+/* The entries that are kept, oldest first: index from 0; NULL at the end. Borrowed for the turn. */
+const struct ds_history_entry *ds_history(size_t index);
 
 /* --- RPCs and actions ------------------------------------------------------------------------- */
 

@@ -152,26 +152,22 @@ static int write_file(struct err *err)
 		: 0;
 }
 
-int confirm_note(const struct edit *edit, struct err *err)
+int confirm_note(const struct buf *reverse, struct err *err)
 {
-	_cleanup_(buf_done) struct buf record = { 0 }, sealed = { 0 };
+	_cleanup_(buf_done) struct buf sealed = { 0 };
 	int r;
 
-	if (confirm.state == IDLE || confirm.state == GOING_BACK || !edit->count)
+	if (confirm.state == IDLE || confirm.state == GOING_BACK || !reverse->length)
 		return 0;
-	r = record_reverse(&record, edit, err);
+	r = record_seal(&sealed, buf_bytes(reverse), reverse->length);
 	if (r == 0)
-		r = record_seal(&sealed, buf_bytes(&record), record.length);
-	if (r == 0) {
 		r = file_write_all(confirm.fd, buf_bytes(&sealed), sealed.length);
-		if (r < 0)
-			return err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL,
-				"cannot record in %s how to go back: %s", store_config.run_dir,
-				strerror(-r));
-	}
-	if (r == 0)
-		add_record(buf_bytes(&record), record.length);
-	return r;
+	if (r < 0)
+		return err_tagged(err, ERR_TAG_OPERATION_FAILED, NULL,
+			"cannot record in %s how to go back: %s", store_config.run_dir,
+			strerror(-r));
+	add_record(buf_bytes(reverse), reverse->length);
+	return 0;
 }
 
 /* --- life --------------------------------------------------------------------------------------- */

@@ -29,8 +29,8 @@ void confirm_start(void);
 void confirm_withdraw(void);
 /* Confirmed. */
 void confirm_end(void);
-/* An edit of running is about to be kept: its reverse goes on record. */
-int confirm_note(const struct edit *edit, struct err *err) WARN_UNUSED;
+/* An edit of running is about to be kept: its reverse record is kept, too. */
+int confirm_note(const struct buf *reverse, struct err *err) WARN_UNUSED;
 /* Undoes what was noted, newest first: the build() of a transaction. */
 int confirm_build(struct edit *edit, struct err *err);
 void confirm_build_start(void);

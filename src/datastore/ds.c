@@ -20,6 +20,7 @@
 #include "confirm.h"
 #include "data-index.h"
 #include "factory.h"
+#include "history.h"
 #include "journal.h"
 #include "kept.h"
 #include "lock.h"
@@ -679,6 +680,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 	ds.save_timer = loop_timer_new("save-startup", save_running, NULL);
 	state_on_dirty(on_dirty, NULL);
 	commit_init();
+	history_init();
 	return 0;
 }
 
@@ -688,7 +690,10 @@ void ds_done(void)
 
 	queue_done();
 	oper_done();
+	if (ds.is_started)
+		history_save_now(!txn_is_running());
 	txn_done();
+	history_done();
 	confirm_done();
 	candidate_done();
 	journal_done();
@@ -733,9 +738,18 @@ struct boot {
 
 static void try_source(struct boot *boot);
 
+static void history_started(const struct err *err, void *arg)
+{
+	struct boot *boot = arg;
+
+	confirm_restore(boot->source == SOURCE_JOURNAL);
+	job_end(&boot->job, err);
+}
+
 static void booted(const struct err *err, void *arg)
 {
 	struct boot *boot = arg;
+	_cleanup_free_ char *comment = NULL;
 
 	lyd_free_all(TAKE(boot->request));
 	if (err && boot->source + 1 < SOURCES) {
@@ -756,9 +770,12 @@ static void booted(const struct err *err, void *arg)
 	else
 		note_unsaved(false);
 	ds.is_started = true;
-	if (!err)
-		confirm_restore(boot->source == SOURCE_JOURNAL);
-	job_end(&boot->job, err);
+	if (err) {
+		job_end(&boot->job, err);
+		return;
+	}
+	comment = xasprintf("started from %s", source_names[boot->source]);
+	history_start(comment, history_started, boot);
 }
 
 static int build_from_journal(struct edit *edit, struct err *err)

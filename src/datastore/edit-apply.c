@@ -642,3 +642,19 @@ int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before
 		edit_move(edit, node, before);
 	return r;
 }
+
+int edit_remove(struct edit *edit, struct lyd_node *node, struct err *err)
+{
+	int r = may_remove(edit, node, err);
+
+	if (r == 0)
+		edit_take_out(edit, node, false);
+	return r;
+}
+
+int edit_set(struct edit *edit, struct lyd_node *leaf, const char *value, struct err *err)
+{
+	int r = may(edit, leaf, (leaf->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE, err);
+
+	return r < 0 ? r : edit_change(edit, leaf, value, err);
+}

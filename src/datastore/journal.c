@@ -22,7 +22,6 @@
 #include "record.h"
 #include "store.h"
 
-#define RECORD_EVENTS_MAX 2048		      /* more: checkpoint */
 #define JOURNAL_BYTES_MAX (2 * 1024 * 1024)   /* longer: checkpoint */
 #define FILE_BYTES_MAX	  (256 * 1024 * 1024) /* accepted when reading back */
 
@@ -44,17 +43,16 @@ static char *file_name(const char *kind, unsigned number)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-int journal_append(const struct edit *edit, struct err *err)
+int journal_append(const struct buf *record, size_t events, struct err *err)
 {
-	_cleanup_(buf_done) struct buf record = { 0 }, sealed = { 0 };
+	_cleanup_(buf_done) struct buf sealed = { 0 };
 	int r;
 
-	if (journal.fd < 0 || edit->count > RECORD_EVENTS_MAX || journal.bytes > JOURNAL_BYTES_MAX)
+	if (journal.fd < 0 || events > JOURNAL_EVENTS_MAX || journal.bytes > JOURNAL_BYTES_MAX)
 		return 1;
-	r = record_changes(&record, edit, err);
-	if (r < 0 || !record.length)
-		return r;
-	r = record_seal(&sealed, buf_bytes(&record), record.length);
+	if (!record->length)
+		return 0;
+	r = record_seal(&sealed, buf_bytes(record), record->length);
 	if (r == 0)
 		r = file_write_all(journal.fd, buf_bytes(&sealed), sealed.length);
 	if (r < 0) {

@@ -12,11 +12,13 @@
  * Nothing is validated yet.
  */
 int journal_restore(struct edit *edit, struct err *err) WARN_UNUSED;
+#define JOURNAL_EVENTS_MAX 2048 /* of an edit whose changes are recorded */
+
 /*
- * Appends the changes of an edit. 1: it is so large (or the record has grown so long) that a checkpoint
+ * Appends the record of an edit that has so many events. 1: it is so large (or the record has grown so long) that a checkpoint
  * serves better: nothing was appended, call journal_checkpoint().
  */
-int journal_append(const struct edit *edit, struct err *err) WARN_UNUSED;
+int journal_append(const struct buf *record, size_t events, struct err *err) WARN_UNUSED;
 /* Writes running as a whole, in a child process, and starts a new record. */
 void journal_checkpoint(void (*done)(const struct err *err, void *arg), void *arg);
 void journal_done(void);

@@ -14,6 +14,7 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-yang-library", NULL },
 	{ "ietf-datastores", NULL },
 	{ "ietf-origin", NULL },
+	{ "ashlar-history", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },
 };
 

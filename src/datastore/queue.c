@@ -25,6 +25,7 @@ void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *
 	job->kind = kind;
 	job->client = *client;
 	job->client.user = xstrdup(client->user ? client->user : "");
+	job->client.comment = client->comment ? xstrdup(client->comment) : NULL;
 	job->arg = arg;
 	return job;
 }
@@ -34,6 +35,7 @@ static void job_free(struct job *job)
 	if (job->kind->free)
 		job->kind->free(job);
 	free((char *)job->client.user);
+	free((char *)job->client.comment);
 	free(job);
 }
 

@@ -214,7 +214,8 @@ static int add_reverse(struct buf *record, const struct edit *edit, const struct
 {
 	switch (event->kind) {
 	case EDIT_MADE:
-		if (event->is_implicit || is_within_made(edit, event->node))
+		if (event->is_implicit || (event->node->flags & LYD_DEFAULT) ||
+			is_within_made(edit, event->node))
 			return 0;
 		return add_removed(record, edit, event->node);
 	case EDIT_REMOVED:
@@ -231,12 +232,27 @@ static int add_reverse(struct buf *record, const struct edit *edit, const struct
 	return 0;
 }
 
+int record_reverse_some(struct buf *record, const struct edit *edit, size_t *done, struct err *err)
+{
+	while (*done < edit->count) {
+		int r = add_reverse(record, edit, &edit->events[edit->count - ++*done], err);
+
+		if (r < 0)
+			return r;
+		if (loop_should_yield())
+			return *done < edit->count;
+	}
+	return 0;
+}
+
 int record_reverse(struct buf *record, const struct edit *edit, struct err *err)
 {
-	int r = 0;
+	size_t done = 0;
+	int r;
 
-	for (size_t i = edit->count; r == 0 && i-- > 0;)
-		r = add_reverse(record, edit, &edit->events[i], err);
+	do
+		r = record_reverse_some(record, edit, &done, err);
+	while (r == 1);
 	return r;
 }
 
@@ -253,13 +269,11 @@ static struct lyd_node *find(const struct edit *edit, const char *path)
 	return node;
 }
 
-static int replay_move(struct edit *edit, const char *path, const char *next)
+static int replay_move(struct edit *edit, const char *path, const char *next, struct err *err)
 {
 	struct lyd_node *node = find(edit, path);
 
-	if (node)
-		edit_move(edit, node, *next ? find(edit, next) : NULL);
-	return 0;
+	return node ? edit_place(edit, node, *next ? find(edit, next) : NULL, err) : 0;
 }
 
 static int replay_tree(struct edit *edit, struct lyd_node *request, struct err *err)
@@ -288,7 +302,7 @@ static int replay_set(struct edit *edit, const char *path, const char *value, st
 	struct lyd_node *node = find(edit, path), *request = NULL;
 
 	if (node && (node->schema->nodetype & LYD_NODE_TERM))
-		return edit_change(edit, node, value, err);
+		return edit_set(edit, node, value, err);
 	if (lyd_new_path(NULL, yang_ctx(), path, value, 0, &request) != LY_SUCCESS)
 		return yang_err(err, -EINVAL);
 	return replay_tree(edit, request, err);
@@ -305,12 +319,10 @@ static int replay_entry(struct edit *edit, const struct record_entry *entry, str
 		return replay_merge(edit, text, entry->size, err);
 	if (entry->kind == RECORD_REMOVE) {
 		node = find(edit, text);
-		if (node)
-			edit_take_out(edit, node, false);
-		return 0;
+		return node ? edit_remove(edit, node, err) : 0;
 	}
 	return entry->kind == RECORD_SET ? replay_set(edit, text, second, err)
-					 : replay_move(edit, text, second);
+					 : replay_move(edit, text, second, err);
 }
 
 int record_next(const char *data, size_t size, size_t *at, struct record_entry *ret_entry)

@@ -18,6 +18,9 @@
 int record_changes(struct buf *record, const struct edit *edit, struct err *err) WARN_UNUSED;
 /* Appends the reverse: what makes of the tree after the edit the tree before it. */
 int record_reverse(struct buf *record, const struct edit *edit, struct err *err) WARN_UNUSED;
+/* The same in slices of a few milliseconds: 1 when there is more to do. *@done, from 0, is how far it is. */
+int record_reverse_some(
+	struct buf *record, const struct edit *edit, size_t *done, struct err *err) WARN_UNUSED;
 /*
  * Applies the entries, or as many as a few milliseconds allow: *at is the offset to go on from. 1 when there
  * is more to do, 0 at the end. Access control is the edit's.

@@ -23,7 +23,9 @@
 #include "candidate.h"
 #include "confirm.h"
 #include "constraints.h"
+#include "history.h"
 #include "journal.h"
+#include "record.h"
 #include "refused.h"
 #include "store.h"
 #include "txn.h"
@@ -67,6 +69,9 @@ struct txn {
 	struct err err;
 	size_t steps;
 	size_t noted;		      /* events that the candidate was told of */
+	struct buf forward, reverse;  /* records of the edit */
+	size_t reversed;	      /* events that reverse has */
+	bool is_recorded;	      /* forward is complete, or too large to be made */
 	bool is_whole;		      /* began with an empty tree */
 	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
 };
@@ -87,6 +92,8 @@ static void txn_free(struct txn *txn)
 	loop_task_free(txn->task);
 	access_unref((struct access *)txn->opts.access);
 	err_done(&txn->err);
+	buf_done(&txn->forward);
+	buf_done(&txn->reverse);
 	free(txn);
 }
 
@@ -152,6 +159,20 @@ static void reload_access(struct txn *txn)
 	}
 }
 
+/* Who did it is told by the client, unless it is a way back that the daemon goes. */
+static void add_to_history(struct txn *txn)
+{
+	const struct ds_client *client = txn->opts.client;
+	const char *comment = client ? client->comment : NULL;
+
+	if (txn->opts.source == TXN_BOOT || txn->edit.count == 0)
+		return;
+	if (!comment && txn->opts.source == TXN_RESTORE)
+		comment = "a confirmed commit is taken back";
+	if (txn->forward.length || txn->reverse.length || txn->edit.count > JOURNAL_EVENTS_MAX)
+		history_add(client, comment, &txn->forward, &txn->reverse);
+}
+
 static void commit(struct txn *txn)
 {
 	bool changed = txn->edit.count > 0;
@@ -161,6 +182,7 @@ static void commit(struct txn *txn)
 			refused_forget(txn->touched[i].path);
 	}
 	if (changed) {
+		add_to_history(txn);
 		reload_access(txn);
 		edit_keep(&txn->edit);
 		store_touch(DS_RUNNING);
@@ -446,6 +468,24 @@ static void checkpointed(const struct err *err, void *arg)
 	commit(txn);
 }
 
+/* How to do it again, and how to go back: of what is too large, history keeps neither. */
+static int make_records(struct txn *txn)
+{
+	int r = 0;
+
+	if (!txn->is_recorded && txn->edit.count <= JOURNAL_EVENTS_MAX)
+		r = record_changes(&txn->forward, &txn->edit, &txn->err);
+	txn->is_recorded = true;
+	if (r == 0)
+		r = record_reverse_some(&txn->reverse, &txn->edit, &txn->reversed, &txn->err);
+	if (r == 1 && txn->reverse.length > HISTORY_BYTES_MAX && !confirm_is_pending()) {
+		buf_done(&txn->reverse);
+		memset(&txn->reverse, 0, sizeof(txn->reverse));
+		return 0;
+	}
+	return r;
+}
+
 static int phase_note(struct txn *txn)
 {
 	int r;
@@ -453,7 +493,9 @@ static int phase_note(struct txn *txn)
 	if (is_test(txn) || !txn->edit.count)
 		return 0;
 	r = candidate_note(&txn->edit, &txn->noted);
-	return r != 0 ? r : confirm_note(&txn->edit, &txn->err);
+	if (r == 0 && txn->opts.source != TXN_BOOT)
+		r = make_records(txn);
+	return r != 0 ? r : confirm_note(&txn->reverse, &txn->err);
 }
 
 static int phase_commit(struct txn *txn)
@@ -467,7 +509,7 @@ static int phase_commit(struct txn *txn)
 	}
 	r = txn->opts.source == TXN_BOOT
 		? 1
-		: (txn->edit.count ? journal_append(&txn->edit, &txn->err) : 0);
+		: (txn->edit.count ? journal_append(&txn->forward, txn->edit.count, &txn->err) : 0);
 	if (r < 0)
 		return r;
 	if (r == 1)
@@ -570,6 +612,11 @@ void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *ar
 	free(paths);
 	convergence->plan = plan_make(convergence->units, count, PLAN_BEST_EFFORT);
 	apply_run(convergence->plan, converged, convergence);
+}
+
+bool txn_is_running(void)
+{
+	return current != NULL;
 }
 
 void txn_done(void)

@@ -36,6 +36,8 @@ struct txn_opts {
 void txn_run(const struct txn_opts *opts);
 /* Converges the units whose objects were changed from outside, or are worth another try. */
 void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *arg);
+/* One is under way: running may be half changed. */
+bool txn_is_running(void);
 void txn_done(void);
 
 #endif
