@@ -231,7 +231,7 @@ int ds_may_execute(const struct ds_client *client, const char *module, const cha
 	struct err *err) WARN_UNUSED;
 /*
  * Runs an RPC or action that a feature owns. @op is from format_parse_rpc() (an action with its parents);
- * taken. Done gets the operation's node with its output children (borrowed; NULL on error).
+ * taken. Done gets the operation's node with its output children alone (borrowed; NULL on error).
  */
 typedef void (*ds_call_fn)(const struct lyd_node *output, const struct err *err, void *arg);
 void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn done, void *arg);

@@ -6,6 +6,7 @@
 #define ASHLAR_SYSTEM_H
 
 #include <stdbool.h>
+#include <time.h>
 
 #include "ashlar/err.h"
 #include "ashlar/object.h"
@@ -17,6 +18,9 @@ int system_init(bool owns_machine, struct err *err) WARN_UNUSED;
 /* What every object that changes the machine needs; observed when the daemon may. It is never wanted. */
 #define MACHINE_KEY "the machine"
 extern const struct object_kind object_kind_machine;
+
+/* Sets the machine's clock (not its calendar's in hardware). Refused when the machine is another's. */
+int zone_set_clock(time_t seconds, long nanoseconds, struct err *err) WARN_UNUSED;
 
 #define HOSTNAME_MAX 65 /* with the NUL */
 #define HOSTNAME_KEY "hostname"

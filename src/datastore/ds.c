@@ -574,11 +574,24 @@ struct call {
 
 static struct list calls = LIST_INIT(calls);
 
+/* What is left below it is the answer. */
+static void drop_input(struct lyd_node *op)
+{
+	struct lyd_node *child, *next;
+
+	for (child = (struct lyd_node *)lyd_child(op); child; child = next) {
+		next = child->next;
+		if (!(child->schema->flags & LYS_IS_OUTPUT))
+			lyd_free_tree(child);
+	}
+}
+
 static void call_done(struct action_call *action, const struct err *err)
 {
 	struct call *call = (struct call *)action;
 
 	list_remove(&call->link);
+	drop_input(action->output);
 	if (call->done)
 		call->done(err ? NULL : action->output, err, call->arg);
 	lyd_free_all(call->op);

@@ -156,6 +156,33 @@ static int show(
 	return r < 0 ? r : show_clock(node, err);
 }
 
+/* --- actions ------------------------------------------------------------------------------------ */
+
+/* "25" → 250000000: what follows the seconds' point. */
+static long nanoseconds(const char *fraction)
+{
+	long value = 0;
+
+	for (long unit = 100000000; unit && fraction && *fraction; unit /= 10)
+		value += (*fraction++ - '0') * unit;
+	return value;
+}
+
+static void run_set_datetime(struct action_call *call)
+{
+	_cleanup_err_ struct err err = { 0 };
+	_cleanup_free_ char *fraction = NULL;
+	time_t seconds;
+	int r;
+
+	if (ly_time_str2time(node_text(call->input, "current-datetime", ""), &seconds, &fraction) !=
+		LY_SUCCESS)
+		r = err_set(&err, -EINVAL, "current-datetime", "this is no date and time");
+	else
+		r = zone_set_clock(seconds, nanoseconds(fraction), &err);
+	call->done(call, r < 0 ? &err : NULL);
+}
+
 static const char *const system_features[] = { "authentication", "local-users", NULL };
 static const char *const hash_features[] = { "crypt-hash-md5", "crypt-hash-sha-256",
 	"crypt-hash-sha-512", NULL };
@@ -194,4 +221,9 @@ const struct feature feature_system = {
 	.units = units,
 	.show = show,
 	.refreshes = (const struct object_kind *const[]){ &object_kind_hostname, NULL },
+	.actions =
+		(const struct feature_action[]){
+			{ "/ietf-system:set-current-datetime", run_set_datetime },
+			{ NULL, NULL },
+		},
 };

@@ -8,37 +8,6 @@
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-static bool has_output(const struct lysc_node *operation)
-{
-	return ((const struct lysc_node_action *)operation)->output.child != NULL;
-}
-
-/* The output nodes alone, as text: the operation's node may have its input, too. */
-static int print_output(
-	const struct lyd_node *operation, enum format format, struct buf *out, struct err *err)
-{
-	const struct lyd_node *child;
-	struct lyd_node *copy = NULL, *node;
-	int ret = 0;
-
-	if (lyd_dup_single(operation, NULL, LYD_DUP_NO_META, &copy) != LY_SUCCESS)
-		return yang_err(err, -ENOMEM);
-	LY_LIST_FOR (lyd_child(operation), child) {
-		if (!(child->schema->flags & LYS_IS_OUTPUT))
-			continue;
-		if (lyd_dup_single(child, NULL, LYD_DUP_RECURSIVE, &node) != LY_SUCCESS ||
-			lyd_insert_child(copy, node) != LY_SUCCESS) {
-			ret = yang_err(err, -EIO);
-			break;
-		}
-	}
-	if (ret == 0 && lyd_child(copy))
-		ret = format_print(
-			out, lyd_child(copy), format, true, WITH_DEFAULTS_EXPLICIT, false, err);
-	lyd_free_all(copy);
-	return ret;
-}
-
 static void on_called(const struct lyd_node *output, const struct err *err, void *arg)
 {
 	struct rc_request *req = arg;
@@ -48,8 +17,9 @@ static void on_called(const struct lyd_node *output, const struct err *err, void
 	_cleanup_err_ struct err trouble = { 0 };
 	struct rc_reply reply = { .status = 200, .body = &body };
 
-	if (!err && has_output(req->uri.schema) &&
-		print_output(output, req->out_format, &text, &trouble) < 0)
+	if (!err && lyd_child(output) &&
+		format_print(&text, lyd_child(output), req->out_format, true,
+			WITH_DEFAULTS_EXPLICIT, false, &trouble) < 0)
 		err = &trouble;
 	if (err) {
 		bool is_absent = err_effective_tag(err) == ERR_TAG_DATA_MISSING &&

@@ -1,11 +1,14 @@
 """The machine itself: what is the daemon's to change there, and what it says of the rest."""
 
+import datetime
 import pathlib
 import subprocess
+import time
 
 import pytest
 
 from ashlar import config
+from ashlar.netconf import RpcError
 from ashlar.network import until
 
 STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
@@ -88,3 +91,50 @@ def test_users_need_no_accounts(net, make_daemon):
         assert session.get_config().findtext("system/authentication/user/name") == config.USER
         assert not_applied(session) == {}
     assert pathlib.Path("/etc/passwd").read_text() == accounts
+
+
+# --- operations -----------------------------------------------------------------------------------
+
+SYSTEM = config.namespaces()["ietf-system"]
+SET_CLOCK = f'<set-current-datetime xmlns="{SYSTEM}"><current-datetime>%s</current-datetime>' \
+            "</set-current-datetime>"
+
+
+def test_the_clock_of_others(nc):
+    with pytest.raises(RpcError, match="without --system") as refused:
+        nc.ok(SET_CLOCK % "2001-02-03T04:05:06Z")
+    assert refused.value.tag == "operation-not-supported"
+    assert time.localtime().tm_year > 2001
+
+
+@pytest.mark.guest
+def test_own_clock(net, make_daemon):
+    """In a guest, whose clock is its own."""
+    daemon = make_daemon(net, config.switch(net.ports), options=["--system"]).start()
+    offset = time.time() - time.monotonic()
+    with daemon.local() as session:
+        try:
+            session.ok(SET_CLOCK % "2031-02-03T06:05:06.75+02:00")
+            wanted = datetime.datetime(2031, 2, 3, 4, 5, 6, 750000, datetime.timezone.utc)
+            assert 0 <= time.time() - wanted.timestamp() < 10
+            shown_now = session.get().findtext("system-state/clock/current-datetime")
+            assert shown_now.startswith("2031-02-03T04:05:")
+            # what runs goes on
+            session.edit(named("later"))
+            assert shown(session) == "later"
+        finally:
+            time.clock_settime(time.CLOCK_REALTIME, time.monotonic() + offset)
+
+
+@pytest.mark.parametrize("name", ["system-restart", "system-shutdown"])
+def test_what_it_does_not_do(daemon, nc, name):
+    """Refused in plain words; the list of operations does not have them."""
+    with pytest.raises(RpcError, match=f"{name} is not supported by this device") as refused:
+        nc.ok(f'<{name} xmlns="{SYSTEM}"/>')
+    assert refused.value.tag == "operation-not-supported"
+    with daemon.restconf() as client:
+        operations = client.get("operations").json["ietf-restconf:operations"]
+        assert "ietf-system:set-current-datetime" in operations
+        assert f"ietf-system:{name}" not in operations
+        response = client.post(f"operations/ietf-system:{name}")
+        assert response.status == 501 and response.error["error-tag"] == "operation-not-supported"
