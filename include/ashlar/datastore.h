@@ -31,6 +31,7 @@ struct ds_client {
 	uint32_t session;     /* session-id; 0: none (RESTCONF) */
 	const char *protocol; /* "netconf", "restconf", "internal" */
 	const char *comment;  /* why, in the client's words, for history; NULL: none */
+	const char *host;     /* where it comes from, an address; NULL: this machine */
 	/* Access control does not apply: root's local session, or the daemon itself (session 0), for
 	 * which locks do not count either. */
 	bool is_recovery;

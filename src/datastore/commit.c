@@ -13,6 +13,7 @@
 #include "commit.h"
 #include "confirm.h"
 #include "lock.h"
+#include "notify-base.h"
 #include "store.h"
 
 #define TIMEOUT_DEFAULT_S 600 /* RFC 6241 section 8.4.1 */
@@ -220,10 +221,12 @@ static void committed(const struct err *err, void *arg)
 	}
 	candidate_committed();
 	store_touch(DS_CANDIDATE);
-	if (job->commit.is_confirmed)
+	if (job->commit.is_confirmed) {
 		confirm_start();
-	else if (confirm_is_pending())
+	} else if (confirm_is_pending()) {
+		notify_confirm(&job->job.client, NOTIFY_CONFIRM_COMPLETE, 0);
 		confirm_end();
+	}
 	job_end(&job->job, NULL);
 }
 
@@ -299,10 +302,13 @@ static void went_back(const struct err *err, void *arg)
 {
 	struct commit_job *job = arg;
 
-	if (err)
+	if (err) {
 		log_error("confirm", "event=rollback-failed reason=\"%s\"", err_text(err));
-	else
+	} else {
+		if (job->job.client.session)
+			notify_confirm(&job->job.client, NOTIFY_CONFIRM_CANCEL, 0);
 		confirm_end();
+	}
 	job_end(&job->job, err);
 }
 

@@ -17,6 +17,7 @@
 #include "ashlar/str.h"
 
 #include "confirm.h"
+#include "notify-base.h"
 #include "record.h"
 #include "store.h"
 
@@ -27,7 +28,8 @@
 static struct {
 	enum { IDLE, ANNOUNCED, PENDING, GOING_BACK } state;
 	uint32_t session;
-	char *persist; /* NULL: ends with the session */
+	char *user, *host; /* whose session it is; NULL: a restart has made us forget */
+	char *persist;	   /* NULL: ends with the session */
 	uint64_t deadline_ms;
 	uint32_t timeout_s;
 	struct buf records;
@@ -67,6 +69,8 @@ static void forget(void)
 	(void)unlink(path); /* it may not be there */
 	if (confirm.fd >= 0)
 		close(TAKE_FD(confirm.fd));
+	free(TAKE(confirm.user));
+	free(TAKE(confirm.host));
 	free(TAKE(confirm.persist));
 	buf_done(&confirm.records);
 	buf_init(&confirm.records, 0);
@@ -81,6 +85,8 @@ void confirm_done(void)
 {
 	if (confirm.fd >= 0)
 		close(TAKE_FD(confirm.fd));
+	free(TAKE(confirm.user));
+	free(TAKE(confirm.host));
 	free(TAKE(confirm.persist));
 	buf_done(&confirm.records);
 	free(TAKE(confirm.starts));
@@ -172,10 +178,25 @@ int confirm_note(const struct buf *reverse, struct err *err)
 
 /* --- life --------------------------------------------------------------------------------------- */
 
+static void tell(enum notify_confirm event)
+{
+	struct ds_client client = {
+		.user = confirm.user ? confirm.user : "",
+		.host = confirm.host,
+		.session = confirm.session,
+	};
+
+	notify_confirm(&client, event,
+		event == NOTIFY_CONFIRM_START || event == NOTIFY_CONFIRM_EXTEND ? confirm.timeout_s
+										: 0);
+}
+
 static void expire(void *arg)
 {
-	if (confirm.state == PENDING)
+	if (confirm.state == PENDING) {
 		log_notice("confirm", "event=confirm-timeout session=%u", confirm.session);
+		tell(NOTIFY_CONFIRM_TIMEOUT);
+	}
 	confirm.state = GOING_BACK;
 	/* Should going back fail, it is tried again. */
 	loop_timer_start(confirm.timer, RETRY_MS);
@@ -196,6 +217,10 @@ int confirm_begin(
 	free(confirm.persist);
 	confirm.persist = persist ? xstrdup(persist) : NULL;
 	confirm.session = client->session;
+	free(confirm.user);
+	free(confirm.host);
+	confirm.user = xstrdup(client->user);
+	confirm.host = xstrdup(client->host);
 	confirm.timeout_s = timeout_s;
 	confirm.deadline_ms = clock_ms() + (uint64_t)timeout_s * 1000;
 	r = write_file(err);
@@ -211,6 +236,7 @@ int confirm_begin(
 
 void confirm_start(void)
 {
+	tell(confirm.state == ANNOUNCED ? NOTIFY_CONFIRM_START : NOTIFY_CONFIRM_EXTEND);
 	confirm.state = PENDING;
 	loop_timer_start(confirm.timer, (uint64_t)confirm.timeout_s * 1000);
 }
@@ -228,8 +254,12 @@ void confirm_end(void)
 
 void confirm_session_closed(uint32_t session)
 {
-	if (confirm.state == PENDING && !confirm.persist && confirm.session == session)
-		expire(NULL);
+	if (confirm.state != PENDING || confirm.persist || confirm.session != session)
+		return;
+	log_notice("confirm", "event=confirm-session-ended session=%u", session);
+	tell(NOTIFY_CONFIRM_CANCEL);
+	confirm.state = GOING_BACK;
+	expire(NULL);
 }
 
 /* --- going back --------------------------------------------------------------------------------- */

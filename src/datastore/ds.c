@@ -25,6 +25,7 @@
 #include "kept.h"
 #include "lock.h"
 #include "modules.h"
+#include "notify-base.h"
 #include "oper.h"
 #include "persist.h"
 #include "queue.h"
@@ -88,11 +89,20 @@ static void job_done(const struct err *err, void *arg)
 	job_end(arg, err);
 }
 
+static void startup_done(const struct err *err, void *arg)
+{
+	const struct job *job = arg;
+
+	if (!err)
+		notify_startup_changed(&job->client);
+	job_end(arg, err);
+}
+
 static void save_start(struct job *job)
 {
 	struct save_job *save = (struct save_job *)job;
 
-	persist_save(save->is_tree ? save->tree : *store_running(), job_done, job);
+	persist_save(save->is_tree ? save->tree : *store_running(), startup_done, job);
 }
 
 static void save_free(struct job *job)
@@ -283,7 +293,7 @@ static void edit_start(struct job *base)
 	if (r < 0 || job->edit.test_option == DS_TEST_ONLY)
 		job_end(base, r < 0 ? &err : NULL);
 	else
-		persist_save(job->startup, job_done, base);
+		persist_save(job->startup, startup_done, base);
 }
 
 static void edit_free(struct job *base)
@@ -347,7 +357,7 @@ static void copy_to_startup(struct copy_job *job, struct err *err)
 	if (r < 0)
 		job_end(&job->edit.simple.job, err);
 	else
-		persist_save(job->edit.startup, job_done, job);
+		persist_save(job->edit.startup, startup_done, job);
 }
 
 /* The candidate as it stands becomes running, or is only judged. */
@@ -373,7 +383,7 @@ static void save_candidate(const struct err *err, void *arg)
 	if (err)
 		job_end(&job->edit.simple.job, err);
 	else
-		persist_save(candidate_tree(), job_done, job);
+		persist_save(candidate_tree(), startup_done, job);
 }
 
 static int check_copy(struct copy_job *job, struct err *err)
@@ -401,7 +411,7 @@ static void copy_start(struct job *base)
 		job->edit.candidate = (struct commit_edit){ .job = base, .is_running = true };
 		commit_edit_start(&job->edit.candidate);
 	} else if (from == DS_RUNNING) {
-		persist_save(*store_running(), job_done, base);
+		persist_save(*store_running(), startup_done, base);
 	} else if (from == DS_CANDIDATE) {
 		copy_candidate(job,
 			!job->is_test && job->target == DS_STARTUP ? save_candidate : job_done);
@@ -458,7 +468,7 @@ static void delete_start(struct job *base)
 	if (lock_check(&base->client, DS_STARTUP, &err) < 0)
 		job_end(base, &err);
 	else
-		persist_delete(job_done, base);
+		persist_delete(startup_done, base);
 }
 
 static const struct job_kind delete_kind = { .name = "delete", .start = delete_start };
@@ -707,6 +717,8 @@ void ds_done(void)
 		history_save_now(!txn_is_running());
 	txn_done();
 	history_done();
+	notify_forget_edit();
+	notify_done();
 	confirm_done();
 	candidate_done();
 	journal_done();

@@ -26,6 +26,7 @@ void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *
 	job->client = *client;
 	job->client.user = xstrdup(client->user ? client->user : "");
 	job->client.comment = client->comment ? xstrdup(client->comment) : NULL;
+	job->client.host = xstrdup(client->host);
 	job->arg = arg;
 	return job;
 }
@@ -36,6 +37,7 @@ static void job_free(struct job *job)
 		job->kind->free(job);
 	free((char *)job->client.user);
 	free((char *)job->client.comment);
+	free((char *)job->client.host);
 	free(job);
 }
 

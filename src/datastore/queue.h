@@ -22,7 +22,7 @@ struct job_kind {
 struct job {
 	const struct job_kind *kind;
 	struct list link;
-	struct ds_client client; /* with copies of its own of user and comment */
+	struct ds_client client; /* with copies of its own of its texts */
 	void *arg;		 /* the asker's; NULL after ds_forget() of it */
 	bool is_forgotten;
 	/* Passes the result on; not called when forgotten. */

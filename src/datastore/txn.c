@@ -25,6 +25,7 @@
 #include "constraints.h"
 #include "history.h"
 #include "journal.h"
+#include "notify-base.h"
 #include "record.h"
 #include "refused.h"
 #include "store.h"
@@ -143,6 +144,7 @@ static void fail(struct txn *txn)
 		if (txn->touched[i].is_refused)
 			refused_forget(txn->touched[i].path);
 	}
+	notify_forget_edit();
 	undo(txn);
 	finish(txn, &txn->err);
 }
@@ -186,6 +188,7 @@ static void commit(struct txn *txn)
 		reload_access(txn);
 		edit_keep(&txn->edit);
 		store_touch(DS_RUNNING);
+		notify_running_changed(txn->opts.client);
 	} else {
 		edit_keep(&txn->edit);
 	}
@@ -495,7 +498,11 @@ static int phase_note(struct txn *txn)
 	r = candidate_note(&txn->edit, &txn->noted);
 	if (r == 0 && txn->opts.source != TXN_BOOT)
 		r = make_records(txn);
-	return r != 0 ? r : confirm_note(&txn->reverse, &txn->err);
+	if (r == 0)
+		r = confirm_note(&txn->reverse, &txn->err);
+	if (r == 0 && txn->opts.source != TXN_BOOT) /* nobody can have subscribed yet */
+		notify_note_edit(&txn->edit);
+	return r;
 }
 
 static int phase_commit(struct txn *txn)

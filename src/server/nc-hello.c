@@ -29,6 +29,8 @@ static const char *const fixed[] = {
 	CAPABILITY "validate:1.1",
 	CAPABILITY "startup:1.0",
 	CAPABILITY "xpath:1.0",
+	CAPABILITY "notification:1.0",
+	CAPABILITY "interleave:1.0",
 	CAPABILITY "with-defaults:1.0?basic-mode=explicit"
 		   "&also-supported=report-all,report-all-tagged,trim",
 	CAPABILITY "with-operational-defaults:1.0",

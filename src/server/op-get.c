@@ -102,7 +102,7 @@ int op_subtree(struct op *op, const struct nc_element *element, struct ds_read *
 	return ds_parse_filter(text.at, text.size, &read->subtree, err);
 }
 
-static int take_filter(struct op *op, const struct nc_element *filter, struct ds_read *read,
+int op_filter(struct op *op, const struct nc_element *filter, struct ds_read *read,
 	bool *ret_nothing, struct err *err)
 {
 	const struct xml_attribute *type = nc_rpc_attribute(&op->rpc, filter, "type");
@@ -140,7 +140,7 @@ static int start_read(struct op *op, struct ds_read *read, const struct nc_eleme
 	if (ret < 0)
 		return ret;
 	if (filter) {
-		ret = take_filter(op, filter, read, &is_nothing, err);
+		ret = op_filter(op, filter, read, &is_nothing, err);
 		if (ret < 0)
 			return ret;
 	}

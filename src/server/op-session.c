@@ -12,7 +12,7 @@ int op_close_session(struct op *op, struct err *err)
 
 	if (ret < 0)
 		return ret;
-	op->session->is_dropped = false;
+	op->session->end = NOTIFY_SESSION_CLOSED;
 	op->closes = true;
 	op_reply_ok(op);
 	return 0;
@@ -42,7 +42,8 @@ int op_kill_session(struct op *op, struct err *err)
 		return op_bad_element(err, ERR_TAG_INVALID_VALUE, at[0], "is no session");
 	log_notice("session", "event=session-killed session=%u by=%u user=\"%s\"", victim->id,
 		op->session->id, op->client.user);
-	victim->is_dropped = false;
+	victim->end = NOTIFY_SESSION_KILLED;
+	victim->killer = op->session->id;
 	session_kill(victim);
 	op_reply_ok(op);
 	return 0;

@@ -10,6 +10,7 @@
 
 #include "nc-reply.h"
 #include "op.h"
+#include "subscribe.h"
 
 #define REPLY_ROOM 65536 /* what a reply's envelope may take beside its data */
 #define LARGE_MESSAGE                                                                              \
@@ -36,6 +37,8 @@ static const struct op_type {
 	{ NC_NS_MONITORING, "ietf-netconf-monitoring", "get-schema", op_get_schema, false },
 	{ NC_NS_NMDA, "ietf-netconf-nmda", "get-data", op_get_data, false },
 	{ NC_NS_NMDA, "ietf-netconf-nmda", "edit-data", op_edit_data, false },
+	{ NC_NS_NOTIFICATION, "notifications", "create-subscription", op_create_subscription,
+		false },
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -43,19 +46,13 @@ static const struct op_type {
 struct op *op_new(struct session *session, struct buf *message)
 {
 	struct op *op = xmalloc(sizeof(*op));
-	const struct conn *conn = session->conn;
 
 	/* The rest, rpc, is large and filled in by the scan. */
 	memset(op, 0, offsetof(struct op, rpc));
 	op->session = session;
 	op->message = *message;
 	buf_init(message, 0);
-	op->client = (struct ds_client){
-		.user = conn->username,
-		.session = session->id,
-		.protocol = "netconf",
-		.is_recovery = conn->is_recovery,
-	};
+	op->client = session_client(session);
 	return op;
 }
 
@@ -170,7 +167,7 @@ static int unknown_element(const struct op *op, const struct nc_element *element
 	return err_add_info(err, "bad-namespace", ns);
 }
 
-static int missing_element(const char *name, struct err *err)
+int op_missing_element(const char *name, struct err *err)
 {
 	int ret = err_tagged(err, ERR_TAG_MISSING_ELEMENT, NULL, "<%s> is missing", name);
 
@@ -228,7 +225,7 @@ int op_params(struct op *op, const struct op_param *params, size_t count,
 	}
 	for (i = 0; i < count; i++)
 		if (params[i].is_mandatory && !ret_elements[i])
-			return missing_element(params[i].name, err);
+			return op_missing_element(params[i].name, err);
 	return 0;
 }
 
@@ -240,7 +237,7 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 	if (element->has_text)
 		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element, "holds text");
 	if (!child)
-		return missing_element("running", err);
+		return op_missing_element("running", err);
 	if (nc_rpc_next(&op->rpc, child))
 		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, nc_rpc_next(&op->rpc, child),
 			"is one datastore too many");

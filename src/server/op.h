@@ -93,6 +93,14 @@ int op_defaults(struct op *op, const struct nc_element *element, enum with_defau
 /* The content of an edit, large ones in portions, as edit->tree or edit->portions. */
 int op_edit_content(struct op *op, const struct nc_element *config, struct ds_edit *edit,
 	struct err *err) WARN_UNUSED;
+/*
+ * A <filter> as RFC 6241 has it, into @read's subtree or xpath; *ret_nothing: it is empty. What it is taken
+ * from is not whole afterwards.
+ */
+int op_filter(struct op *op, const struct nc_element *filter, struct ds_read *read,
+	bool *ret_nothing, struct err *err) WARN_UNUSED;
+/* missing-element. */
+int op_missing_element(const char *name, struct err *err);
 /* Fills in an error about an element; @format gets its name as %s. */
 int op_bad_element(
 	struct err *err, enum err_tag tag, const struct nc_element *element, const char *what);
@@ -118,6 +126,7 @@ int op_lock(struct op *op, struct err *err);
 int op_unlock(struct op *op, struct err *err);
 int op_close_session(struct op *op, struct err *err);
 int op_kill_session(struct op *op, struct err *err);
+int op_create_subscription(struct op *op, struct err *err);
 /* RPCs and actions of other modules. */
 int op_call(struct op *op, struct err *err);
 

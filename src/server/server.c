@@ -9,6 +9,7 @@
 #include "restconf.h"
 #include "session.h"
 #include "ssh.h"
+#include "subscribe.h"
 #include "unix.h"
 
 int server_prepare(struct err *err)
@@ -37,6 +38,7 @@ int server_start(const struct server_config *config, struct err *err)
 	auth_start();
 	session_start();
 	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);
+	ds_set_state_provider("/nc-notifications:netconf", subscribe_show_netconf);
 	ret = start(config, err);
 	if (ret < 0)
 		server_stop();

@@ -22,6 +22,7 @@
 #include "op.h"
 #include "place.h"
 #include "session.h"
+#include "subscribe.h"
 
 #define HELLO_MS      60000
 #define MESSAGE_MS    60000   /* from a message's first byte to its last */
@@ -65,6 +66,19 @@ struct session *session_next(const struct session *after)
 	return CONTAINER_OF((struct list *)next, struct session, node);
 }
 
+struct ds_client session_client(const struct session *session)
+{
+	const struct conn *conn = session->conn;
+
+	return (struct ds_client){
+		.user = conn->username,
+		.session = session->id,
+		.protocol = "netconf",
+		.host = conn->place->is_local ? NULL : conn->place->host,
+		.is_recovery = conn->is_recovery,
+	};
+}
+
 /* --- the end ---------------------------------------------------------------------------------- */
 
 void session_close(struct session *session)
@@ -81,6 +95,7 @@ static void let_go(struct session *session)
 {
 	if (session->op)
 		op_cancel(TAKE(session->op));
+	subscribe_session_closed(session);
 	ds_session_closed(session->id);
 }
 
@@ -106,11 +121,13 @@ static void drop(struct session *session, const char *reason)
 static void on_closed(struct conn *conn, void *arg)
 {
 	struct session *session = arg;
+	struct ds_client client = session_client(session);
 
 	let_go(session);
+	notify_session_end(&client, session->end, session->killer);
 	log_info("session", "event=session-end session=%u user=\"%s\" peer=\"%s\"", session->id,
 		conn->username, conn->peer);
-	if (session->is_dropped)
+	if (session->end != NOTIFY_SESSION_CLOSED && session->end != NOTIFY_SESSION_KILLED)
 		all.totals.dropped_sessions++;
 	all.held -= session->held;
 	list_remove(&session->node);
@@ -124,6 +141,7 @@ static void on_timeout(void *arg)
 {
 	struct session *session = arg;
 
+	session->end = NOTIFY_SESSION_TIMEOUT;
 	if (session->state == SESSION_HELLO)
 		drop(session, "no hello in time");
 	else if (nc_frame_is_open(&session->frame))
@@ -156,6 +174,18 @@ void session_send(struct session *session, const struct session_part *parts, siz
 			session->id, session->conn->username, "does not read its replies");
 		session_kill(session);
 	}
+}
+
+bool session_has_room(const struct session *session)
+{
+	return session->state == SESSION_READY && session->conn->out.length < CONN_OUT_LOW;
+}
+
+void session_notify(struct session *session, const struct session_part *parts, size_t count)
+{
+	session->counters.out_notifications++;
+	all.totals.counters.out_notifications++;
+	session_send(session, parts, count);
 }
 
 static void send_hello(struct session *session)
@@ -195,6 +225,7 @@ static void take_hello(struct session *session, const struct buf *message)
 
 	if (nc_hello_parse(buf_bytes(message), message->length, &session->is_base11, &err) < 0) {
 		all.totals.in_bad_hellos++;
+		session->end = NOTIFY_SESSION_BAD_HELLO;
 		drop(session, err_text(&err));
 		return;
 	}
@@ -222,10 +253,12 @@ static void framing_failed(struct session *session, const struct err *err)
 {
 	bool is_hello = session->state == SESSION_HELLO;
 
-	if (is_hello)
+	if (is_hello) {
 		all.totals.in_bad_hellos++;
-	else
+		session->end = NOTIFY_SESSION_BAD_HELLO;
+	} else {
 		count_bad(session);
+	}
 	/* Before the hello is known there is nobody to understand it; in base:1.0 no such error. */
 	if (!is_hello && (session->is_base11 || err_effective_tag(err) == ERR_TAG_TOO_BIG))
 		send_error(session, err);
@@ -282,7 +315,7 @@ static void set_timer(struct session *session)
 	if (session->state == SESSION_READY && !(is_open && session->is_message_timed)) {
 		if (is_open)
 			loop_timer_start(session->timer, MESSAGE_MS);
-		else if (session->op || session->conn->place->is_local)
+		else if (session->op || session->conn->place->is_local || subscribe_has(session))
 			loop_timer_stop(session->timer);
 		else
 			loop_timer_start(session->timer, IDLE_MS);
@@ -343,9 +376,15 @@ static void on_readable(struct conn *conn, void *arg)
 	process(arg);
 }
 
+static void on_drained(struct conn *conn, void *arg)
+{
+	subscribe_drained(arg);
+	process(arg);
+}
+
 static const struct conn_user conn_user = {
 	.readable = on_readable,
-	.drained = on_readable,
+	.drained = on_drained,
 	.closed = on_closed,
 };
 
@@ -362,10 +401,13 @@ static uint32_t new_id(void)
 void session_new(struct conn *conn)
 {
 	struct session *session = XNEW(struct session);
+	struct ds_client client;
 
 	session->id = new_id();
 	session->conn = conn;
-	session->is_dropped = true;
+	client = session_client(session);
+	session->end = NOTIFY_SESSION_DROPPED;
+	list_init(&session->subscriptions);
 	session->login_time = time(NULL);
 	nc_frame_init(&session->frame, NC_HELLO_MAX);
 	session->timer = loop_timer_new("session-timeout", on_timeout, session);
@@ -377,5 +419,6 @@ void session_new(struct conn *conn)
 	log_info("session", "event=session-start session=%u user=\"%s\" peer=\"%s\"", session->id,
 		conn->username, conn->peer);
 	loop_timer_start(session->timer, HELLO_MS);
+	notify_session_start(&client);
 	send_hello(session);
 }

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "ashlar/datastore.h"
 #include "ashlar/list.h"
+#include "ashlar/notify.h"
 
 #include "conn.h"
 #include "nc-frame.h"
@@ -32,17 +34,20 @@ struct session {
 	uint32_t id;
 	enum session_state state;
 	bool is_base11;
-	bool is_dropped;       /* ended neither by close-session nor by kill-session */
+	enum notify_session_end
+		end;	       /* why it ends, or what is to be said if nothing else ends it */
+	uint32_t killer;       /* session-id of who killed it; 0: nobody */
 	bool is_processing;    /* process() is running */
 	bool is_message_timed; /* the timer is that of an unfinished message */
 	struct conn *conn;
 	time_t login_time;
 	struct session_counters counters;
 	struct nc_frame frame;
-	size_t held;		  /* bytes of its message, counted in the total */
-	struct op *op;		  /* in flight; NULL: none */
-	struct loop_timer *timer; /* hello, an unfinished message, or idleness */
-	struct loop_task *task;	  /* goes on with what was read */
+	struct list subscriptions; /* subscribe.c's */
+	size_t held;		   /* bytes of its message, counted in the total */
+	struct op *op;		   /* in flight; NULL: none */
+	struct loop_timer *timer;  /* hello, an unfinished message, or idleness */
+	struct loop_task *task;	   /* goes on with what was read */
 };
 
 /* Totals since start, closed sessions included. */
@@ -60,6 +65,8 @@ struct session *session_find(uint32_t id);
 /* Iteration: NULL begins; NULL ends. */
 struct session *session_next(const struct session *after);
 const struct session_totals *session_totals(void);
+/* Who acts in it. Borrows from the session. */
+struct ds_client session_client(const struct session *session);
 /* Sends what is written, then ends. No operation may be in flight but the caller. */
 void session_close(struct session *session);
 /* Ends at once; what it was doing is cancelled, its locks go now. */
@@ -77,6 +84,10 @@ struct session_part {
 	const char *data;
 	size_t size;
 };
+/* Is there room for notifications: is it open, and its peer reading? */
+bool session_has_room(const struct session *session);
+/* Sends and counts a notification. */
+void session_notify(struct session *session, const struct session_part *parts, size_t count);
 /* Frames a message given in parts and writes it; a peer that does not read loses its session. */
 void session_send(struct session *session, const struct session_part *parts, size_t count);
 

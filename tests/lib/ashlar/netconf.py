@@ -10,6 +10,7 @@ from lxml import etree
 from . import DEADLINE, config
 
 BASE = config.NETCONF
+NOTIFICATION = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 CAPABILITY = "urn:ietf:params:netconf:base:"
 END = b"]]>]]>"
 
@@ -104,6 +105,7 @@ class Session:
         self.message_id = 0
         self.session_id = None
         self.capabilities = []
+        self.notifications = []
         if hello:
             self.send_hello(versions)
             self.read_hello(versions)
@@ -191,9 +193,21 @@ class Session:
         self.send(f'<rpc xmlns="{BASE}" message-id="{self.message_id}">{body}</rpc>')
         return str(self.message_id)
 
+    def message(self):
+        return etree.fromstring(self.receive(), etree.XMLParser(huge_tree=True))
+
+    def notification(self):
+        """The next notification as an element, whether it came already or is waited for."""
+        if self.notifications:
+            return self.notifications.pop(0)
+        message = self.message()
+        assert message.tag == f"{{{NOTIFICATION}}}notification", etree.tostring(message)
+        return message
+
     def reply(self, message_id=None):
-        """The next <rpc-reply>; raises RpcError when it reports one."""
-        reply = etree.fromstring(self.receive(), etree.XMLParser(huge_tree=True))
+        """The next <rpc-reply>; raises RpcError when it reports one. Notifications are kept."""
+        while (reply := self.message()).tag == f"{{{NOTIFICATION}}}notification":
+            self.notifications.append(reply)
         assert reply.tag == f"{{{BASE}}}rpc-reply", reply.tag
         if message_id is not None:
             assert reply.get("message-id") == message_id
