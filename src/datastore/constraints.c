@@ -21,6 +21,7 @@
 
 #include "../yang/compat.h"
 #include "constraints.h"
+#include "derived.h"
 
 #define INVERSIONS_MAX 8
 #define CLIMBS_MAX     16
@@ -582,53 +583,6 @@ static void own(struct constraint ***array, size_t *count, struct constraint *co
 	(*array)[(*count)++] = constraint;
 }
 
-/* derived-from-or-self(leaf, 'p:identity') with nothing around it. */
-static void recognise_identity(struct constraint *constraint)
-{
-	const char *text = skip_blanks(lyxp_get_expr(constraint->expr));
-	static const char name[] = "derived-from-or-self(";
-	const char *leaf, *comma, *ident, *end, *colon;
-	const struct lys_module *module = constraint->on->module;
-	LY_ARRAY_COUNT_TYPE u;
-
-	if (strncmp(text, name, sizeof(name) - 1) || !constraint->context)
-		return;
-	leaf = skip_blanks(text + sizeof(name) - 1);
-	for (comma = leaf; is_name_char(*comma); comma++)
-		;
-	constraint->ident_leaf = schema_child(constraint->context, leaf, (size_t)(comma - leaf));
-	ident = skip_blanks(comma);
-	if (!constraint->ident_leaf || constraint->ident_leaf->nodetype != LYS_LEAF ||
-		*ident != ',')
-		return;
-	ident = skip_blanks(ident + 1);
-	end = *ident == '\'' || *ident == '"' ? strchr(ident + 1, *ident) : NULL;
-	if (!end || *skip_blanks(end + 1) != ')' || *skip_blanks(skip_blanks(end + 1) + 1))
-		return;
-	ident++;
-	colon = memchr(ident, ':', (size_t)(end - ident));
-	if (colon) {
-		module = NULL;
-		LY_ARRAY_FOR(constraint->prefixes, u)
-		{
-			const struct lysc_prefix *prefix = &constraint->prefixes[u];
-
-			if (prefix->prefix && strlen(prefix->prefix) == (size_t)(colon - ident) &&
-				!strncmp(prefix->prefix, ident, (size_t)(colon - ident)))
-				module = prefix->mod;
-		}
-		ident = colon + 1;
-	}
-	if (!module)
-		return;
-	LY_ARRAY_FOR(module->identities, u)
-	{
-		if (strlen(module->identities[u].name) == (size_t)(end - ident) &&
-			!strncmp(module->identities[u].name, ident, (size_t)(end - ident)))
-			constraint->ident = &module->identities[u];
-	}
-}
-
 static int add_whens(struct snode *snode, const struct lysc_node *holder, struct err *err)
 {
 	struct lysc_when **whens = lysc_node_when(holder);
@@ -643,7 +597,7 @@ static int add_whens(struct snode *snode, const struct lysc_node *holder, struct
 		constraint->holder = holder;
 		constraint->expr = whens[u]->cond;
 		constraint->prefixes = whens[u]->prefixes;
-		recognise_identity(constraint);
+		constraint->derived = derived_new(constraint);
 		own(&snode->whens, &snode->when_count, constraint);
 		r = index_expr(constraint, err);
 		if (r < 0)
@@ -692,6 +646,7 @@ static int add_node(struct snode *snode, struct err *err)
 		constraint->must = &musts[u];
 		constraint->expr = musts[u].cond;
 		constraint->prefixes = musts[u].prefixes;
+		constraint->derived = derived_new(constraint);
 		own(&snode->own, &snode->own_count, constraint);
 		r = index_expr(constraint, err);
 		if (r < 0)
@@ -750,8 +705,10 @@ int constraints_init(struct snode *const *nodes, size_t count, struct err *err)
 
 void constraints_done(void)
 {
-	for (size_t i = 0; i < index_.count; i++)
+	for (size_t i = 0; i < index_.count; i++) {
+		derived_free(index_.all[i]->derived);
 		free(index_.all[i]);
+	}
 	free(index_.all);
 	memset(&index_, 0, sizeof(index_));
 }

@@ -23,9 +23,7 @@ struct constraint {
 	const struct lyxp_expr *expr;
 	const struct lysc_prefix *prefixes;
 	const struct lysc_must *must;
-	/* derived-from-or-self(LEAF, IDENTITY) on a child of the context, answered without XPath. */
-	const struct lysc_node *ident_leaf;
-	const struct lysc_ident *ident;
+	struct derived *derived; /* when it only asks for an identity; else NULL */
 };
 
 /* How the instances of a constraint are found from a changed node. */

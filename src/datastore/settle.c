@@ -149,6 +149,17 @@ int settle_parent(struct validation *v, struct lyd_node *parent, struct err *err
 	return 0;
 }
 
+int settle_one(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
+	struct err *err)
+{
+	if (schema->parent && schema->parent->nodetype == LYS_CASE) { /* as others of its choice */
+		validate_touch_parent(v, parent);
+		return 0;
+	}
+	validate_count(v, parent);
+	return settle_schema(v, parent, schema, err);
+}
+
 int settle_top(struct validation *v, const struct edit_event *event, struct err *err)
 {
 	if (event->kind != EDIT_REMOVED || event->parent || !event->node->schema)

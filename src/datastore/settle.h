@@ -15,6 +15,9 @@ enum case_state settle_case(
 	struct validation *v, struct lyd_node *parent, const struct lysc_node *holder);
 /* Makes what is to stand below a parent by default, and removes defaults of cases not chosen. */
 int settle_parent(struct validation *v, struct lyd_node *parent, struct err *err) WARN_UNUSED;
+/* The same for one child, which is absent; whether it must be there is to be looked at. */
+int settle_one(struct validation *v, struct lyd_node *parent, const struct lysc_node *schema,
+	struct err *err) WARN_UNUSED;
 /* A top-level container without presence that was removed comes back empty. */
 int settle_top(struct validation *v, const struct edit_event *event, struct err *err) WARN_UNUSED;
 /* The same for the top level of all modules; 1 when done. */

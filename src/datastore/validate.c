@@ -230,14 +230,19 @@ static bool is_np_container(const struct lyd_node *node)
 	return node->schema->nodetype == LYS_CONTAINER && !(node->schema->flags & LYS_PRESENCE);
 }
 
+void validate_count(struct validation *v, struct lyd_node *parent)
+{
+	if (schema_of_node(parent)->has_counted_children)
+		add_parent(v, &v->count, parent);
+}
+
 /* What a container without presence holds decides whether it counts where it stands itself. */
 void validate_touch_parent(struct validation *v, struct lyd_node *parent)
 {
 	for (; parent; parent = lyd_parent(parent)) {
 		if (schema_of_node(parent)->has_settled_children)
 			add_parent(v, &v->settle, parent);
-		if (schema_of_node(parent)->has_counted_children)
-			add_parent(v, &v->count, parent);
+		validate_count(v, parent);
 		if (!is_np_container(parent))
 			break;
 	}
@@ -264,8 +269,11 @@ static void read_event(struct validation *v)
 	case EDIT_REMOVED:
 		if (!v->walk_at) {
 			v->walk_root = v->walk_at = node;
-			validate_touch_parent(
-				v, event->kind == EDIT_MADE ? lyd_parent(node) : event->parent);
+			/* A default was made as its parent was looked at. */
+			if (event->kind == EDIT_REMOVED)
+				validate_touch_parent(v, event->parent);
+			else if (!event->is_implicit)
+				validate_touch_parent(v, lyd_parent(node));
 		}
 		for (int n = 0; n < STEP_MAX && v->walk_at; n++) {
 			if (event->kind == EDIT_MADE)

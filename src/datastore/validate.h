@@ -37,6 +37,8 @@ void validate_add(struct validation *v, struct checks *checks, const struct cons
 	struct lyd_node *node);
 /* A child of @parent (NULL: nothing) came or went: its defaults and counts are to be looked at. */
 void validate_touch_parent(struct validation *v, struct lyd_node *parent);
+/* Whether @parent holds what it must is to be looked at. */
+void validate_count(struct validation *v, struct lyd_node *parent);
 /* First instance of @schema below @parent (NULL: at top level). */
 struct lyd_node *validate_first(
 	struct validation *v, const struct lyd_node *parent, const struct lysc_node *schema);

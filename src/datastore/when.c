@@ -4,34 +4,30 @@
  */
 #include <errno.h>
 
-#include <libyang/plugins_types.h>
-
+#include "derived.h"
+#include "settle.h"
 #include "when.h"
+
+/* @up: levels from @at to the context, which may be absent: 0 or 1. */
+static int evaluate_derived(
+	const struct constraint *constraint, const struct lyd_node *at, unsigned up, bool *ret_true)
+{
+	int r;
+
+	for (; up < derived_levels(constraint->derived); up++)
+		at = lyd_parent(at);
+	r = derived_holds(constraint->derived, at);
+	*ret_true = r == 1;
+	return r < 0 ? r : 0;
+}
 
 int when_evaluate(const struct constraint *constraint, const struct lyd_node *context,
 	bool *ret_true, struct err *err)
 {
-	const struct lyd_node *leaf = NULL;
 	ly_bool result = 0;
 
-	if (constraint->ident) {
-		(void)lyd_find_sibling_val(lyd_child(context), constraint->ident_leaf, NULL, 0,
-			(struct lyd_node **)&leaf);
-		if (!leaf) {
-			*ret_true = false;
-			return 0;
-		}
-		if (((const struct lyd_node_term *)leaf)->value.realtype->basetype ==
-			LY_TYPE_IDENT) {
-			const struct lysc_ident *ident =
-				((const struct lyd_node_term *)leaf)->value.ident;
-
-			*ret_true = ident == constraint->ident ||
-				lyplg_type_identity_isderived(constraint->ident, ident) ==
-					LY_SUCCESS;
-			return 0;
-		}
-	}
+	if (constraint->derived && evaluate_derived(constraint, context, 0, ret_true) == 0)
+		return 0;
 	if (lyd_eval_xpath3(context, constraint->on->module, lyxp_get_expr(constraint->expr),
 		    LY_VALUE_SCHEMA_RESOLVED, (void *)constraint->prefixes, NULL,
 		    &result) != LY_SUCCESS)
@@ -51,6 +47,9 @@ static int when_holds(struct validation *v, const struct constraint *constraint,
 			constraint, constraint->context ? parent : *v->edit->tree, ret_true, err);
 	if (node)
 		return when_evaluate(constraint, node, ret_true, err);
+	if (constraint->derived && derived_levels(constraint->derived) &&
+		evaluate_derived(constraint, parent, 1, ret_true) == 0)
+		return 0;
 	/* The context is the absent node itself: libyang evaluates on an opaque stand-in too. */
 	if (lyd_new_opaq(parent, yang_ctx(), constraint->on->name, NULL, NULL,
 		    constraint->on->module->name, &opaque) != LY_SUCCESS)
@@ -111,10 +110,8 @@ int when_check(struct validation *v, const struct check *check, struct err *err)
 	bool holds = false;
 	int r;
 
-	if (!node) {
-		validate_touch_parent(v, check->node);
-		return 0;
-	}
+	if (!node)
+		return check->node ? settle_one(v, check->node, schema, err) : 0;
 	r = when_all_hold(v, schema, check->node, node, &holds, err);
 	if (r < 0)
 		return r;
