@@ -38,6 +38,7 @@
 #define HOLD_MAX_MS   30000
 #define FORGET_MS     (10 * 60 * 1000) /* after which a source's failures are forgotten */
 #define SOURCES_MAX   1024
+#define LOOK_MAX      16 /* users looked at one after the other */
 #define RESTART_MS    1000
 #define DUMMY_HASH    "$y$j9T$"
 
@@ -100,11 +101,28 @@ static const struct lyd_node *find_users(void)
 	return NULL;
 }
 
+/* Among the first few it is quicker to look than to have libyang make a key. */
 static const struct lyd_node *find_user(const char *user)
 {
-	const struct lyd_node *users = find_users();
+	const struct lyd_node *users = find_users(), *entry;
+	unsigned looked_at = 0;
 
-	return users && user[0] ? node_entry(users, "user", user) : NULL;
+	if (!users || !user[0])
+		return NULL;
+	NODE_FOREACH (entry, users, "user") {
+		if (str_equal(node_text(entry, "name", NULL), user))
+			return entry;
+		if (++looked_at == LOOK_MAX)
+			return node_entry(users, "user", user);
+	}
+	return NULL;
+}
+
+const char *auth_hash(const char *user)
+{
+	const struct lyd_node *node = find_user(user);
+
+	return node ? node_text(node, "password", "") : NULL;
 }
 
 bool auth_user_exists(const char *user)

@@ -38,6 +38,11 @@ struct auth_request *auth_password(const char *user, const char *password, const
 void auth_cancel(struct auth_request *request);
 /* Is this key (base64 blob, which names its algorithm) one of the user's authorized keys? */
 bool auth_public_key(const char *user, const char *blob_base64);
+/*
+ * What the user's password is kept as; NULL: there is no such user. As long as it stays the same, a password
+ * that was right still is.
+ */
+const char *auth_hash(const char *user);
 /* Is there such a user? */
 bool auth_user_exists(const char *user);
 

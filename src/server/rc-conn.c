@@ -60,7 +60,8 @@ struct rc_conn {
 	struct auth_request *auth;
 	struct known {
 		struct buf credentials; /* the field's value */
-		uint64_t generation;	/* of running, where users are */
+		struct buf hash;	/* what the user's password was kept as then */
+		uint64_t generation;	/* of running, where that was last so */
 		uint64_t until_ms;
 	} known; /* who proved it on this connection last */
 	struct buf scratch;
@@ -222,16 +223,31 @@ static void turn_away(struct rc_conn *rc)
 		"too many are logging in, or this address failed to too often: try later");
 }
 
+/* Is his password what it was, whatever else of the configuration has changed? */
+static bool is_same_user(struct rc_conn *rc)
+{
+	struct known *known = &rc->known;
+	const char *hash;
+
+	if (known->generation == ds_generation(DS_RUNNING))
+		return true;
+	hash = auth_hash(rc->conn->username);
+	if (!hash || !str_equal(hash, buf_bytes(&known->hash)))
+		return false;
+	known->generation = ds_generation(DS_RUNNING);
+	return true;
+}
+
 /*
  * The same credentials on the same connection, and nobody's have changed since: they need not be proved
  * again for a while. They are no better kept elsewhere: they lie in the input, too.
  */
-static bool is_same_again(const struct rc_conn *rc, struct http_text credentials)
+static bool is_same_again(struct rc_conn *rc, struct http_text credentials)
 {
-	const struct known *known = &rc->known;
+	struct known *known = &rc->known;
 
 	return known->credentials.length && known->credentials.length == credentials.size &&
-		known->generation == ds_generation(DS_RUNNING) && clock_ms() < known->until_ms &&
+		clock_ms() < known->until_ms && is_same_user(rc) &&
 		str_secret_equal(buf_bytes(&known->credentials), credentials.at, credentials.size);
 }
 
@@ -241,11 +257,11 @@ static void forget_known(struct rc_conn *rc)
 
 	explicit_bzero(buf_bytes(credentials), credentials->length);
 	buf_clear(credentials);
+	buf_clear(&rc->known.hash);
 }
 
 static void remember_known(struct rc_conn *rc)
 {
-	rc->known.generation = ds_generation(DS_RUNNING);
 	rc->known.until_ms = clock_ms() + KNOWN_MS;
 }
 
@@ -285,6 +301,7 @@ static void ask(struct rc_conn *rc)
 	struct http_text credentials = rc->request.head.authorization;
 	char password[AUTH_PASSWORD_MAX + 1];
 	enum auth_result result = AUTH_DENIED;
+	const char *hash;
 
 	if (is_same_again(rc, credentials)) {
 		admit(rc);
@@ -299,6 +316,10 @@ static void ask(struct rc_conn *rc)
 	(void)!buf_append(
 		&rc->known.credentials, credentials.at, credentials.size); /* no ceiling */
 	explicit_bzero((char *)credentials.at, credentials.size);
+	/* Before it is checked: should the hash change meanwhile, it is another one's password. */
+	hash = auth_hash(rc->conn->username);
+	(void)!buf_append(&rc->known.hash, hash ? hash : "", hash ? strlen(hash) + 1 : 1);
+	rc->known.generation = ds_generation(DS_RUNNING);
 	rc->state = STATE_ASKING;
 	rc->auth =
 		auth_password(rc->conn->username, password, rc->conn->source, on_auth, rc, &result);
@@ -475,6 +496,7 @@ static void on_closed(struct conn *conn, void *arg)
 	buf_done(&rc->head);
 	forget_known(rc);
 	buf_done(&rc->known.credentials);
+	buf_done(&rc->known.hash);
 	buf_done(&rc->scratch);
 	buf_done(&rc->rest);
 	buf_done(&rc->request.body);
