@@ -87,8 +87,8 @@ int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before
 	struct err *err) WARN_UNUSED;
 /* Removes a node, gives a leaf a value, if access control lets it. */
 int edit_remove(struct edit *edit, struct lyd_node *node, struct err *err) WARN_UNUSED;
-int edit_set(struct edit *edit, struct lyd_node *leaf, const char *value,
-	struct err *err) WARN_UNUSED;
+int edit_set(
+	struct edit *edit, struct lyd_node *leaf, const char *value, struct err *err) WARN_UNUSED;
 /* Puts everything back as it was at edit_begin(); the edit is empty afterwards. */
 void edit_undo(struct edit *edit);
 /* Keeps the changes: frees what was removed. The edit is empty afterwards. */

@@ -248,7 +248,7 @@ def test_log_bounded(nc, daemon):
     start = now()
     for at in range(0, 4200, 50):
         for i in range(50):
-            nc.request(f"<edit-config><target><running/></target><config>"
+            nc.request("<edit-config><target><running/></target><config>"
                        + nc.xml(config.interfaces({"name": "p1", "description": str(at + i)}))
                        + "</config></edit-config>")
         for i in range(50):
