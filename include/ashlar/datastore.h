@@ -140,6 +140,28 @@ int ds_lock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UN
 int ds_unlock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
 /* Holder's session, its time; 0: unlocked. */
 uint32_t ds_lock_holder(enum ds ds, time_t *ret_since);
+
+/* A lock on parts of running (RFC 5717). Borrowed, like all it holds, until the turn ends. */
+struct ds_partial {
+	uint32_t id, session;
+	time_t since;
+	const char *const *selects; /* expressions, prefixes resolved to module names */
+	size_t select_count;
+	const char *const *nodes; /* instance paths */
+	size_t node_count;
+};
+/*
+ * Locks what the expressions select now, of what the client may read, with all below; @selects and what it
+ * holds are taken. Done gets the lock, or NULL and the error of section 2.4.1.1.
+ */
+typedef void (*ds_partial_fn)(const struct ds_partial *lock, const struct err *err, void *arg);
+void ds_partial_lock(const struct ds_client *client, char **selects, size_t count,
+	ds_partial_fn done, void *arg);
+/* -EINVAL when the session has no such lock. */
+int ds_partial_unlock(const struct ds_client *client, uint32_t id, struct err *err) WARN_UNUSED;
+/* The partial locks, from index 0 on; false at the end. */
+bool ds_partial_at(size_t index, struct ds_partial *ret_lock);
+
 /* The session is over: its locks go. */
 void ds_session_closed(uint32_t session);
 
@@ -185,6 +207,11 @@ struct ds_read {
 		origins; /* bits 1U << enum ds_origin of the configuration selected; 0: all; in use only */
 	enum with_defaults defaults;
 	enum format format;
+	/*
+	 * Of an expression only: the instance paths of the nodes that it selects, each with a zero byte behind
+	 * it. When it selects no nodes but a value, the error's code is -EDOM.
+	 */
+	bool is_paths;
 };
 
 /*

@@ -27,6 +27,7 @@
 #include "modules.h"
 #include "notify-base.h"
 #include "oper.h"
+#include "partial.h"
 #include "persist.h"
 #include "queue.h"
 #include "schema.h"
@@ -675,6 +676,7 @@ void ds_forget(void *arg)
 	struct call *call;
 
 	job_forget(arg);
+	partial_forget(arg);
 	LIST_FOREACH (call, &calls, link) {
 		if (call->arg == arg)
 			call->done = NULL;
@@ -711,6 +713,7 @@ void ds_done(void)
 {
 	bool is_pending = confirm_is_pending();
 
+	partial_done();
 	queue_done();
 	oper_done();
 	if (ds.is_started)

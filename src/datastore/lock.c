@@ -6,6 +6,7 @@
 #include "commit.h"
 #include "confirm.h"
 #include "lock.h"
+#include "partial.h"
 
 static struct {
 	uint32_t session; /* 0: unlocked */
@@ -49,6 +50,8 @@ int ds_lock(const struct ds_client *client, enum ds ds, struct err *err)
 		err_add_info(err, "session-id", "0");
 		return -EBUSY;
 	}
+	if (ds == DS_RUNNING && partial_holder())
+		return held(err, ERR_TAG_LOCK_DENIED, partial_holder());
 	if (ds == DS_RUNNING && confirm_session() && confirm_session() != client->session)
 		return held(err, ERR_TAG_LOCK_DENIED, confirm_session());
 	locks[ds].session = client->session;
@@ -91,6 +94,8 @@ void ds_session_closed(uint32_t session)
 	}
 	if (session)
 		confirm_session_closed(session);
+	if (session)
+		partial_session_closed(session);
 }
 
 int lock_check(const struct ds_client *client, enum ds ds, struct err *err)

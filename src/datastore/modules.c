@@ -18,6 +18,7 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-datastores", NULL },
 	{ "ietf-origin", NULL },
 	{ "ashlar-history", NULL },
+	{ "ietf-netconf-partial-lock", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },
 };
 

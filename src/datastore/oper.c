@@ -107,6 +107,10 @@ static int take_xpath(struct read *read, struct err *err)
 	if (strlen(xpath) > XPATH_SIZE_MAX)
 		return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
 			"an expression has at most %u characters", XPATH_SIZE_MAX);
+	if (read->request->is_paths) {
+		read->is_general = true;
+		return 0;
+	}
 	if (*xpath == '/' && !xpath[1 + strspn(xpath + 1, " \t\r\n")])
 		return 0; /* the root: everything */
 	r = xpath_filter(xpath, &read->filter, err);
@@ -327,6 +331,26 @@ static void prune(struct lyd_node **first, unsigned depth, unsigned levels)
 	}
 }
 
+/* Is it an expression, if not one for nodes? */
+static bool is_value(const struct lyd_node *view, const char *xpath)
+{
+	ly_bool result;
+
+	return lyd_eval_xpath(view, xpath, &result) == LY_SUCCESS;
+}
+
+static int list_paths(const struct ly_set *set, struct buf *out)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < set->count; i++) {
+		_cleanup_free_ char *path = path_of(set->dnodes[i]);
+
+		r = buf_append(out, path, strlen(path) + 1);
+	}
+	return r;
+}
+
 static int evaluate(struct read *read, struct err *err)
 {
 	const struct ds_read *request = read->request;
@@ -345,8 +369,12 @@ static int evaluate(struct read *read, struct err *err)
 	if (compat_find_xpath(view, request->xpath, &set) != LY_SUCCESS) {
 		yang_err(err, -EINVAL);
 		err->tag = ERR_TAG_INVALID_VALUE;
+		if (request->is_paths && is_value(view, request->xpath))
+			err->code = -EDOM;
 		return err_wrap(err, "%s", request->xpath);
 	}
+	if (request->is_paths)
+		return list_paths(set, &read->out);
 	mark_results(set);
 	prune(&view, request->depth, 0);
 	walk.tree = view;

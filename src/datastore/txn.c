@@ -26,6 +26,7 @@
 #include "history.h"
 #include "journal.h"
 #include "notify-base.h"
+#include "partial.h"
 #include "record.h"
 #include "refused.h"
 #include "store.h"
@@ -36,6 +37,7 @@ enum phase {
 	PHASE_EDIT,
 	PHASE_FILL,
 	PHASE_VALIDATE,
+	PHASE_LOCKS,
 	PHASE_WANT,
 	PHASE_EXCHANGE,
 	PHASE_APPLY,
@@ -60,6 +62,7 @@ struct txn {
 	struct validation *validation;
 	struct touched *touched;
 	size_t touched_count; /* units that were asked what they want */
+	size_t lock_checked;  /* events */
 	size_t exchanged;     /* acts of exchange done: first all give up, then all claim */
 	struct plan_unit *plan_units;
 	struct plan *plan;
@@ -186,6 +189,8 @@ static void commit(struct txn *txn)
 	if (changed) {
 		add_to_history(txn);
 		reload_access(txn);
+		if (txn->opts.client && partial_holder())
+			partial_committed(txn->opts.client, &txn->edit);
 		edit_keep(&txn->edit);
 		store_touch(DS_RUNNING);
 		notify_running_changed(txn->opts.client);
@@ -305,6 +310,16 @@ static int ask_unit(
 	if (r < 0)
 		err_prefix(&txn->err, unit->path);
 	return r;
+}
+
+static bool is_test(const struct txn *txn);
+
+/* What validation has done of its own accord counts as well. */
+static int phase_locks(struct txn *txn)
+{
+	if (!txn->opts.client || is_test(txn) || !partial_holder())
+		return 0;
+	return partial_check(txn->opts.client, &txn->edit, &txn->lock_checked, &txn->err);
 }
 
 static bool is_lenient(const struct txn *txn)
@@ -532,6 +547,7 @@ static int (*const phases[PHASES])(struct txn *txn) = {
 	[PHASE_EDIT] = phase_edit,
 	[PHASE_FILL] = phase_fill,
 	[PHASE_VALIDATE] = phase_validate,
+	[PHASE_LOCKS] = phase_locks,
 	[PHASE_WANT] = phase_want,
 	[PHASE_EXCHANGE] = phase_exchange,
 	[PHASE_APPLY] = phase_apply,

@@ -27,6 +27,41 @@ static int show_capabilities(struct lyd_node *state, struct err *err)
 	return ret;
 }
 
+static int show_partial(struct lyd_node *locks, const struct ds_partial *lock, struct err *err)
+{
+	char text[CLOCK_TEXT_MAX];
+	struct lyd_node *node;
+	int ret;
+
+	(void)snprintf(text, sizeof(text), "%u", lock->id);
+	ret = build_entry(locks, "partial-lock", text, &node, err);
+	if (ret >= 0)
+		ret = build_u64(node, "locked-by-session", lock->session, err);
+	clock_text(text, lock->since);
+	if (ret >= 0)
+		ret = build_leaf(node, "locked-time", text, err);
+	for (size_t i = 0; i < lock->select_count && ret >= 0; i++)
+		ret = build_item(node, "select", lock->selects[i], err);
+	for (size_t i = 0; i < lock->node_count && ret >= 0; i++)
+		ret = build_item(node, "locked-node", lock->nodes[i], err);
+	return ret;
+}
+
+static int show_partials(struct lyd_node *datastore, struct err *err)
+{
+	struct ds_partial lock;
+	struct lyd_node *node;
+	size_t i;
+	int ret = 0;
+
+	for (i = 0; ret >= 0 && ds_partial_at(i, &lock); i++) {
+		ret = build_container(datastore, "locks", &node, err);
+		if (ret >= 0)
+			ret = show_partial(node, &lock, err);
+	}
+	return ret;
+}
+
 static int show_lock(struct lyd_node *datastore, enum ds ds, struct err *err)
 {
 	struct lyd_node *node;
@@ -36,7 +71,7 @@ static int show_lock(struct lyd_node *datastore, enum ds ds, struct err *err)
 	int ret;
 
 	if (!holder)
-		return 0;
+		return ds == DS_RUNNING ? show_partials(datastore, err) : 0;
 	clock_text(since, when);
 	ret = build_container(datastore, "locks", &node, err);
 	if (ret >= 0)

@@ -34,6 +34,7 @@ static const char *const fixed[] = {
 	CAPABILITY "with-defaults:1.0?basic-mode=explicit"
 		   "&also-supported=report-all,report-all-tagged,trim",
 	CAPABILITY "with-operational-defaults:1.0",
+	CAPABILITY "partial-lock:1.0",
 };
 
 static struct {

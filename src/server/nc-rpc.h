@@ -15,6 +15,7 @@
 #define NC_NS_WITH_DEFAULTS   "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
 #define NC_NS_ACTION	      "urn:ietf:params:xml:ns:yang:1"
 #define NC_NS_NMDA	      "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
+#define NC_NS_PARTIAL_LOCK    "urn:ietf:params:xml:ns:netconf:partial-lock:1.0"
 #define NC_NS_DATASTORES      "urn:ietf:params:xml:ns:yang:ietf-datastores"
 #define NC_NS_ORIGIN	      "urn:ietf:params:xml:ns:yang:ietf-origin"
 #define NC_NS_FACTORY_DEFAULT "urn:ietf:params:xml:ns:yang:ietf-factory-default"

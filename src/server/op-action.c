@@ -2,31 +2,15 @@
  * RPCs and actions that a feature owns. An RPC is the operation itself; an action comes wrapped in
  * <action> with its parents (RFC 7950 section 7.15.2).
  */
-#include <errno.h>
-#include <string.h>
 
 #include "op.h"
 
 static void on_called(const struct lyd_node *output, const struct err *err, void *arg)
 {
-	_cleanup_err_ struct err trouble = { 0 };
-	_cleanup_(buf_done) struct buf text = { 0 };
-	const struct lyd_node *child = output ? lyd_child(output) : NULL;
-	struct op *op = arg;
-
-	if (err) {
-		op_reply_error(op, err);
-		return;
-	}
-	if (!child) {
-		op_reply_ok(op);
-		return;
-	}
-	if (format_print(&text, child, FORMAT_XML, true, WITH_DEFAULTS_EXPLICIT, false, &trouble) <
-		0)
-		op_reply_error(op, &trouble);
+	if (err)
+		op_reply_error(arg, err);
 	else
-		op_reply_data(op, "", &text, "");
+		op_reply_output(arg, output);
 }
 
 /* Does the schema have this RPC? Says under which module's name. */

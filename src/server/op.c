@@ -35,6 +35,9 @@ static const struct op_type {
 	{ NC_NS_BASE, "ietf-netconf", "close-session", op_close_session, true },
 	{ NC_NS_BASE, "ietf-netconf", "kill-session", op_kill_session, false },
 	{ NC_NS_MONITORING, "ietf-netconf-monitoring", "get-schema", op_get_schema, false },
+	{ NC_NS_PARTIAL_LOCK, "ietf-netconf-partial-lock", "partial-lock", op_partial_lock, false },
+	{ NC_NS_PARTIAL_LOCK, "ietf-netconf-partial-lock", "partial-unlock", op_partial_unlock,
+		false },
 	{ NC_NS_NMDA, "ietf-netconf-nmda", "get-data", op_get_data, false },
 	{ NC_NS_NMDA, "ietf-netconf-nmda", "edit-data", op_edit_data, false },
 	{ NC_NS_NOTIFICATION, "notifications", "create-subscription", op_create_subscription,
@@ -130,6 +133,26 @@ void op_reply_data(struct op *op, const char *before, struct buf *data, const ch
 	parts[2] = (struct session_part){ after, strlen(after) };
 	parts[3] = (struct session_part){ NC_REPLY_END, sizeof(NC_REPLY_END) - 1 };
 	finish(op, parts, ARRAY_SIZE(parts), SESSION_OK);
+}
+
+void op_reply_output(struct op *op, const struct lyd_node *operation)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_err_ struct err err = { 0 };
+	const struct lyd_node *child;
+	int ret = 0;
+
+	LY_LIST_FOR (operation ? lyd_child(operation) : NULL, child) {
+		if (ret == 0 && child->schema && child->schema->flags & LYS_IS_OUTPUT)
+			ret = format_print(&text, child, FORMAT_XML, false, WITH_DEFAULTS_EXPLICIT,
+				false, &err);
+	}
+	if (ret < 0)
+		op_reply_error(op, &err);
+	else if (!text.length)
+		op_reply_ok(op);
+	else
+		op_reply_data(op, "", &text, "");
 }
 
 void op_on_done(const struct err *err, void *arg)

@@ -38,6 +38,8 @@ void op_reply_ok(struct op *op);
 void op_reply_error(struct op *op, const struct err *err);
 /* @before, the data, @after within the reply. Takes the data's bytes. */
 void op_reply_data(struct op *op, const char *before, struct buf *data, const char *after);
+/* The output nodes among the operation's children; ok when there are none. */
+void op_reply_output(struct op *op, const struct lyd_node *operation);
 /* A ds_done_fn: ok or the error. */
 void op_on_done(const struct err *err, void *arg);
 
@@ -124,6 +126,8 @@ int op_discard_changes(struct op *op, struct err *err);
 int op_validate(struct op *op, struct err *err);
 int op_lock(struct op *op, struct err *err);
 int op_unlock(struct op *op, struct err *err);
+int op_partial_lock(struct op *op, struct err *err);
+int op_partial_unlock(struct op *op, struct err *err);
 int op_close_session(struct op *op, struct err *err);
 int op_kill_session(struct op *op, struct err *err);
 int op_create_subscription(struct op *op, struct err *err);
