@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "../yang/compat.h"
@@ -13,6 +14,8 @@
 #include "edit.h"
 #include "schema.h"
 #include "units.h"
+
+#define EVENTS_AT_ONCE 32 /* between two looks at the clock */
 
 void edit_begin(struct edit *edit, struct lyd_node **tree, const struct access *access)
 {
@@ -283,6 +286,8 @@ static void edit_end(struct edit *edit)
 	arena_free(TAKE(edit->arena));
 	edit->events = NULL;
 	edit->count = edit->room = edit->request_start = 0;
+	edit->kept = edit->freed = 0;
+	edit->is_undoing = false;
 }
 
 static uint64_t undone;
@@ -292,43 +297,95 @@ uint64_t ds_undone(void)
 	return undone;
 }
 
-void edit_undo(struct edit *edit)
+/* Is it time for others? Asked after each event. */
+static bool is_enough(size_t events)
 {
-	undone++;
-	for (size_t i = edit->count; i-- > 0;)
-		undo_event(edit, &edit->events[i]);
-	edit_end(edit);
+	return events % EVENTS_AT_ONCE == 0 && loop_should_yield();
 }
 
-static void clear_new(struct lyd_node *node)
+bool edit_undo_some(struct edit *edit)
+{
+	if (!edit->is_undoing)
+		undone++;
+	edit->is_undoing = true;
+	while (edit->count) {
+		struct edit_event *event = &edit->events[--edit->count];
+
+		undo_event(edit, event);
+		free(event->old);
+		if (is_enough(edit->count))
+			return true;
+	}
+	edit_end(edit);
+	return false;
+}
+
+void edit_undo(struct edit *edit)
+{
+	while (edit_undo_some(edit))
+		;
+}
+
+/* What was made within something new goes with that. */
+static void clear_new(const struct edit *edit, const struct edit_event *event)
 {
 	struct lyd_node *elem;
 
-	LYD_TREE_DFS_BEGIN (node, elem) {
+	if (event->kind != EDIT_MADE || !(event->node->flags & LYD_NEW) ||
+		edit_is_dead(edit, event->node))
+		return;
+	LYD_TREE_DFS_BEGIN (event->node, elem) {
 		elem->flags &= ~(uint32_t)LYD_NEW;
-		LYD_TREE_DFS_END(node, elem);
+		LYD_TREE_DFS_END(event->node, elem);
 	}
 }
 
 void edit_next_request(struct edit *edit)
 {
-	for (size_t i = edit->request_start; i < edit->count; i++) {
-		if (edit->events[i].kind == EDIT_MADE && !edit_is_dead(edit, edit->events[i].node))
-			clear_new(edit->events[i].node);
-	}
+	for (size_t i = edit->request_start; i < edit->count; i++)
+		clear_new(edit, &edit->events[i]);
 	edit->request_start = edit->count;
+}
+
+/* A container may hold most of the configuration: it goes child by child. True: there is more. */
+static bool free_removed(const struct edit_event *event)
+{
+	struct lyd_node *node = event->node, *child;
+	size_t n = 0;
+
+	if (event->kind != EDIT_REMOVED)
+		return false;
+	while (node->schema->nodetype == LYS_CONTAINER && (child = lyd_child(node))) {
+		lyd_free_tree(child);
+		if (is_enough(++n))
+			return true;
+	}
+	lyd_free_tree(node);
+	return false;
+}
+
+bool edit_keep_some(struct edit *edit)
+{
+	while (edit->kept < edit->count) {
+		clear_new(edit, &edit->events[edit->kept++]);
+		if (is_enough(edit->kept))
+			return true;
+	}
+	/* Removed subtrees are freed after the record was read: one may hold another's node. */
+	while (edit->freed < edit->count) {
+		if (free_removed(&edit->events[edit->freed]))
+			return true;
+		if (is_enough(++edit->freed))
+			return true;
+	}
+	edit_end(edit);
+	return false;
 }
 
 void edit_keep(struct edit *edit)
 {
-	edit->request_start = 0;
-	edit_next_request(edit);
-	/* Removed subtrees are freed after the record was read: one may hold another's node. */
-	for (size_t i = 0; i < edit->count; i++) {
-		if (edit->events[i].kind == EDIT_REMOVED)
-			lyd_free_tree(edit->events[i].node);
-	}
-	edit_end(edit);
+	while (edit_keep_some(edit))
+		;
 }
 
 /* --- what features fill in -------------------------------------------------------------------- */

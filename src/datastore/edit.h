@@ -44,8 +44,10 @@ struct edit {
 	struct arena *arena;
 	const struct edit_observer *observer; /* of an undo; NULL: none */
 	size_t request_start;		      /* first event of the request at hand */
-	bool is_portioned;		      /* the request comes in portions */
-	struct map given; /* of those: children of top-level nodes that came, by address */
+	size_t kept, freed;		      /* events that edit_keep_some() has been through */
+	bool is_undoing;
+	bool is_portioned; /* the request comes in portions */
+	struct map given;  /* of those: children of top-level nodes that came, by address */
 	struct unit_set
 		*units; /* of what is removed, asked while it still stands; NULL: not wanted */
 };
@@ -93,6 +95,9 @@ int edit_set(
 void edit_undo(struct edit *edit);
 /* Keeps the changes: frees what was removed. The edit is empty afterwards. */
 void edit_keep(struct edit *edit);
+/* The same for a few milliseconds: true while there is more to do, then nothing else may be done. */
+bool edit_undo_some(struct edit *edit);
+bool edit_keep_some(struct edit *edit);
 /* Was the node (or an ancestor) removed by this edit? */
 bool edit_is_dead(const struct edit *edit, const struct lyd_node *node);
 

@@ -10,7 +10,11 @@
  *	exchange  the state learns what they want now
  *	apply     plan, apply; yields to the loop by itself
  *	note      who follows running learns what changed
- *	commit    journal or checkpoint, then the change is kept
+ *	commit    journal or checkpoint
+ *	keep      the change stays: history learns of it, what was removed is freed
+ *	retract   after a failure or a test, instead of keep: the former wants come back
+ *	undo      … and the former tree
+ *	release   what the transaction itself holds
  */
 #include <errno.h>
 #include <string.h>
@@ -43,6 +47,10 @@ enum phase {
 	PHASE_APPLY,
 	PHASE_NOTE,
 	PHASE_COMMIT,
+	PHASE_KEEP,
+	PHASE_RETRACT,
+	PHASE_UNDO,
+	PHASE_RELEASE,
 	PHASES,
 };
 
@@ -78,6 +86,12 @@ struct txn {
 	bool is_recorded;	      /* forward is complete, or too large to be made */
 	bool is_whole;		      /* began with an empty tree */
 	bool is_applying, is_applied; /* apply_run() is on the stack; it has finished */
+	bool is_checkpointing, is_checkpointed;
+	bool is_failed;
+	bool is_changed;  /* keep: the tree is another */
+	bool is_kept;	  /* keep: all but the tree knows */
+	size_t retracted; /* acts of retraction done: first all give up, then all claim */
+	size_t released;  /* wants freed */
 };
 
 static struct txn *current;
@@ -86,8 +100,8 @@ static struct txn *current;
 
 static void txn_free(struct txn *txn)
 {
-	for (size_t i = 0; i < txn->touched_count; i++)
-		want_free(txn->touched[i].old);
+	while (txn->released < txn->touched_count)
+		want_free(txn->touched[txn->released++].old);
 	free(txn->touched);
 	free(txn->plan_units);
 	plan_free(txn->plan);
@@ -101,55 +115,17 @@ static void txn_free(struct txn *txn)
 	free(txn);
 }
 
-static void finish(struct txn *txn, const struct err *err)
+static void finish(struct txn *txn)
 {
 	void (*done)(const struct err *err, void *arg) = txn->opts.done;
 	void *arg = txn->opts.arg;
-	_cleanup_err_ struct err copy = { 0 };
+	_cleanup_err_ struct err err = { 0 };
+	bool is_failed = txn->is_failed;
 
-	if (err)
-		err_copy(&copy, err);
+	err_copy(&err, &txn->err);
 	current = NULL;
 	txn_free(txn);
-	done(err ? &copy : NULL, arg);
-}
-
-static void put_back_wants(struct txn *txn)
-{
-	struct want *none = NULL;
-
-	for (size_t i = 0; i < txn->touched_count; i++) {
-		struct want *new = NULL;
-
-		if (txn->touched[i].is_exchanged &&
-			state_exchange(txn->touched[i].path, NULL, &new, NULL) == 0)
-			want_free(new);
-	}
-	for (size_t i = 0; i < txn->touched_count; i++) {
-		struct touched *touched = &txn->touched[i];
-
-		if (touched->old &&
-			state_exchange(touched->path, TAKE(touched->old), &none, NULL) < 0)
-			log_error("txn", "the wanted objects of %s could not be put back",
-				touched->path);
-	}
-}
-
-static void undo(struct txn *txn)
-{
-	put_back_wants(txn);
-	edit_undo(&txn->edit);
-}
-
-static void fail(struct txn *txn)
-{
-	for (size_t i = 0; i < txn->touched_count; i++) {
-		if (txn->touched[i].is_refused)
-			refused_forget(txn->touched[i].path);
-	}
-	notify_forget_edit();
-	undo(txn);
-	finish(txn, &txn->err);
+	done(is_failed ? &err : NULL, arg);
 }
 
 static void reload_access(struct txn *txn)
@@ -176,36 +152,6 @@ static void add_to_history(struct txn *txn)
 		comment = "a confirmed commit is taken back";
 	if (txn->forward.length || txn->reverse.length || txn->edit.count > JOURNAL_EVENTS_MAX)
 		history_add(client, comment, &txn->forward, &txn->reverse);
-}
-
-static void commit(struct txn *txn)
-{
-	bool changed = txn->edit.count > 0;
-
-	for (size_t i = 0; i < txn->touched_count; i++) {
-		if (!txn->touched[i].is_refused)
-			refused_forget(txn->touched[i].path);
-	}
-	if (changed) {
-		add_to_history(txn);
-		reload_access(txn);
-		if (txn->opts.client && partial_holder())
-			partial_committed(txn->opts.client, &txn->edit);
-		edit_keep(&txn->edit);
-		store_touch(DS_RUNNING);
-		notify_running_changed(txn->opts.client);
-	} else {
-		edit_keep(&txn->edit);
-	}
-	if (txn->opts.client && changed)
-		log_notice("txn",
-			"event=commit user=\"%s\" session=%u protocol=%s generation=%llu units=%zu "
-			"steps=%zu us=%llu",
-			txn->opts.client->user, txn->opts.client->session,
-			txn->opts.client->protocol, (unsigned long long)ds_generation(DS_RUNNING),
-			txn->units.count, txn->steps,
-			(unsigned long long)(clock_us() - txn->started_us));
-	finish(txn, NULL);
 }
 
 /* --- phases: 1 more to do, 0 done, < 0 failed, PHASE_WAITING: somebody will call on ------------- */
@@ -264,10 +210,8 @@ static int fill_unit(struct txn *txn, struct unit_entry *entry)
 /* What a fill makes may touch further units: they get their turn too. */
 static int phase_fill(struct txn *txn)
 {
-	size_t event = txn->fill_event;
-
-	txn->fill_event = txn->edit.count;
-	units_collect(&txn->units, &txn->edit, event);
+	if (units_collect(&txn->units, &txn->edit, &txn->fill_event))
+		return 1;
 	while (txn->filled < txn->units.count) {
 		int r = fill_unit(txn, txn->units.entries[txn->filled++]);
 
@@ -281,7 +225,6 @@ static int phase_fill(struct txn *txn)
 
 static int phase_validate(struct txn *txn)
 {
-	size_t event = txn->fill_event;
 	int r;
 
 	if (!txn->validation)
@@ -289,7 +232,9 @@ static int phase_validate(struct txn *txn)
 	r = validation_step(txn->validation, &txn->err);
 	if (r != 0)
 		return r;
-	units_collect(&txn->units, &txn->edit, event); /* defaults made, cases cleared */
+	/* Defaults made, cases cleared. */
+	if (units_collect(&txn->units, &txn->edit, &txn->fill_event))
+		return 1;
 	txn->touched = xcalloc(txn->units.count, sizeof(*txn->touched));
 	return 0;
 }
@@ -483,7 +428,11 @@ static void checkpointed(const struct err *err, void *arg)
 	if (err) /* the change is in force; a restart would not know of it */
 		log_error(
 			"txn", "%s: a restart of the daemon would lose this change", err_text(err));
-	commit(txn);
+	txn->is_checkpointed = true;
+	if (txn->is_checkpointing)
+		return;
+	txn->phase++;
+	loop_task_schedule(txn->task);
 }
 
 /* How to do it again, and how to go back: of what is too large, history keeps neither. */
@@ -520,25 +469,121 @@ static int phase_note(struct txn *txn)
 	return r;
 }
 
+/* Goes on with another phase than the next. */
+static int go_to(struct txn *txn, enum phase phase)
+{
+	txn->phase = phase;
+	return 1;
+}
+
 static int phase_commit(struct txn *txn)
 {
 	int r;
 
-	if (is_test(txn)) {
-		undo(txn);
-		finish(txn, NULL);
-		return PHASE_WAITING;
-	}
+	if (is_test(txn))
+		return go_to(txn, PHASE_RETRACT);
 	r = txn->opts.source == TXN_BOOT
 		? 1
 		: (txn->edit.count ? journal_append(&txn->forward, txn->edit.count, &txn->err) : 0);
-	if (r < 0)
+	if (r != 1)
 		return r;
-	if (r == 1)
-		journal_checkpoint(checkpointed, txn);
-	else
-		commit(txn);
-	return PHASE_WAITING;
+	txn->is_checkpointing = true;
+	journal_checkpoint(checkpointed, txn);
+	txn->is_checkpointing = false;
+	return txn->is_checkpointed ? 0 : PHASE_WAITING;
+}
+
+static void tell_kept(struct txn *txn)
+{
+	for (size_t i = 0; i < txn->touched_count; i++) {
+		if (!txn->touched[i].is_refused)
+			refused_forget(txn->touched[i].path);
+	}
+	txn->is_changed = txn->edit.count > 0;
+	if (txn->is_changed) {
+		add_to_history(txn);
+		reload_access(txn);
+		if (txn->opts.client && partial_holder())
+			partial_committed(txn->opts.client, &txn->edit);
+	}
+	txn->is_kept = true;
+}
+
+static int phase_keep(struct txn *txn)
+{
+	if (!txn->is_kept)
+		tell_kept(txn);
+	if (edit_keep_some(&txn->edit))
+		return 1;
+	if (txn->is_changed) {
+		store_touch(DS_RUNNING);
+		notify_running_changed(txn->opts.client);
+	}
+	if (txn->opts.client && txn->is_changed)
+		log_notice("txn",
+			"event=commit user=\"%s\" session=%u protocol=%s generation=%llu units=%zu "
+			"steps=%zu us=%llu",
+			txn->opts.client->user, txn->opts.client->session,
+			txn->opts.client->protocol, (unsigned long long)ds_generation(DS_RUNNING),
+			txn->units.count, txn->steps,
+			(unsigned long long)(clock_us() - txn->started_us));
+	return go_to(txn, PHASE_RELEASE);
+}
+
+static void give_back(struct touched *touched)
+{
+	struct want *new = NULL;
+
+	if (touched->is_exchanged && state_exchange(touched->path, NULL, &new, NULL) == 0)
+		want_free(new);
+}
+
+static void claim_back(struct touched *touched)
+{
+	struct want *none = NULL;
+
+	if (touched->old && state_exchange(touched->path, TAKE(touched->old), &none, NULL) < 0)
+		log_error("txn", "the wanted objects of %s could not be put back", touched->path);
+}
+
+static int phase_retract(struct txn *txn)
+{
+	if (txn->is_failed && !txn->retracted)
+		notify_forget_edit();
+	while (txn->retracted < 2 * txn->touched_count) {
+		size_t at = txn->retracted++;
+		bool claims = at >= txn->touched_count;
+		struct touched *touched = &txn->touched[claims ? at - txn->touched_count : at];
+
+		if (claims)
+			claim_back(touched);
+		else
+			give_back(touched);
+		if (!claims && touched->is_refused && txn->is_failed)
+			refused_forget(touched->path);
+		if (loop_should_yield())
+			return 1;
+	}
+	return 0;
+}
+
+static int phase_undo(struct txn *txn)
+{
+	return edit_undo_some(&txn->edit);
+}
+
+static int phase_release(struct txn *txn)
+{
+	while (txn->released < txn->touched_count) {
+		want_free(txn->touched[txn->released++].old);
+		if (loop_should_yield())
+			return 1;
+	}
+	if (txn->validation) {
+		validation_free(TAKE(txn->validation));
+		return 1;
+	}
+	return 0;
 }
 
 /* --- running it ------------------------------------------------------------------------------- */
@@ -553,6 +598,10 @@ static int (*const phases[PHASES])(struct txn *txn) = {
 	[PHASE_APPLY] = phase_apply,
 	[PHASE_NOTE] = phase_note,
 	[PHASE_COMMIT] = phase_commit,
+	[PHASE_KEEP] = phase_keep,
+	[PHASE_RETRACT] = phase_retract,
+	[PHASE_UNDO] = phase_undo,
+	[PHASE_RELEASE] = phase_release,
 };
 
 static void run(void *arg)
@@ -560,16 +609,21 @@ static void run(void *arg)
 	struct txn *txn = arg;
 
 	for (;;) {
-		int r = txn->err.code < 0 ? txn->err.code : phases[txn->phase](txn);
+		int r = txn->err.code < 0 && !txn->is_failed ? txn->err.code
+							     : phases[txn->phase](txn);
 
-		if (r < 0) {
-			fail(txn);
-			return;
-		}
 		if (r == PHASE_WAITING)
 			return;
 		if (r == 0)
 			txn->phase++;
+		if (r < 0) {
+			txn->is_failed = true;
+			txn->phase = PHASE_RETRACT;
+		}
+		if (txn->phase == PHASES) {
+			finish(txn);
+			return;
+		}
 		if (loop_should_yield()) {
 			loop_task_schedule(txn->task);
 			return;

@@ -4,9 +4,12 @@
  */
 #include <string.h>
 
+#include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "units.h"
+
+#define EVENTS_AT_ONCE 32 /* between two looks at the clock */
 
 static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema,
 	const struct lyd_node *node)
@@ -108,25 +111,32 @@ void units_collect_removed(struct unit_set *set, struct lyd_node *subtree)
 	set->last = NULL;
 }
 
-void units_collect(struct unit_set *set, const struct edit *edit, size_t from)
+static void collect_event(
+	struct unit_set *set, const struct edit *edit, const struct edit_event *event)
 {
-	set->events = edit->count;
-	for (size_t i = from; i < edit->count; i++) {
-		const struct edit_event *event = &edit->events[i];
-		const struct lyd_node *elem;
+	const struct lyd_node *elem;
 
-		if (event->kind == EDIT_REMOVED || event->kind == EDIT_FLAGS ||
-			edit_is_dead(edit, event->node))
-			continue;
-		if (event->kind != EDIT_MADE) {
-			collect_node(set, event->node, event->old);
-			continue;
-		}
-		LYD_TREE_DFS_BEGIN (event->node, elem) {
-			collect_node(set, elem, NULL);
-			LYD_TREE_DFS_END(event->node, elem);
-		}
+	if (event->kind == EDIT_REMOVED || event->kind == EDIT_FLAGS ||
+		edit_is_dead(edit, event->node))
+		return;
+	if (event->kind != EDIT_MADE) {
+		collect_node(set, event->node, event->old);
+		return;
 	}
+	LYD_TREE_DFS_BEGIN (event->node, elem) {
+		collect_node(set, elem, NULL);
+		LYD_TREE_DFS_END(event->node, elem);
+	}
+}
+
+bool units_collect(struct unit_set *set, const struct edit *edit, size_t *at)
+{
+	size_t n = 0;
+
+	set->events = edit->count;
+	while (*at < edit->count && !(++n % EVENTS_AT_ONCE == 0 && loop_should_yield()))
+		collect_event(set, edit, &edit->events[(*at)++]);
 	set->events = 0;
 	set->last = NULL;
+	return *at < edit->count;
 }

@@ -25,7 +25,10 @@ struct unit_set {
 void unit_set_done(struct unit_set *set);
 /* A subtree that is about to be taken out. */
 void units_collect_removed(struct unit_set *set, struct lyd_node *subtree);
-/* Everything an edit made, changed or moved, as it stands now; from event @from on. */
-void units_collect(struct unit_set *set, const struct edit *edit, size_t from);
+/*
+ * What an edit made, changed or moved, as it stands now; from event *at on, for a few milliseconds. True:
+ * there is more.
+ */
+bool units_collect(struct unit_set *set, const struct edit *edit, size_t *at);
 
 #endif

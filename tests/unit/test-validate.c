@@ -252,7 +252,10 @@ static int one_edit(const char *text)
 		fail();
 	}
 	if (r == 0) {
-		units_collect(&units, &edit, 0);
+		size_t at = 0;
+
+		while (units_collect(&units, &edit, &at))
+			;
 		same_trees(running, copy, text);
 		edit_keep(&edit);
 		running_is_settled = true;
