@@ -6,6 +6,7 @@
 
 #include "ashlar/clock.h"
 #include "ashlar/containers.h"
+#include "ashlar/credential.h"
 #include "ashlar/datastore.h"
 #include "ashlar/file.h"
 #include "ashlar/kernel.h"
@@ -91,12 +92,14 @@ static int start_layers(const struct options *options, struct err *err)
 		.record = options->has_no_kernel,
 	};
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
+	_cleanup_free_ char *key_dir = file_join(options->config_dir, "keys");
 	int r = options->check ? 0 : ds_finish_reset(&ds, err);
 
 	if (r < 0)
 		return r;
 	state_init();
 	netns_set_dir(netns_dir);
+	credential_init(key_dir);
 	r = containers_init(&containers, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
@@ -112,7 +115,9 @@ static void stop_layers(void)
 	ds_done();
 	containers_done();
 	kernel_done();
+	key_order_done();
 	state_done();
+	credential_done();
 }
 
 static int run(const struct options *options, struct err *err)

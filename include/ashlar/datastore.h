@@ -132,6 +132,8 @@ uint64_t ds_generation(enum ds ds);
 time_t ds_last_modified(enum ds ds);
 /* The configuration tree itself, for looking things up within one turn (users' hashes and keys). */
 const struct lyd_node *ds_tree(enum ds ds);
+/* Startup as its file has it, read now; an absent one is empty. The caller frees. */
+int ds_startup(struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 
 /* --- locks ------------------------------------------------------------------------------------ */
 

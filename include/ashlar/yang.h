@@ -69,6 +69,8 @@ int build_leaff(struct lyd_node *parent, struct err *err, const char *name, cons
 	PRINTF(4, 5);
 int build_bool(struct lyd_node *parent, const char *name, bool value, struct err *err);
 int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct err *err);
+/* A leaf of an action's or RPC's output. */
+int build_output(struct lyd_node *parent, const char *name, const char *value, struct err *err);
 /* Adds one instance to a leaf-list. */
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err);
 /* The container, found or made. */

@@ -67,6 +67,11 @@ int persist_startup_tree(struct lyd_node **ret_tree, struct err *err)
 	return r < 0 ? err_move(err, &why) : 0;
 }
 
+int ds_startup(struct lyd_node **ret_tree, struct err *err)
+{
+	return persist_startup_tree(ret_tree, err);
+}
+
 /* --- saving (in the child) -------------------------------------------------------------------- */
 
 /* The file as it was stays under another name, without a moment in which neither is there. */

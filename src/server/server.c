@@ -4,6 +4,7 @@
 #include "ashlar/file.h"
 
 #include "auth.h"
+#include "keys-made.h"
 #include "nc-hello.h"
 #include "place.h"
 #include "restconf.h"
@@ -42,11 +43,14 @@ int server_start(const struct server_config *config, struct err *err)
 	ret = start(config, err);
 	if (ret < 0)
 		server_stop();
+	else
+		keys_made_start();
 	return ret;
 }
 
 void server_stop(void)
 {
+	keys_made_stop();
 	restconf_stop();
 	ssh_server_stop();
 	unix_server_stop();

@@ -61,6 +61,15 @@ int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct 
 	return build_leaf(parent, name, text, err);
 }
 
+int build_output(struct lyd_node *parent, const char *name, const char *value, struct err *err)
+{
+	const struct lys_module *module = module_of(parent, &name);
+
+	if (lyd_new_term(parent, module, name, value, 1, NULL) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	return 0;
+}
+
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err)
 {
 	const struct lys_module *module = module_of(parent, &name);
