@@ -261,10 +261,16 @@ int ds_may_execute(const struct ds_client *client, const char *module, const cha
 	struct err *err) WARN_UNUSED;
 /*
  * Runs an RPC or action that a feature owns. @op is from format_parse_rpc() (an action with its parents);
- * taken. Done gets the operation's node with its output children alone (borrowed; NULL on error).
+ * taken. Done gets the operation's node with its output children alone (borrowed; NULL on error), or instead, if it
+ * is not empty, the output as text in @format: XML elements, or a JSON object (taken by moving *text).
  */
-typedef void (*ds_call_fn)(const struct lyd_node *output, const struct err *err, void *arg);
-void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn done, void *arg);
+typedef void (*ds_call_fn)(
+	const struct lyd_node *output, struct buf *text, const struct err *err, void *arg);
+void ds_call(const struct ds_client *client, struct lyd_node *op, enum format format,
+	ds_call_fn done, void *arg);
+/* The RPCs that are the datastores' own; ends with path NULL. */
+struct feature_action;
+const struct feature_action *ds_actions(void);
 
 /* No callback with this @arg comes any more; what has not begun is dropped. */
 void ds_forget(void *arg);

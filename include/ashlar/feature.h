@@ -44,18 +44,23 @@ struct feature_reads {
 	void (*affects)(const struct lyd_node *node, const char *old, struct unit_set *set);
 };
 
+struct ds_client; /* see datastore.h */
+
 /* One call of an RPC or action. */
 struct action_call {
 	const struct lyd_node *input; /* the RPC or action node with its input children */
 	const struct lyd_node
 		*target; /* action: its parent node in the running tree; NULL for an RPC */
 	const char *user;
+	const struct ds_client *client; /* who calls; borrowed while run() is called */
+	enum format format;		/* in which the output is wanted */
 	/*
 	 * To be called exactly once, at once or later from the loop: @err NULL on success. The handler
-	 * may have added output children to *output.
+	 * may have added output children to *output, or put their text into @text.
 	 */
 	void (*done)(struct action_call *call, const struct err *err);
 	struct lyd_node *output; /* the RPC or action node; output goes below it */
+	struct buf text;	 /* instead: XML elements or a JSON object; taken by done() */
 	void *server;		 /* the caller's */
 };
 

@@ -87,6 +87,9 @@ int build_learned(struct lyd_node *node, struct err *err);
 
 /* Instance path of a node with JSON names and predicates; malloc'd. */
 char *path_of(const struct lyd_node *node);
+/* Appends a step of a RESTCONF path (RFC 8040 section 3.5.3), "/mod:name=key,key", below @parent (NULL: at the
+ * top). @out has no ceiling. */
+void path_append_step(struct buf *out, const struct lyd_node *node, const struct lyd_node *parent);
 /* Schema node of a schema path ("/mod:a/b/mod2:c", choices and cases left out); NULL if unknown. */
 const struct lysc_node *path_schema(const char *path);
 
@@ -142,6 +145,13 @@ int format_parse_rpc(const char *text, size_t size, enum format format, struct l
 /* Appends one node (with or without its following siblings). */
 int format_print(struct buf *out, const struct lyd_node *node, enum format format, bool siblings,
 	enum with_defaults defaults, bool pretty, struct err *err) WARN_UNUSED;
+
+/*
+ * Appends the output below the node of an RPC or action, without the input: XML elements, or a JSON object;
+ * nothing when there is none.
+ */
+int format_print_output(struct buf *out, const struct lyd_node *operation, enum format format,
+	struct err *err) WARN_UNUSED;
 
 DEFINE_CLEANUP(struct lyd_node *, lyd_free_all)
 

@@ -20,6 +20,7 @@
 #include "confirm.h"
 #include "data-index.h"
 #include "factory.h"
+#include "history-call.h"
 #include "history.h"
 #include "journal.h"
 #include "kept.h"
@@ -604,7 +605,8 @@ static void call_done(struct action_call *action, const struct err *err)
 	list_remove(&call->link);
 	drop_input(action->output);
 	if (call->done)
-		call->done(err ? NULL : action->output, err, call->arg);
+		call->done(err ? NULL : action->output, &action->text, err, call->arg);
+	buf_done(&action->text);
 	lyd_free_all(call->op);
 	free(call->user);
 	free(call);
@@ -639,7 +641,13 @@ static int check_call(const struct ds_client *client, const struct lyd_node *op,
 	return 0;
 }
 
-void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn done, void *arg)
+const struct feature_action *ds_actions(void)
+{
+	return history_actions;
+}
+
+void ds_call(const struct ds_client *client, struct lyd_node *op, enum format format,
+	ds_call_fn done, void *arg)
 {
 	const struct feature_action *action = schema_action(op->schema);
 	const struct lyd_node *target = NULL;
@@ -652,7 +660,7 @@ void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn don
 			"%s is not supported by this device", op->schema->name);
 	if (r < 0) {
 		lyd_free_all(top_of(op));
-		done(NULL, &err, arg);
+		done(NULL, NULL, &err, arg);
 		return;
 	}
 	call = XNEW(struct call);
@@ -664,6 +672,8 @@ void ds_call(const struct ds_client *client, struct lyd_node *op, ds_call_fn don
 		.input = op,
 		.target = target,
 		.user = call->user,
+		.client = client,
+		.format = format,
 		.done = call_done,
 		.output = op,
 	};
@@ -706,7 +716,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 	state_on_dirty(on_dirty, NULL);
 	commit_init();
 	history_init();
-	return 0;
+	return schema_add_actions(history_actions, err);
 }
 
 void ds_done(void)

@@ -30,6 +30,19 @@ const struct feature_action *schema_action(const struct lysc_node *schema)
 	return map_get(&table.actions, &schema, sizeof(schema));
 }
 
+int schema_add_actions(const struct feature_action *actions, struct err *err)
+{
+	for (; actions && actions->path; actions++) {
+		const struct lysc_node *schema = path_schema(actions->path);
+
+		if (!schema)
+			return err_set(err, -EINVAL, actions->path, "no such action");
+		map_put(&table.actions, xmemdup(&schema, sizeof(schema)), sizeof(schema),
+			(void *)actions);
+	}
+	return 0;
+}
+
 static LY_ERR make_node(struct lysc_node *schema, void *arg, ly_bool *skip)
 {
 	struct snode *snode;
@@ -150,17 +163,7 @@ static int mark_feature(const struct feature *feature, struct err *err)
 				"feature %s reads an unknown path", feature->name);
 		lysc_tree_dfs_full(schema, mark_node, &mark);
 	}
-	for (const struct feature_action *action = feature->actions;
-		r == 0 && action && action->path; action++) {
-		const struct lysc_node *schema = path_schema(action->path);
-
-		if (!schema)
-			return err_set(err, -EINVAL, action->path, "feature %s: no such action",
-				feature->name);
-		map_put(&table.actions, xmemdup(&schema, sizeof(schema)), sizeof(schema),
-			(void *)action);
-	}
-	return r;
+	return r == 0 ? schema_add_actions(feature->actions, err) : r;
 }
 
 int schema_init(struct err *err)

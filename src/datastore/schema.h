@@ -60,5 +60,7 @@ const struct lysc_node *schema_data_parent(const struct lysc_node *schema);
 const struct lysc_node *schema_unit(const struct lysc_node *root);
 /* Feature action by schema node; NULL: nobody has it. */
 const struct feature_action *schema_action(const struct lysc_node *schema);
+/* Further ones, which no feature has; the table ends with path NULL and lives on. */
+int schema_add_actions(const struct feature_action *actions, struct err *err) WARN_UNUSED;
 
 #endif

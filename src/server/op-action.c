@@ -5,10 +5,13 @@
 
 #include "op.h"
 
-static void on_called(const struct lyd_node *output, const struct err *err, void *arg)
+static void on_called(
+	const struct lyd_node *output, struct buf *made, const struct err *err, void *arg)
 {
 	if (err)
 		op_reply_error(arg, err);
+	else if (made->length)
+		op_reply_data(arg, "", made, "");
 	else
 		op_reply_output(arg, output);
 }
@@ -58,6 +61,6 @@ int op_call(struct op *op, struct err *err)
 		ret = format_parse_rpc(text.at, text.size, FORMAT_XML, NULL, &call, err);
 	if (ret < 0)
 		return ret;
-	ds_call(&op->client, call, on_called, op);
+	ds_call(&op->client, call, FORMAT_XML, on_called, op);
 	return 0;
 }

@@ -37,28 +37,34 @@ static void put_version(struct buf *out, enum format format, const char *before,
 			library_version());
 }
 
-/* RPCs that a feature answers; each is an empty leaf. */
+/* Each RPC is an empty leaf. */
+static void put_rpcs(struct buf *out, enum format format, const struct feature_action *action,
+	const char **separator)
+{
+	for (; action && action->path; action++) {
+		const struct lysc_node *schema = path_schema(action->path);
+
+		if (!schema || schema->nodetype != LYS_RPC)
+			continue;
+		if (format == FORMAT_JSON)
+			(void)!buf_printf(out, "%s\"%s:%s\":[null]", *separator,
+				schema->module->name, schema->name);
+		else
+			(void)!buf_printf(
+				out, "<%s xmlns=\"%s\"/>", schema->name, schema->module->ns);
+		*separator = ",";
+	}
+}
+
+/* Those that a feature answers, and the datastore's own. */
 static void put_operations(struct buf *out, enum format format)
 {
 	const struct feature *const *feature;
-	const struct feature_action *action;
 	const char *separator = "";
 
-	for (feature = feature_table; *feature; feature++) {
-		for (action = (*feature)->actions; action && action->path; action++) {
-			const struct lysc_node *schema = path_schema(action->path);
-
-			if (!schema || schema->nodetype != LYS_RPC)
-				continue;
-			if (format == FORMAT_JSON)
-				(void)!buf_printf(out, "%s\"%s:%s\":[null]", separator,
-					schema->module->name, schema->name);
-			else
-				(void)!buf_printf(out, "<%s xmlns=\"%s\"/>", schema->name,
-					schema->module->ns);
-			separator = ",";
-		}
-	}
+	for (feature = feature_table; *feature; feature++)
+		put_rpcs(out, format, (*feature)->actions, &separator);
+	put_rpcs(out, format, ds_actions(), &separator);
 }
 
 /* --- resources -------------------------------------------------------------------------------- */

@@ -8,7 +8,8 @@
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-static void on_called(const struct lyd_node *output, const struct err *err, void *arg)
+static void on_called(
+	const struct lyd_node *output, struct buf *made, const struct err *err, void *arg)
 {
 	struct rc_request *req = arg;
 	const struct lys_module *module = req->uri.schema->module;
@@ -17,10 +18,12 @@ static void on_called(const struct lyd_node *output, const struct err *err, void
 	_cleanup_err_ struct err trouble = { 0 };
 	struct rc_reply reply = { .status = 200, .body = &body };
 
-	if (!err && lyd_child(output) &&
-		format_print(&text, lyd_child(output), req->out_format, true,
-			WITH_DEFAULTS_EXPLICIT, false, &trouble) < 0)
+	if (!err && made->length) {
+		text = *made;
+		memset(made, 0, sizeof(*made));
+	} else if (!err && format_print_output(&text, output, req->out_format, &trouble) < 0) {
 		err = &trouble;
+	}
 	if (err) {
 		bool is_absent = err_effective_tag(err) == ERR_TAG_DATA_MISSING &&
 			req->uri.resource == RC_RESOURCE_ACTION;
@@ -75,5 +78,5 @@ void rc_call_run(struct rc_request *req)
 	if (parse_input(req, &operation, &err) < 0)
 		rc_reply_error(req, 0, &err);
 	else
-		ds_call(&client, operation, on_called, req);
+		ds_call(&client, operation, req->out_format, on_called, req);
 }

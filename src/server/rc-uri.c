@@ -367,47 +367,11 @@ int rc_uri_predicates(const struct rc_uri *uri, char **ret_text, struct err *err
 	return ret;
 }
 
-static void put_encoded(struct buf *out, const char *value)
-{
-	static const char hex[] = "0123456789ABCDEF";
-
-	for (; *value; value++) {
-		unsigned char c = (unsigned char)*value;
-
-		if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-			strchr("-._~", c)) {
-			(void)!buf_append(out, value, 1);
-		} else {
-			char text[] = { '%', hex[c >> 4], hex[c & 15] };
-
-			(void)!buf_append(out, text, sizeof(text));
-		}
-	}
-}
-
 void rc_uri_append(struct buf *out, const struct lyd_node *node)
 {
-	const struct lyd_node *parent = lyd_parent(node), *key;
-	const char *separator = "=";
+	const struct lyd_node *parent = lyd_parent(node);
 
 	if (parent)
 		rc_uri_append(out, parent);
-	put(out, "/");
-	if (!parent || parent->schema->module != node->schema->module) {
-		put(out, node->schema->module->name);
-		put(out, ":");
-	}
-	put(out, node->schema->name);
-	if (node->schema->nodetype == LYS_LEAFLIST) {
-		put(out, "=");
-		put_encoded(out, lyd_get_value(node));
-		return;
-	}
-	if (node->schema->nodetype != LYS_LIST)
-		return;
-	for (key = lyd_child(node); key && lysc_is_key(key->schema); key = key->next) {
-		put(out, separator);
-		put_encoded(out, lyd_get_value(key));
-		separator = ",";
-	}
+	path_append_step(out, node, parent);
 }

@@ -139,6 +139,18 @@ static inline void compat_keep_empty(struct lyd_node *top)
 #endif
 }
 
+/* An anydata node that holds the tree, which is taken. */
+static inline LY_ERR compat_new_any(
+	struct lyd_node *parent, const char *name, struct lyd_node *tree)
+{
+#if COMPAT_LY3
+	return lyd_new_any(
+		parent, NULL, name, tree, LYD_ANYDATA_DATATREE, LYD_NEW_ANY_USE_VALUE, NULL);
+#else
+	return lyd_new_any(parent, NULL, name, tree, 1, LYD_ANYDATA_DATATREE, 0, NULL);
+#endif
+}
+
 /* Evaluates an expression with JSON names; the context is the root of @tree. */
 static inline LY_ERR compat_find_xpath(
 	const struct lyd_node *tree, const char *xpath, struct ly_set **set)

@@ -326,3 +326,54 @@ int format_print(struct buf *out, const struct lyd_node *node, enum format forma
 	ly_out_free(sink, NULL, 0);
 	return rc == LY_SUCCESS ? 0 : yang_err(err, -EIO);
 }
+
+/* A copy of the operation's node with what is below it of the output alone. */
+static int copy_output(
+	const struct lyd_node *operation, struct lyd_node **ret_copy, struct err *err)
+{
+	const struct lyd_node *child;
+	struct lyd_node *copy = NULL, *node;
+
+	if (lyd_dup_single(operation, NULL, LYD_DUP_NO_META, &copy) != LY_SUCCESS)
+		return yang_err(err, -EIO);
+	LY_LIST_FOR (lyd_child(operation), child) {
+		if (!(child->schema->flags & LYS_IS_OUTPUT))
+			continue;
+		if (lyd_dup_single(child, NULL, LYD_DUP_RECURSIVE, &node) != LY_SUCCESS ||
+			lyd_insert_child(copy, node) != LY_SUCCESS) {
+			lyd_free_tree(copy);
+			return yang_err(err, -EIO);
+		}
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+int format_print_output(
+	struct buf *out, const struct lyd_node *operation, enum format format, struct err *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct lyd_node *copy = NULL;
+	const struct lyd_node *child;
+	const char *inner;
+	int r = copy_output(operation, &copy, err);
+
+	if (r < 0)
+		return r;
+	if (format == FORMAT_XML) {
+		LY_LIST_FOR (lyd_child(copy), child) {
+			if (r == 0)
+				r = format_print(out, child, format, false, WITH_DEFAULTS_EXPLICIT,
+					false, err);
+		}
+	} else if (lyd_child(copy)) {
+		/* {"module:operation":{…}}: the value is wanted. */
+		r = format_print(&text, copy, format, false, WITH_DEFAULTS_EXPLICIT, false, err);
+		inner = r == 0 ? strchr(buf_bytes(&text) + 1, '{') : NULL;
+		if (inner)
+			r = buf_append(
+				out, inner, text.length - (size_t)(inner - buf_bytes(&text)) - 1);
+	}
+	lyd_free_tree(copy);
+	return r;
+}
