@@ -90,7 +90,7 @@ static void prune(struct lyd_node **first, const struct access *access)
 	}
 }
 
-static int build_output(struct lyd_node *operation, const struct history_job *job,
+static int show_differences(struct lyd_node *operation, const struct history_job *job,
 	const struct edit *edit, struct err *err)
 {
 	struct lyd_node *differences = NULL, *patch = NULL;
@@ -125,7 +125,7 @@ static int compare(const struct history_job *job, struct buf *text, struct err *
 	if (r == 0 && lyd_dup_single(job->call->input, NULL, 0, &operation) != LY_SUCCESS)
 		r = yang_err(err, -EIO);
 	if (r == 0)
-		r = build_output(operation, job, &edit, err);
+		r = show_differences(operation, job, &edit, err);
 	return r < 0 ? r : format_print_output(text, operation, job->format, err);
 }
 
