@@ -24,6 +24,7 @@
 #include "history.h"
 #include "journal.h"
 #include "kept.h"
+#include "library.h"
 #include "lock.h"
 #include "modules.h"
 #include "notify-base.h"
@@ -808,6 +809,7 @@ static void booted(const struct err *err, void *arg)
 	else
 		note_unsaved(false);
 	ds.is_started = true;
+	library_started();
 	if (err) {
 		job_end(&boot->job, err);
 		return;

@@ -10,6 +10,7 @@
 #include "ashlar/log.h"
 #include "ashlar/str.h"
 
+#include "library.h"
 #include "schema.h"
 #include "show.h"
 
@@ -34,55 +35,6 @@ static struct {
 	} providers[PROVIDERS_MAX];
 	size_t provider_count;
 } table;
-
-/* --- yang-library ----------------------------------------------------------------------------- */
-
-/* libyang does not know what datastores there are; all have the one schema that it tells of. */
-static int add_datastores(struct lyd_node *library, struct err *err)
-{
-	static const char *const names[] = { "ietf-datastores:running", "ietf-datastores:candidate",
-		"ietf-datastores:startup", "ietf-datastores:intended",
-		"ietf-datastores:operational", "ietf-factory-default:factory-default" };
-	const char *schema = node_text(node_child(library, "schema"), "name", NULL);
-	struct lyd_node *entry;
-	int r = 0;
-
-	if (!schema || !ly_ctx_get_module_implemented(yang_ctx(), "ietf-datastores"))
-		return 0;
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
-		_cleanup_free_ char *module = xstrndup(names[i], strcspn(names[i], ":"));
-
-		if (!ly_ctx_get_module_implemented(yang_ctx(), module))
-			continue;
-		r = build_entry(library, "datastore", names[i], &entry, err);
-		if (r == 0)
-			r = build_leaf(entry, "schema", schema, err);
-	}
-	return r;
-}
-
-/* Both containers of ietf-yang-library as libyang knows them (RFC 8525). */
-static int show_library(struct lyd_node *container, struct err *err)
-{
-	struct lyd_node *all = NULL, *from, *child, *next;
-	LY_ERR rc = ly_ctx_get_yanglib_data(yang_ctx(), &all, "%s", yang_content_id());
-
-	if (rc != LY_SUCCESS)
-		return yang_err(err, -EIO);
-	LY_LIST_FOR (all, from) {
-		if (from->schema != container->schema)
-			continue;
-		LY_LIST_FOR_SAFE(lyd_child(from), next, child)
-		{
-			lyd_unlink_tree(child);
-			if (lyd_insert_child(container, child) != LY_SUCCESS)
-				lyd_free_tree(child);
-		}
-	}
-	lyd_free_all(all);
-	return str_equal(container->schema->name, "yang-library") ? add_datastores(container, err)
-								  : 0;
-}
 
 /* --- the table -------------------------------------------------------------------------------- */
 
@@ -233,8 +185,8 @@ const struct show_point *show_root(void)
 		for (const char *const *path = feature->state_roots; path && *path; path++)
 			add_root(feature, *path);
 	}
-	add_provider("/ietf-yang-library:yang-library", show_library);
-	add_provider("/ietf-yang-library:modules-state", show_library);
+	add_provider("/ietf-yang-library:yang-library", library_show);
+	add_provider("/ietf-yang-library:modules-state", library_show);
 	for (size_t i = 0; i < table.provider_count; i++)
 		add_provider(table.providers[i].path, table.providers[i].show);
 	return table.root;

@@ -12,8 +12,7 @@
 #include "place.h"
 #include "session.h"
 
-#define MODULE	    "ietf-netconf-monitoring"
-#define MODULES_MAX 512 /* whose answers are remembered */
+#define MODULE "ietf-netconf-monitoring"
 
 static int show_capabilities(struct lyd_node *state, struct err *err)
 {
@@ -114,21 +113,6 @@ static int show_schema(struct lyd_node *schemas, const char *name, const char *r
 	return ret < 0 ? ret : build_item(node, "location", "NETCONF", err);
 }
 
-/* Modules that libyang brings along have no source here. Asked for once a module: @index is its place. */
-static bool has_source(const struct lys_module *module, uint32_t index)
-{
-	static enum { UNKNOWN, YES, NO } answers[MODULES_MAX];
-	_cleanup_free_ char *text = NULL;
-	bool has;
-
-	if (index < MODULES_MAX && answers[index] != UNKNOWN)
-		return answers[index] == YES;
-	has = yang_source(module->name, module->revision, &text, NULL) == 0;
-	if (index < MODULES_MAX)
-		answers[index] = has ? YES : NO;
-	return has;
-}
-
 static int show_schemas(struct lyd_node *state, struct err *err)
 {
 	const struct lys_module *module;
@@ -139,8 +123,6 @@ static int show_schemas(struct lyd_node *state, struct err *err)
 	while (ret >= 0 && (module = ly_ctx_get_module_iter(yang_ctx(), &index))) {
 		LY_ARRAY_COUNT_TYPE i;
 
-		if (!has_source(module, index))
-			continue;
 		ret = show_schema(node, module->name, module->revision, module->ns, err);
 		LY_ARRAY_FOR(module->parsed->includes, i)
 		{

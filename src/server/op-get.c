@@ -204,6 +204,7 @@ static unsigned find_schemas(const char *name, const char *version)
 
 	while ((module = ly_ctx_get_module_iter(yang_ctx(), &index))) {
 		const struct lysp_submodule *sub;
+		const char *date;
 		const char *revision = module->revision ? module->revision : "";
 		LY_ARRAY_COUNT_TYPE i;
 
@@ -212,7 +213,9 @@ static unsigned find_schemas(const char *name, const char *version)
 		LY_ARRAY_FOR(module->parsed->includes, i)
 		{
 			sub = module->parsed->includes[i].submodule;
-			if (sub && str_equal(sub->name, name))
+			date = sub && sub->revs ? sub->revs[0].date : "";
+			if (sub && str_equal(sub->name, name) &&
+				(!version || str_equal(date, version)))
 				count++;
 		}
 	}

@@ -77,12 +77,38 @@ static const char *find_name(const char *name, const char *revision)
 	return NULL;
 }
 
+/* What libyang brings along itself has no file. */
+static char *print_module(const char *name, const char *revision)
+{
+	const struct lys_module *module;
+	uint32_t at = 0;
+	char *text = NULL;
+
+	while (schema.ctx && (module = ly_ctx_get_module_iter(schema.ctx, &at))) {
+		if (!str_equal(module->name, name) ||
+			(revision &&
+				!str_equal(module->revision ? module->revision : "", revision)))
+			continue;
+		(void)lys_print_mem(&text, module, LYS_OUT_YANG, 0); /* text stays NULL */
+		break;
+	}
+	return text;
+}
+
 int yang_source(const char *name, const char *revision, char **ret_text, struct err *err)
 {
 	_cleanup_free_ char *path = NULL;
-	const char *stem = find_name(name, revision && *revision ? revision : NULL);
+	const char *stem;
 	size_t size;
 
+	if (revision && !*revision)
+		revision = NULL;
+	stem = find_name(name, revision);
+	if (!stem) {
+		*ret_text = print_module(name, revision);
+		if (*ret_text)
+			return 0;
+	}
 	if (!stem)
 		return err_set(err, -ENOENT, NULL, "no module %s%s%s", name, revision ? "@" : "",
 			revision ? revision : "");
