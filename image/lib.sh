@@ -85,11 +85,12 @@ build_with()
 	local dir=$1 log
 	shift
 	log=$(mktemp)
-	if { if [ -e "$dir/build.ninja" ]; then
-			meson configure "$dir" "$@"
-		else
+	# meson configures anew whenever it is told options, be they the same
+	if { if [ ! -e "$dir/build.ninja" ]; then
 			meson setup "$dir" "$ASHLAR_TOP" "$@"
-		fi && ninja -C "$dir"; } >"$log" 2>&1; then
+		elif [ "$*" != "$(cat "$dir/options" 2>/dev/null)" ]; then
+			meson configure "$dir" "$@"
+		fi && echo "$*" >"$dir/options" && ninja -C "$dir"; } >"$log" 2>&1; then
 		rm -f "$log"
 		return 0
 	fi

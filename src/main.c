@@ -89,6 +89,7 @@ static int start_layers(const struct options *options, struct err *err)
 	struct containers_config containers = {
 		.run_dir = options->run_dir,
 		.state_dir = options->state_dir,
+		.cgroup_parent = options->cgroup,
 		.record = options->has_no_kernel,
 	};
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");

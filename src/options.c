@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "ashlar/str.h"
 
@@ -13,6 +14,7 @@ enum {
 	OPT_RUN_DIR,
 	OPT_STATE_DIR,
 	OPT_YANG_DIR,
+	OPT_CGROUP,
 	OPT_NO_KERNEL,
 	OPT_LOG_LEVEL,
 	OPT_SYSLOG,
@@ -27,6 +29,7 @@ static const struct option long_options[] = {
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "yang-dir", required_argument, NULL, OPT_YANG_DIR },
+	{ "cgroup", required_argument, NULL, OPT_CGROUP },
 	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "syslog", no_argument, NULL, OPT_SYSLOG },
@@ -44,6 +47,7 @@ static const char usage[] =
 	"  --run-dir DIR       what a restart within one boot needs, sockets (/run/ashlar)\n"
 	"  --state-dir DIR     containers, volumes, downloads (/var/lib/ashlar)\n"
 	"  --yang-dir DIR      YANG modules (" YANG_INSTALL_DIR ")\n"
+	"  --cgroup PATH       containers' control groups, below the root of the hierarchy (/ashlar)\n"
 	"  --no-kernel         change nothing: record what would be done\n"
 	"  --ssh-port PORT     NETCONF over SSH (830; 0: none)\n"
 	"  --https-port PORT   RESTCONF over HTTPS (443; 0: none)\n"
@@ -61,6 +65,17 @@ static int parse_port(const char *text, uint16_t *ret_port)
 	else
 		*ret_port = (uint16_t)value;
 	return r;
+}
+
+/* One name, as what is above it is not ours to make. */
+static int parse_cgroup(const char *text, const char **ret_path)
+{
+	if (*text != '/' || !text[1] || text[1] == '.' || strchr(text + 1, '/')) {
+		fprintf(stderr, "ashlard: %s is no control group below the root\n", text);
+		return -EINVAL;
+	}
+	*ret_path = text;
+	return 0;
 }
 
 static int parse_option(struct options *options, int c)
@@ -81,6 +96,8 @@ static int parse_option(struct options *options, int c)
 	case OPT_YANG_DIR:
 		options->yang_dir = optarg;
 		return 0;
+	case OPT_CGROUP:
+		return parse_cgroup(optarg, &options->cgroup);
 	case OPT_NO_KERNEL:
 		options->has_no_kernel = true;
 		return 0;
@@ -115,6 +132,7 @@ static void set_defaults(struct options *options)
 		.run_dir = "/run/ashlar",
 		.state_dir = "/var/lib/ashlar",
 		.yang_dir = YANG_INSTALL_DIR,
+		.cgroup = "/ashlar",
 		.log_level = LOG_LEVEL_NOTICE,
 		.ssh_port = 830,
 		.https_port = 443,

@@ -31,7 +31,7 @@
 struct containers_config {
 	const char *run_dir;   /* RUN-DIR: what a boot does not outlive (bundles, crun's state) */
 	const char *state_dir; /* STATE-DIR: images, volumes, logs */
-	/* Below the root of cgroup v2: "/ashlar". NULL: one of its own for each run_dir. */
+	/* Below the root of cgroup v2: "/ashlar". Daemons side by side need different ones. */
 	const char *cgroup_parent;
 	/* Where ashlar-monitor and ashlar-unpack are; NULL: beside the daemon's program, below it, or
 	 * where they are installed. */

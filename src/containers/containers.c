@@ -27,8 +27,6 @@
 #include "volume.h"
 
 #define SMALL_FILE_MAX ((size_t)8 << 20) /* a record holds contents of mounts */
-#define DEFAULT_RUN    "/run/ashlar"
-#define DEFAULT_CGROUP "/ashlar"
 
 struct containers_paths containers_paths;
 
@@ -141,24 +139,6 @@ static int make_dirs(struct err *err)
 	return ret;
 }
 
-static char *cgroup_parent(const struct containers_config *config)
-{
-	if (config->cgroup_parent)
-		return xstrdup(config->cgroup_parent);
-	if (strcmp(config->run_dir, DEFAULT_RUN) == 0)
-		return xstrdup(DEFAULT_CGROUP);
-	/* Daemons side by side have the hierarchy in common, and containers of the same names. The same
-	 * directory is the same daemon: no secret key in this hash. */
-	{
-		uint32_t hash = 2166136261U;
-		const char *at;
-
-		for (at = config->run_dir; *at; at++)
-			hash = (hash ^ (uint8_t)*at) * 16777619U;
-		return xasprintf("%s-%08x", DEFAULT_CGROUP, hash);
-	}
-}
-
 /* What a bundle says exists. */
 static void find_bundle(const char *container)
 {
@@ -194,7 +174,6 @@ static void find_bundles(void)
 
 int containers_init(const struct containers_config *config, struct err *err)
 {
-	_cleanup_free_ char *parent = cgroup_parent(config);
 	struct containers_paths *paths = &containers_paths;
 	int ret;
 
@@ -214,7 +193,7 @@ int containers_init(const struct containers_config *config, struct err *err)
 	ret = make_dirs(err);
 	if (ret < 0)
 		return ret;
-	cgroup_init(parent);
+	cgroup_init(config->cgroup_parent);
 	trash_init();
 	volume_init();
 	image_init();

@@ -70,13 +70,10 @@ def fetch(net, path="/"):
         return None
 
 
-def remove_groups(run_dir):
-    """The control groups of a daemon's containers, which are named after its run directory."""
-    name = 2166136261
-    for byte in os.fsencode(run_dir):
-        name = (name ^ byte) * 16777619 & 0xffffffff
+def remove_groups(name):
+    """The control groups of a daemon's containers; whether they are gone."""
     for top in "/sys/fs/cgroup", "/sys/fs/cgroup/unified":
-        parent = pathlib.Path(top, f"ashlar-{name:08x}")
+        parent = pathlib.Path(top, name)
         for group in [*parent.glob("*/"), parent]:
             with contextlib.suppress(OSError):
                 group.rmdir()
@@ -90,7 +87,7 @@ def end_containers(daemon):
     for path in (daemon.run_dir / "containers").glob("*/instance.json"):
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             os.kill(json.loads(path.read_text())["pid"], signal.SIGKILL)
-    until(lambda: remove_groups(daemon.run_dir), "nobody left in its control groups")
+    until(lambda: remove_groups(daemon.cgroup), "nobody left in its control groups")
 
 
 @pytest.fixture

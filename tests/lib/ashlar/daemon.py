@@ -35,6 +35,8 @@ class Daemon:
         self.state_dir = self.directory / "var"
         self.binary = binary(build)
         self.options = list(options)
+        # one of its own: daemons of other tests run beside this one
+        self.cgroup = f"ashlar-{net.name}"
         self.process = None
         self.log = []
         self.changed = threading.Condition()
@@ -56,6 +58,7 @@ class Daemon:
         """The daemon's command line with its directories and OPTIONS."""
         return [self.binary, "--config-dir", str(self.config_dir), "--run-dir", str(self.run_dir),
                 "--state-dir", str(self.state_dir), "--yang-dir", str(TOP / "yang"),
+                "--cgroup", f"/{self.cgroup}",
                 "--ssh-port", str(self.ssh_port), "--https-port", str(self.https_port),
                 *self.options, *options]
 
