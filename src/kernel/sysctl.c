@@ -155,6 +155,7 @@ static void put(const char *link, enum sysctl_knob knob, uint32_t value)
 static int sysctl_encode(struct nl_batch *batch, struct step *step)
 {
 	const struct sysctl *sysctl = (const struct sysctl *)(step->want ? step->want : step->have);
+	const struct sysctl *seen;
 	const struct link *link;
 	const char *name = sysctl->link;
 	uint32_t now, value;
@@ -168,7 +169,11 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 	}
 	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
 	r = netns_enter(fd, &own);
-	if (r == 0)
+	/* A link made just now has told of its knobs: only what it left out is read. */
+	seen = have_get(have_all(), &object_kind_sysctl, sysctl->object.key);
+	if (seen)
+		now = seen->value;
+	else if (r == 0)
 		r = read_knob(name, sysctl->knob, &now);
 	if (r == 0 && now != value)
 		r = write_knob(name, sysctl->knob, value);
