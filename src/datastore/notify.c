@@ -19,8 +19,8 @@
 #include "filter.h"
 #include "notify-filter.h"
 
-#define LOG_EVENTS_MAX 4096 /* a power of two */
-#define LOG_BYTES_MAX  (2 * 1024 * 1024)
+#define LOG_EVENTS_MAX 1024 /* a power of two */
+#define LOG_BYTES_MAX  (192 * 1024)
 
 struct notify_event {
 	struct timespec when;
