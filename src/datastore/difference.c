@@ -161,6 +161,7 @@ int difference_apply(
 
 	drop_defaults(&to);
 	edit_begin(edit, from, NULL);
+	edit->is_any = true;
 	if (to && lyd_dup_siblings(to, NULL, LYD_DUP_RECURSIVE, &order) != LY_SUCCESS)
 		r = yang_err(err, -EIO);
 	if (r == 0)

@@ -17,6 +17,7 @@
 #include "access.h"
 #include "candidate.h"
 #include "commit.h"
+#include "compare.h"
 #include "confirm.h"
 #include "data-index.h"
 #include "factory.h"
@@ -642,9 +643,26 @@ static int check_call(const struct ds_client *client, const struct lyd_node *op,
 	return 0;
 }
 
+/* Those of the datastores themselves, from several files. */
+static struct feature_action own_actions[8];
+
 const struct feature_action *ds_actions(void)
 {
-	return history_actions;
+	return own_actions;
+}
+
+static int add_own_actions(struct err *err)
+{
+	static const struct feature_action *const tables[] = { history_actions, compare_actions };
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		const struct feature_action *action = tables[i];
+
+		for (; action->path && count + 1 < ARRAY_SIZE(own_actions); action++)
+			own_actions[count++] = *action;
+	}
+	return schema_add_actions(own_actions, err);
 }
 
 void ds_call(const struct ds_client *client, struct lyd_node *op, enum format format,
@@ -717,7 +735,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 	state_on_dirty(on_dirty, NULL);
 	commit_init();
 	history_init();
-	return schema_add_actions(history_actions, err);
+	return add_own_actions(err);
 }
 
 void ds_done(void)

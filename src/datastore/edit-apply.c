@@ -161,11 +161,11 @@ static int clear_other_cases(struct edit *edit, struct lyd_node *node, struct er
 	return 0;
 }
 
-static int check_owned(const struct lyd_node *node, struct err *err)
+static int check_owned(const struct edit *edit, const struct lyd_node *node, struct err *err)
 {
 	const struct snode *snode = schema_of_node(node);
 
-	if (snode && snode->is_owned)
+	if (edit->is_any || (snode && snode->is_owned))
 		return 0;
 	return fail(err, ERR_TAG_OPERATION_NOT_SUPPORTED, node, "is not supported by this device");
 }
@@ -203,12 +203,14 @@ static bool has_namesake(const struct lyd_node *node)
 	return false;
 }
 
-static bool is_twice(const struct lyd_node *node)
+static bool is_twice(const struct edit *edit, const struct lyd_node *node)
 {
 	const struct lyd_node *first;
 
 	if (!node->schema)
 		return has_namesake(node);
+	if (edit->is_any && node->schema->flags & LYS_CONFIG_R)
+		return false; /* state may be the same twice */
 	if (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) {
 		first = find_instance(lyd_first_sibling(node), node);
 		return first && first != node;
@@ -264,13 +266,13 @@ static int adopt(struct edit *edit, struct lyd_node *node, struct err *err)
 
 	if (!node->schema)
 		return fail(err, ERR_TAG_INVALID_VALUE, node, "has no value");
-	r = check_owned(node, err);
+	r = check_owned(edit, node, err);
 	if (r < 0)
 		return r;
 	r = may(edit, node, ACCESS_CREATE, err);
 	if (r < 0)
 		return r;
-	if (lyd_parent(node) && is_twice(node))
+	if (lyd_parent(node) && is_twice(edit, node))
 		return given_twice(err, node);
 	if (in_case(node) && other_case(node, lyd_first_sibling(node)))
 		return fail(err, ERR_TAG_BAD_ELEMENT, node,
@@ -373,7 +375,7 @@ static int change_leaf(
 
 	if (str_equal(lyd_get_value(node), value) && !(node->flags & LYD_DEFAULT))
 		return 0;
-	r = check_owned(request, err);
+	r = check_owned(edit, request, err);
 	if (r == 0)
 		r = may(edit, request, (node->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE,
 			err);
@@ -575,7 +577,7 @@ static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd
 
 	for (; request; request = next) {
 		next = request->next;
-		r = is_twice(request)
+		r = is_twice(edit, request)
 			? given_twice(err, request)
 			: apply_node(edit, parent, request_top, request, inherited, err);
 		if (r < 0)

@@ -46,6 +46,7 @@ struct edit {
 	size_t request_start;		      /* first event of the request at hand */
 	size_t kept, freed;		      /* events that edit_keep_some() has been through */
 	bool is_undoing;
+	bool is_any;	   /* takes any data, state included: what is only compared */
 	bool is_portioned; /* the request comes in portions */
 	struct map given;  /* of those: children of top-level nodes that came, by address */
 	struct unit_set

@@ -19,6 +19,7 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-origin", NULL },
 	{ "ashlar-history", NULL },
 	{ "ietf-netconf-partial-lock", NULL },
+	{ "ietf-nmda-compare", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },
 };
 

@@ -397,6 +397,27 @@ static int read_in_child(struct read *read, struct err *err)
 	return r;
 }
 
+int oper_read_now(
+	const struct access *access, struct ds_read *request, struct buf *out, struct err *err)
+{
+	struct read read = {
+		.link = LIST_INIT(read.link),
+		.request = request,
+		.access = (struct access *)access,
+	};
+	int r = take_request(&read, err);
+
+	if (r == 0)
+		r = read_in_child(&read, err);
+	*out = read.out;
+	if (read.is_own_filter)
+		ds_filter_free(read.filter);
+	lyd_free_all(read.tree);
+	ds_filter_free(request->subtree);
+	free(request->xpath);
+	return r;
+}
+
 /* Its output is the text, or "tag code\nmessage". */
 static int child_main(void *arg)
 {

@@ -2,7 +2,7 @@
 #ifndef ASHLAR_DATASTORE_OPER_H
 #define ASHLAR_DATASTORE_OPER_H
 
-#include "ashlar/datastore.h"
+#include "access.h"
 
 /*
  * Reads; @done gets the text once, possibly before this returns. @read is borrowed until then. Called
@@ -10,6 +10,12 @@
  * so that others may change them meanwhile.
  */
 bool oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+/*
+ * The same at once, however long it takes: for a forked child. What the client may read is taken as given by
+ * @access. Takes the request's filter.
+ */
+int oper_read_now(const struct access *access, struct ds_read *request, struct buf *out,
+	struct err *err) WARN_UNUSED;
 /* Drops the read of this arg, if it runs; done is not called any more. */
 void oper_cancel(void *arg);
 /* Drops all. */

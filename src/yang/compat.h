@@ -151,6 +151,14 @@ static inline LY_ERR compat_new_any(
 #endif
 }
 
+/* The tree that an anydata node holds; NULL: it holds something else, or nothing. */
+static inline const struct lyd_node *compat_any_tree(const struct lyd_node *node)
+{
+	const struct lyd_node_any *any = (const struct lyd_node_any *)node;
+
+	return any->value_type == LYD_ANYDATA_DATATREE ? any->value.tree : NULL;
+}
+
 /* Evaluates an expression with JSON names; the context is the root of @tree. */
 static inline LY_ERR compat_find_xpath(
 	const struct lyd_node *tree, const char *xpath, struct ly_set **set)
