@@ -289,6 +289,17 @@ uint64_t ds_undone(void);
  */
 bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason);
 
+/* A source of running that a boot could not take. */
+struct ds_boot_refusal {
+	const char *source; /* "startup", "journal" … as in ashlar-status */
+	char *path;	    /* the node at fault, or NULL */
+	char *reason;
+};
+/* Where running came from when the daemon started; NULL: it has not. */
+const char *ds_boot_source(void);
+/* What was tried before that and refused; NULL: no more. */
+const struct ds_boot_refusal *ds_boot_refusal(size_t index);
+
 /* --- what features may do within an edit (fill) ------------------------------------------------- */
 
 struct edit;

@@ -15,6 +15,7 @@
 #include "ashlar/str.h"
 
 #include "access.h"
+#include "boot.h"
 #include "candidate.h"
 #include "commit.h"
 #include "compare.h"
@@ -757,6 +758,7 @@ void ds_done(void)
 	persist_done();
 	if (ds.is_started && is_unsaved() && !is_pending && persist_save_now(*store_running()))
 		note_unsaved(false);
+	boot_done();
 	kept_forget();
 	loop_timer_free(ds.save_timer);
 	data_index_forget(*store_running());
@@ -767,181 +769,18 @@ void ds_done(void)
 	memset(&ds, 0, sizeof(ds));
 }
 
-/*
- * Where running comes from, best first: this boot's record, startup, the startup before it, the factory.
- * A source that does not load is told of and the next is taken.
- */
-enum source {
-	SOURCE_JOURNAL,
-	SOURCE_STARTUP,
-	SOURCE_PREVIOUS,
-	SOURCE_FACTORY,
-	SOURCES,
-};
-
-static const char *const source_names[SOURCES] = {
-	[SOURCE_JOURNAL] = "journal",
-	[SOURCE_STARTUP] = "startup",
-	[SOURCE_PREVIOUS] = "previous-startup",
-	[SOURCE_FACTORY] = "factory",
-};
-
-struct boot {
-	struct job job;
-	enum source source;
-	struct lyd_node *request;
-	ds_done_fn done;
-};
-
-static void try_source(struct boot *boot);
-
-static void history_started(const struct err *err, void *arg)
+/* Running has come up, or nothing that it could have come from would load. */
+static void running_is_up(bool is_same_boot)
 {
-	struct boot *boot = arg;
-
-	confirm_restore(boot->source == SOURCE_JOURNAL);
-	job_end(&boot->job, err);
-}
-
-static void booted(const struct err *err, void *arg)
-{
-	struct boot *boot = arg;
-	_cleanup_free_ char *comment = NULL;
-
-	lyd_free_all(TAKE(boot->request));
-	if (err && boot->source + 1 < SOURCES) {
-		if (err->code != -ENOENT || err->tag) /* with a tag it is data that is missing */
-			log_error("datastore",
-				"event=config-refused source=%s path=\"%s\" reason=\"%s\"",
-				source_names[boot->source], err->path ? err->path : "",
-				err_text(err));
-		boot->source++;
-		try_source(boot);
-		return;
-	}
-	if (!err)
-		log_notice("datastore", "event=config-loaded source=%s pending=%zu",
-			source_names[boot->source], state_pending_count());
-	if (!err && boot->source == SOURCE_JOURNAL && is_unsaved())
+	if (is_same_boot && is_unsaved())
 		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
 	else
 		note_unsaved(false);
 	ds.is_started = true;
 	library_started();
-	if (err) {
-		job_end(&boot->job, err);
-		return;
-	}
-	comment = xasprintf("started from %s", source_names[boot->source]);
-	history_start(comment, history_started, boot);
 }
-
-static int build_from_journal(struct edit *edit, struct err *err)
-{
-	int r = journal_restore(edit, err);
-
-	if (r == 0)
-		return err_set(err, -ENOENT, NULL, "no checkpoint of this boot");
-	return r < 0 ? r : 0;
-}
-
-static int load_request(struct boot *boot, struct err *err)
-{
-	_cleanup_free_ char *path = NULL;
-
-	if (boot->source == SOURCE_JOURNAL) {
-		/* What startup holds beyond running is wanted when it is saved. */
-		struct lyd_node *ignored = NULL;
-
-		path = persist_path(false);
-		if (persist_load(path, true, &ignored, NULL) == 0)
-			lyd_free_all(ignored);
-		return 0;
-	}
-	if (boot->source == SOURCE_FACTORY) {
-		kept_forget(); /* it belongs to a file that was refused */
-		return factory_tree(&boot->request, err);
-	}
-	path = persist_path(boot->source == SOURCE_PREVIOUS);
-	return persist_load(path, true, &boot->request, err);
-}
-
-static void try_source(struct boot *boot)
-{
-	_cleanup_err_ struct err err = { 0 };
-	struct txn_opts opts = {
-		.source = TXN_BOOT,
-		.operation = EDIT_MERGE,
-		.request = &boot->request,
-		.build = boot->source == SOURCE_JOURNAL ? build_from_journal : NULL,
-		.done = booted,
-		.arg = boot,
-	};
-
-	if (load_request(boot, &err) < 0)
-		booted(&err, boot);
-	else
-		txn_run(&opts);
-}
-
-static void boot_start(struct job *job)
-{
-	try_source((struct boot *)job);
-}
-
-static void boot_report(struct job *job, const struct err *err)
-{
-	((struct boot *)job)->done(err, job->arg);
-}
-
-static void boot_free(struct job *job)
-{
-	lyd_free_all(((struct boot *)job)->request);
-}
-
-static const struct job_kind boot_kind = {
-	.name = "boot",
-	.start = boot_start,
-	.free = boot_free,
-};
 
 void ds_start(ds_done_fn done, void *arg)
 {
-	struct boot *boot = job_new(&boot_kind, sizeof(*boot), &self, arg);
-
-	boot->done = done;
-	boot->job.report = boot_report;
-	job_submit(&boot->job);
-}
-
-static void checked(const struct err *err, void *arg)
-{
-	struct err *ret = arg;
-
-	if (err)
-		err_copy(ret, err);
-	else
-		ret->code = 1; /* finished, and well */
-}
-
-int ds_check_file(const char *path, struct err *err)
-{
-	struct lyd_node *request = NULL;
-	_cleanup_err_ struct err result = { 0 };
-	struct txn_opts opts = {
-		.source = TXN_CHECK,
-		.operation = EDIT_MERGE,
-		.request = &request,
-		.done = checked,
-		.arg = &result,
-	};
-	int r = persist_load(path, true, &request, err);
-
-	if (r < 0)
-		return r;
-	txn_run(&opts);
-	while (!result.code)
-		loop_turn(-1);
-	lyd_free_all(request);
-	return result.code < 0 ? err_move(err, &result) : 0;
+	boot_submit(&self, running_is_up, done, arg);
 }

@@ -510,7 +510,7 @@ static bool needs_child(const struct read *read)
 		return read->is_general;
 	if (read->request->ds != DS_STARTUP || shows_defaults(read->request->defaults))
 		return read->request->ds != DS_FACTORY;
-	path = persist_path(false);
+	path = persist_path(0);
 	return stat(path, &stat_buf) == 0 && stat_buf.st_size > STARTUP_BYTES_MAX;
 }
 

@@ -23,9 +23,10 @@ static struct {
 	void *arg;
 } persist;
 
-char *persist_path(bool previous)
+char *persist_path(unsigned age)
 {
-	return xasprintf("%s/startup-config.cfg%s", store_config.config_dir, previous ? ".1" : "");
+	return age ? xasprintf("%s/startup-config.cfg.%u", store_config.config_dir, age)
+		   : xasprintf("%s/startup-config.cfg", store_config.config_dir);
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -56,7 +57,7 @@ int persist_load(const char *path, bool keep, struct lyd_node **ret_tree, struct
 
 int persist_startup_tree(struct lyd_node **ret_tree, struct err *err)
 {
-	_cleanup_free_ char *path = persist_path(false);
+	_cleanup_free_ char *path = persist_path(0);
 	_cleanup_err_ struct err why = { 0 };
 	int r = persist_load(path, false, ret_tree, &why);
 
@@ -74,17 +75,34 @@ int ds_startup(struct lyd_node **ret_tree, struct err *err)
 
 /* --- saving (in the child) -------------------------------------------------------------------- */
 
+/* ".1" becomes ".2" and so on; the oldest goes. */
+static int age_previous(struct err *err)
+{
+	for (unsigned age = PERSIST_PREVIOUS; age > 1; age--) {
+		_cleanup_free_ char *from = persist_path(age - 1), *to = persist_path(age);
+
+		if (rename(from, to) < 0 && errno != ENOENT)
+			return err_set(
+				err, -errno, NULL, "cannot write %s: %s", to, strerror(errno));
+	}
+	return 0;
+}
+
 /* The file as it was stays under another name, without a moment in which neither is there. */
 static int keep_previous(const char *path, struct err *err)
 {
-	_cleanup_free_ char *previous = persist_path(true);
+	_cleanup_free_ char *previous = persist_path(1);
 	_cleanup_free_ char *temporary = xasprintf("%s.tmp", previous);
+	int r;
 
 	(void)unlink(temporary); /* left by a power cut */
 	if (link(path, temporary) < 0)
 		return errno == ENOENT
 			? 0
 			: err_set(err, -errno, NULL, "cannot keep %s: %s", path, strerror(errno));
+	r = age_previous(err);
+	if (r < 0)
+		return r;
 	if (rename(temporary, previous) < 0)
 		return err_set(err, -errno, NULL, "cannot write %s: %s", previous, strerror(errno));
 	return 0;
@@ -93,7 +111,7 @@ static int keep_previous(const char *path, struct err *err)
 static int write_startup(void *arg)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	_cleanup_free_ char *path = persist_path(false);
+	_cleanup_free_ char *path = persist_path(0);
 	_cleanup_err_ struct err err = { 0 };
 	/* the child's copies are its own to change */
 	struct lyd_node *tree = kept_merge((struct lyd_node *)persist.saving);
@@ -115,7 +133,7 @@ static int write_startup(void *arg)
 
 static int delete_startup(void *arg)
 {
-	_cleanup_free_ char *path = persist_path(false);
+	_cleanup_free_ char *path = persist_path(0);
 	int r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 
 	if (r == 0)

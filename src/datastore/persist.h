@@ -15,8 +15,9 @@ int persist_load(
 	const char *path, bool keep, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 /* The startup datastore as it is now; an absent file is an empty one. The caller frees. */
 int persist_startup_tree(struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
-/* "/cfg/startup-config.cfg", and the one before it; malloc'd. */
-char *persist_path(bool previous);
+#define PERSIST_PREVIOUS 3 /* files that are kept beside startup as they were before */
+/* "/cfg/startup-config.cfg" (0), and those before it: ".1", the youngest, to ".3"; malloc'd. */
+char *persist_path(unsigned age);
 /* Writes @tree as startup (the tree may be changed or freed as soon as this returns). One at a time:
  * callers are serialised by the transaction queue. */
 void persist_save(const struct lyd_node *tree, ds_done_fn done, void *arg);

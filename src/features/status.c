@@ -1,6 +1,7 @@
 /*
  * What of the configuration is not in effect: wanted objects that the device refused or that wait for
- * others, and what a startup file held beyond what this version knows.
+ * others, and what a startup file held beyond what this version knows; and where the running configuration
+ * has come from, when the daemon started.
  */
 #include "ashlar/datastore.h"
 #include "ashlar/feature.h"
@@ -47,6 +48,28 @@ static void add_pending(const struct object *object, void *arg)
 	add_entry(arg, path, text, object->reason ? object->reason : "waits");
 }
 
+/* Where running came from, and what was better and did not load. */
+static int show_boot(struct lyd_node *node, struct err *err)
+{
+	const struct ds_boot_refusal *refusal;
+	const char *source = ds_boot_source();
+	struct lyd_node *boot = NULL, *entry;
+	int r = build_container(node, "boot", &boot, err);
+
+	if (r == 0 && source)
+		r = build_leaf(boot, "source", source, err);
+	for (size_t i = 0; r == 0 && (refusal = ds_boot_refusal(i)); i++) {
+		r = build_entry(boot, "refused", NULL, &entry, err);
+		if (r == 0)
+			r = build_leaf(entry, "source", refusal->source, err);
+		if (r == 0 && refusal->path)
+			r = build_leaf(entry, "path", refusal->path, err);
+		if (r == 0)
+			r = build_leaf(entry, "reason", refusal->reason, err);
+	}
+	return r;
+}
+
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
@@ -56,7 +79,7 @@ static int show(
 	state_each_pending(add_pending, &listing);
 	for (size_t i = 0; ds_not_applied(i, &path, &reason); i++)
 		add_entry(&listing, path, NULL, reason);
-	return listing.r;
+	return listing.r < 0 ? listing.r : show_boot(node, err);
 }
 
 const struct feature feature_status = {

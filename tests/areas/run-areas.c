@@ -119,6 +119,22 @@ bool ds_not_applied(size_t index, const char **ret_path, const char **ret_reason
 	return index == 0;
 }
 
+const char *ds_boot_source(void)
+{
+	return "previous-startup";
+}
+
+const struct ds_boot_refusal *ds_boot_refusal(size_t index)
+{
+	static char path[] = "/broken:box", reason[] = "it does not close";
+	static const struct ds_boot_refusal refusals[] = {
+		{ "startup", path, reason },
+		{ "previous-startup", NULL, reason },
+	};
+
+	return index < ARRAY_SIZE(refusals) ? &refusals[index] : NULL;
+}
+
 uint64_t clock_us(void)
 {
 	return clock_ms() * 1000;

@@ -294,28 +294,95 @@ def test_refused_startup_is_told(net, make_daemon, break_it):
     daemon.wait_log("event=config-loaded source=factory")
 
 
+BROKEN = '{"ietf-interfaces:interfaces": {'
+
+
+def booted(session):
+    """Where running has come from, and what was refused before that."""
+    boot = session.get(STATUS).find("status/boot")
+    return boot.findtext("source"), [(entry.findtext("source"), bool(entry.findtext("reason")))
+                                     for entry in boot.iterfind("refused")]
+
+
 def test_bad_startup_falls_back(net, make_daemon):
     """... to the one before; without that, to the factory's."""
     daemon = make_daemon(net, config.switch(net.ports)).start()
     with daemon.local() as session:
+        assert booted(session) == ("startup", [])
         session.edit(description("p1", "saved"))
         session.copy("running", "startup")
         session.copy("running", "startup")
     daemon.stop()
-    daemon.startup_file.write_text('{"ietf-interfaces:interfaces": {')
+    daemon.startup_file.write_text(BROKEN)
     daemon.reboot()
     daemon.wait_log("event=config-refused source=startup .*")
     daemon.wait_log("event=config-loaded source=previous-startup")
     assert net.link("p1")["ifalias"] == "saved"
     # nobody but an administrator throws the broken one away
-    assert daemon.startup_file.read_text() == '{"ietf-interfaces:interfaces": {'
+    assert daemon.startup_file.read_text() == BROKEN
+    with daemon.local() as session:
+        assert booted(session) == ("previous-startup", [("startup", True)])
+    daemon.restart()
+    with daemon.local() as session:
+        assert booted(session) == ("journal", [])
 
     daemon.stop()
-    (daemon.config_dir / "startup-config.cfg.1").unlink()
+    for path in daemon.config_dir.glob("startup-config.cfg.*"):
+        path.unlink()
     daemon.reboot()
     daemon.wait_log("event=config-loaded source=factory")
     with daemon.local() as session:
         assert session.get_config().findtext("system/hostname") == "ashlar"
+        assert booted(session) == ("factory", [("startup", True)])
+
+
+def test_three_that_were_startup_are_kept(net, make_daemon):
+    """A boot takes the youngest that loads."""
+    daemon = make_daemon(net, config.switch(net.ports)).start()
+    with daemon.local() as session:
+        for at in range(6):
+            session.edit(description("p1", f"{at}"))
+            session.copy("running", "startup")
+    kept = {path.name: described(json.loads(path.read_text()), "p1")
+            for path in daemon.config_dir.glob("startup-config.cfg*")}
+    assert kept == {"startup-config.cfg": "5", "startup-config.cfg.1": "4",
+                    "startup-config.cfg.2": "3", "startup-config.cfg.3": "2"}
+    daemon.stop()
+    daemon.startup_file.write_text(BROKEN)
+    (daemon.config_dir / "startup-config.cfg.1").unlink()
+    (daemon.config_dir / "startup-config.cfg.2").write_text(BROKEN)
+    daemon.reboot()
+    assert net.link("p1")["ifalias"] == "2"
+    with daemon.local() as session:
+        assert booted(session) == ("previous-startup",
+                                   [("startup", True), ("previous-startup", True)])
+
+
+@pytest.mark.parametrize("failure, source", [(True, "failure"), (BROKEN, "factory")],
+                         ids=["good", "broken"])
+def test_failure_configuration(net, make_daemon, failure, source):
+    """What lets an operator in when startup does not load is added to the factory's defaults."""
+    daemon = make_daemon(net, config.switch(net.ports))
+    startup = daemon.startup_file.read_text()
+    (daemon.config_dir / "failure-config.cfg").write_text(
+        config.to_json(config.interfaces(config.interface(
+            "p1", "ethernet", **config.ipv4("198.51.100.1/24")))) if failure is True else failure)
+    daemon.start()
+    assert net.addresses("br0") == ["192.0.2.1/24"] and net.addresses("p1") == []
+    daemon.stop()
+    daemon.startup_file.write_text(BROKEN)
+    daemon.reboot()
+    with daemon.local() as session:
+        assert booted(session)[0] == source
+        assert booted(session)[1][0] == ("startup", True)
+        assert session.get_config().findtext("system/hostname") == "ashlar"
+        assert net.addresses("p1") == (["198.51.100.1/24"] if source == "failure" else [])
+    # without a fault nobody asks for it
+    daemon.stop()
+    daemon.startup_file.write_text(startup)
+    daemon.reboot()
+    with daemon.local() as session:
+        assert booted(session) == ("startup", [])
 
 
 def test_first_boot(net, make_daemon):
