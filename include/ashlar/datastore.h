@@ -207,6 +207,8 @@ struct ds_read {
 	bool with_origin; /* as metadata; in use only */
 	unsigned
 		origins; /* bits 1U << enum ds_origin of the configuration selected; 0: all; in use only */
+	/* For those who follow changes: without what nobody tells of (counters), and nothing refreshed. */
+	bool is_for_changes;
 	enum with_defaults defaults;
 	enum format format;
 	/*

@@ -60,6 +60,7 @@ struct err {
 	char *path;    /* instance path of the node at fault, JSON names; may be NULL */
 	char *message; /* for a human: names the value and what is allowed */
 	struct err_info info[ERR_INFO_MAX];
+	char *info_xml; /* what a model has for error-info, an XML element; owned; may be NULL */
 };
 
 #define _cleanup_err_ _cleanup_(err_done)

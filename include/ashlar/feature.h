@@ -75,6 +75,17 @@ struct feature_module {
 	const char *const *features; /* YANG features to turn on, NULL-terminated; NULL: none */
 };
 
+/* Which units show an observed object: for those who follow changes of operational data. */
+struct feature_shows {
+	const struct object_kind *kind;
+	/* Schema path of the units: a container, or a list with one key; only containers are above it. */
+	const char *path;
+	/* Calls @add with the key of each unit that shows the object. NULL: of a container, always; of a
+	 * list, the object's key and the names of its groups. */
+	void (*units)(
+		const struct object *object, void (*add)(void *arg, const char *key), void *arg);
+};
+
 struct edit;	  /* datastore/edit.c: see datastore.h */
 struct link_kind; /* see kernel.h */
 
@@ -115,6 +126,11 @@ struct feature {
 	/* Kinds refreshed before show(): for one unit by its key, for many at once. NULL-terminated; may be
 	 * NULL. The unit's key must be the object's key. */
 	const struct object_kind *const *refreshes;
+	/* Observed objects that it shows, and where; ends with kind NULL; may be NULL. */
+	const struct feature_shows *shows;
+	/* Schema paths of what it shows that changes without any object being observed (counters): whoever
+	 * follows changes does not get it. Ends with NULL; may be NULL. */
+	const char *const *silent;
 	/* Schema paths of operational data beyond the roots that show() builds (units as for roots): for
 	 * example "/ietf-system:system-state". Ends with NULL; may be NULL. */
 	const char *const *state_roots;

@@ -73,6 +73,8 @@ int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct 
 int build_output(struct lyd_node *parent, const char *name, const char *value, struct err *err);
 /* Adds one instance to a leaf-list. */
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err);
+/* Anydata with XML elements as its content. */
+int build_any(struct lyd_node *parent, const char *name, const char *xml, struct err *err);
 /* The container, found or made. */
 int build_container(
 	struct lyd_node *parent, const char *name, struct lyd_node **ret_node, struct err *err);

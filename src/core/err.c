@@ -50,6 +50,7 @@ void err_done(struct err *err)
 
 	if (!err)
 		return;
+	free(err->info_xml);
 	free(err->app_tag);
 	free(err->path);
 	free(err->message);
@@ -210,6 +211,7 @@ void err_copy(struct err *to, const struct err *from)
 	to->message = xstrdup(from->message);
 	for (i = 0; i < ERR_INFO_MAX; i++)
 		to->info[i].value = xstrdup(from->info[i].value);
+	to->info_xml = xstrdup(from->info_xml);
 }
 
 const char *err_tag_name(enum err_tag tag)

@@ -33,6 +33,7 @@
 #include "oper.h"
 #include "partial.h"
 #include "persist.h"
+#include "push-units.h"
 #include "queue.h"
 #include "schema.h"
 #include "store.h"
@@ -752,6 +753,7 @@ void ds_done(void)
 	history_done();
 	notify_forget_edit();
 	notify_done();
+	push_units_done();
 	confirm_done();
 	candidate_done();
 	journal_done();

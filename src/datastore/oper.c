@@ -199,7 +199,8 @@ static void start_walk(struct read *read)
 		.content = request->content,
 		.depth = request->depth,
 		.is_operational = request->ds == DS_OPERATIONAL,
-		.can_refresh = true,
+		.can_refresh = !request->is_for_changes,
+		.is_for_changes = request->is_for_changes,
 		.is_path = read->is_path,
 		.is_from_selection = read->filter && !request->path && !request->fields,
 		.is_in_use = request->is_in_use,
@@ -275,6 +276,7 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 		.is_operational = request->ds == DS_OPERATIONAL,
 		.is_in_use = request->is_in_use,
 		.with_origin = request->is_in_use,
+		.is_for_changes = request->is_for_changes,
 	};
 	int r = buf_append_str(&text, "{");
 

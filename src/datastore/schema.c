@@ -145,9 +145,23 @@ static int mark_root(const struct feature *feature, const char *path, bool owned
 	return 0;
 }
 
+static int mark_silent(const struct feature *feature, const char *path, struct err *err)
+{
+	const struct lysc_node *schema = path_schema(path);
+
+	if (!schema)
+		return err_set(err, -EINVAL, path, "feature %s is silent on an unknown path",
+			feature->name);
+	schema_of(schema)->is_silent = true;
+	return 0;
+}
+
 static int mark_feature(const struct feature *feature, struct err *err)
 {
 	int r = 0;
+
+	for (const char *const *path = feature->silent; r == 0 && path && *path; path++)
+		r = mark_silent(feature, *path, err);
 
 	for (const char *const *root = feature->roots; r == 0 && root && *root; root++)
 		r = mark_root(feature, *root, true, err);

@@ -13,7 +13,8 @@ struct reader; /* constraints.c: a constraint that reads this node, and how its 
 
 struct snode {
 	const struct lysc_node *schema;
-	bool is_owned; /* some feature owns it (configuration that is not owned is refused) */
+	bool is_silent; /* operational; no change of it, or of what is below, is noticed */
+	bool is_owned;	/* some feature owns it (configuration that is not owned is refused) */
 
 	/* Schema nodes whose instances are the units this node belongs to (ancestors or itself). */
 	const struct lysc_node **unit_schemas;

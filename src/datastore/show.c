@@ -167,6 +167,7 @@ static void add_provider(const char *path, int (*show)(struct lyd_node *containe
 		return;
 	source = source_of(find_or_make(schema), NULL);
 	source->provide = show;
+	schema_of(schema)->is_silent = true;
 	append(&source->roots, &source->root_count, schema);
 }
 

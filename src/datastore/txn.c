@@ -31,6 +31,7 @@
 #include "journal.h"
 #include "notify-base.h"
 #include "partial.h"
+#include "push-watch.h"
 #include "record.h"
 #include "refused.h"
 #include "store.h"
@@ -80,7 +81,9 @@ struct txn {
 	size_t fill_event;
 	struct err err;
 	size_t steps;
-	size_t noted;		      /* events that the candidate was told of */
+	size_t noted;  /* events that the candidate was told of */
+	size_t pushed; /* and those who follow changes */
+	bool is_noted;
 	struct buf forward, reverse;  /* records of the edit */
 	size_t reversed;	      /* events that reverse has */
 	bool is_recorded;	      /* forward is complete, or too large to be made */
@@ -136,6 +139,7 @@ static void reload_access(struct txn *txn)
 		if (!access_concerns(node->schema))
 			continue;
 		access_load(*store_running());
+		push_note_access();
 		return;
 	}
 }
@@ -453,20 +457,29 @@ static int make_records(struct txn *txn)
 	return r;
 }
 
-static int phase_note(struct txn *txn)
+static int note_once(struct txn *txn)
 {
-	int r;
+	int r = candidate_note(&txn->edit, &txn->noted);
 
-	if (is_test(txn) || !txn->edit.count)
-		return 0;
-	r = candidate_note(&txn->edit, &txn->noted);
 	if (r == 0 && txn->opts.source != TXN_BOOT)
 		r = make_records(txn);
 	if (r == 0)
 		r = confirm_note(&txn->reverse, &txn->err);
 	if (r == 0 && txn->opts.source != TXN_BOOT) /* nobody can have subscribed yet */
 		notify_note_edit(&txn->edit);
+	txn->is_noted = r == 0;
 	return r;
+}
+
+static int phase_note(struct txn *txn)
+{
+	int r = 0;
+
+	if (is_test(txn) || !txn->edit.count)
+		return 0;
+	if (!txn->is_noted)
+		r = note_once(txn);
+	return r != 0 ? r : push_note_edit(&txn->edit, &txn->pushed);
 }
 
 /* Goes on with another phase than the next. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "schema.h"
 #include "walk.h"
 
 #define STEPS_PER_LOOK 32 /* nodes between two looks at the clock */
@@ -24,6 +25,8 @@ static bool is_inner(const struct lysc_node *schema)
 
 static bool fits_content(const struct walk *walk, const struct lysc_node *schema)
 {
+	if (walk->is_for_changes && schema_of(schema)->is_silent)
+		return false;
 	switch (walk->content) {
 	case DS_CONTENT_ALL:
 		return true;

@@ -124,6 +124,16 @@ static int show(
 	return r;
 }
 
+/* The port's bridge, or the bridge itself. */
+static void shown_by(
+	const struct object *object, void (*add)(void *arg, const char *key), void *arg)
+{
+	const struct bridge_vlan *vlan = (const struct bridge_vlan *)object;
+	const struct link *link = have_get(have_all(), &object_kind_link, vlan->link);
+
+	add(arg, link && *link->master ? link->master : vlan->link);
+}
+
 const struct feature feature_bridge_vlan = {
 	.name = "bridge-vlan",
 	.roots = (const char *const[]){ INTERFACE_VLANS_PATH, NULL },
@@ -140,4 +150,9 @@ const struct feature feature_bridge_vlan = {
 		},
 	.want = want,
 	.show = show,
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_bridge_vlan, INTERFACE_PATH, shown_by },
+			{ NULL, NULL, NULL },
+		},
 };

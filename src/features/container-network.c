@@ -201,6 +201,15 @@ static int show(
 	return r;
 }
 
+static void shown_by(
+	const struct object *object, void (*add)(void *arg, const char *key), void *arg)
+{
+	const struct container *container = (const struct container *)object;
+
+	for (size_t i = 0; i < container->interface_count; i++)
+		add(arg, container->interfaces[i]);
+}
+
 static const char *const infix_features[] = { "containers", NULL };
 
 const struct feature feature_container_network = {
@@ -217,4 +226,9 @@ const struct feature feature_container_network = {
 	.check = check,
 	.want = want,
 	.show = show,
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_container, INTERFACE_PATH, shown_by },
+			{ NULL, NULL, NULL },
+		},
 };

@@ -438,6 +438,13 @@ const struct feature feature_containers = {
 	.want = want,
 	.show = show,
 	.refreshes = (const struct object_kind *const[]){ &object_kind_container, NULL },
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_container, CONTAINER_PATH, NULL },
+			{ &object_kind_image, CONTAINER_PATH, NULL },
+			{ NULL, NULL, NULL },
+		},
+	.silent = (const char *const[]){ CONTAINER_PATH "/resource-usage", NULL },
 	.actions =
 		(const struct feature_action[]){
 			{ CONTAINER_PATH "/start", run_start },

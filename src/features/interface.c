@@ -460,4 +460,10 @@ const struct feature feature_interface = {
 	.units = units,
 	.show = show,
 	.refreshes = (const struct object_kind *const[]){ &object_kind_link, NULL },
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_link, INTERFACE_PATH, NULL },
+			{ NULL, NULL, NULL },
+		},
+	.silent = (const char *const[]){ INTERFACE_PATH "/statistics", NULL },
 };

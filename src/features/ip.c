@@ -270,4 +270,9 @@ const struct feature feature_ip = {
 	.check = check,
 	.want = want,
 	.show = show,
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_address, INTERFACE_PATH, NULL },
+			{ NULL, NULL, NULL },
+		},
 };

@@ -28,4 +28,11 @@ const struct feature feature_nacm = {
 	.roots = (const char *const[]){ "/ietf-netconf-acm:nacm", NULL },
 	.units = units,
 	.show = show,
+	.silent =
+		(const char *const[]){
+			"/ietf-netconf-acm:nacm/denied-operations",
+			"/ietf-netconf-acm:nacm/denied-data-writes",
+			"/ietf-netconf-acm:nacm/denied-notifications",
+			NULL,
+		},
 };

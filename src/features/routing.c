@@ -377,6 +377,12 @@ static int show(
 							      : 0;
 }
 
+static void shown_by(
+	const struct object *object, void (*add)(void *arg, const char *key), void *arg)
+{
+	add(arg, ((const struct route *)object)->family == AF_INET ? "ipv4" : "ipv6");
+}
+
 const struct feature feature_routing = {
 	.name = "routing",
 	.modules =
@@ -414,4 +420,15 @@ const struct feature feature_routing = {
 	.want = want,
 	.units = units,
 	.show = show,
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_route, "/ietf-routing:routing/ribs/rib", shown_by },
+			{ &object_kind_link, "/ietf-routing:routing/interfaces", NULL },
+			{ NULL, NULL, NULL },
+		},
+	.silent =
+		(const char *const[]){
+			"/ietf-routing:routing/ribs/rib/routes/route/last-updated",
+			NULL,
+		},
 };

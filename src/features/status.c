@@ -86,6 +86,7 @@ const struct feature feature_status = {
 	.name = "status",
 	.modules = (const struct feature_module[]){ { "ashlar-status", NULL }, { NULL, NULL } },
 	.state_roots = (const char *const[]){ "/ashlar-status:status", NULL },
+	.silent = (const char *const[]){ "/ashlar-status:status", NULL },
 	.units = units,
 	.show = show,
 };

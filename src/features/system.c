@@ -221,6 +221,12 @@ const struct feature feature_system = {
 	.units = units,
 	.show = show,
 	.refreshes = (const struct object_kind *const[]){ &object_kind_hostname, NULL },
+	.shows =
+		(const struct feature_shows[]){
+			{ &object_kind_hostname, "/ietf-system:system", NULL },
+			{ NULL, NULL, NULL },
+		},
+	.silent = (const char *const[]){ "/ietf-system:system-state", NULL },
 	.actions =
 		(const struct feature_action[]){
 			{ "/ietf-system:set-current-datetime", run_set_datetime },

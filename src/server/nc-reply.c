@@ -290,7 +290,7 @@ static void put_info(struct buf *out, const struct err *err)
 {
 	size_t i;
 
-	if (!err->info[0].name)
+	if (!err->info[0].name && !err->info_xml)
 		return;
 	append_str(out, "<error-info>");
 	for (i = 0; i < ERR_INFO_MAX && err->info[i].name; i++) {
@@ -298,6 +298,8 @@ static void put_info(struct buf *out, const struct err *err)
 		put_text(out, err->info[i].value);
 		(void)!buf_printf(out, "</%s>", err->info[i].name);
 	}
+	if (err->info_xml)
+		append_str(out, err->info_xml);
 	append_str(out, "</error-info>");
 }
 

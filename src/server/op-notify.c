@@ -90,8 +90,7 @@ int op_create_subscription(struct op *op, struct err *err)
 		{ "stopTime", NC_NS_NOTIFICATION, false },
 	};
 	const struct nc_element *at[ARRAY_SIZE(params)];
-	struct notify_filter filter = { 0 };
-	struct subscribe_terms terms = { 0 };
+	struct subscribe_terms terms = { .is_created = true };
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
 	if (ret == 0 && subscribe_is_created(op->session)) {
@@ -106,12 +105,12 @@ int op_create_subscription(struct op *op, struct err *err)
 		ret = take_times(op, at[2], at[3], &terms, err);
 	/* Last, for what it is taken from is not whole afterwards. */
 	if (ret == 0)
-		ret = take_filter(op, at[1], &filter, err);
-	if (ret == 0) {
-		(void)subscribe_create(op->session, &filter, &terms);
+		ret = take_filter(op, at[1], &terms.filter, err);
+	if (ret == 0 && !subscribe_new(op->session, &terms))
+		ret = err_tagged(
+			err, ERR_TAG_RESOURCE_DENIED, NULL, "there are too many subscriptions");
+	if (ret == 0)
 		op_reply_ok(op);
-	}
-	ds_filter_free(filter.subtree);
-	free(filter.xpath);
+	subscribe_terms_done(&terms);
 	return ret;
 }

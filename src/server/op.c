@@ -42,6 +42,14 @@ static const struct op_type {
 	{ NC_NS_NMDA, "ietf-netconf-nmda", "edit-data", op_edit_data, false },
 	{ NC_NS_NOTIFICATION, "notifications", "create-subscription", op_create_subscription,
 		false },
+	{ NC_NS_SUBSCRIBED, SUBSCRIBED_MODULE, "establish-subscription", op_establish_subscription,
+		false },
+	{ NC_NS_SUBSCRIBED, SUBSCRIBED_MODULE, "modify-subscription", op_modify_subscription,
+		false },
+	{ NC_NS_SUBSCRIBED, SUBSCRIBED_MODULE, "delete-subscription", op_delete_subscription,
+		false },
+	{ NC_NS_SUBSCRIBED, SUBSCRIBED_MODULE, "kill-subscription", op_kill_subscription, false },
+	{ NC_NS_PUSH, PUSH_MODULE, "resync-subscription", op_resync_subscription, false },
 };
 
 /* --- life ------------------------------------------------------------------------------------- */

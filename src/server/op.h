@@ -131,6 +131,11 @@ int op_partial_unlock(struct op *op, struct err *err);
 int op_close_session(struct op *op, struct err *err);
 int op_kill_session(struct op *op, struct err *err);
 int op_create_subscription(struct op *op, struct err *err);
+int op_establish_subscription(struct op *op, struct err *err);
+int op_modify_subscription(struct op *op, struct err *err);
+int op_delete_subscription(struct op *op, struct err *err);
+int op_kill_subscription(struct op *op, struct err *err);
+int op_resync_subscription(struct op *op, struct err *err);
 /* RPCs and actions of other modules. */
 int op_call(struct op *op, struct err *err);
 

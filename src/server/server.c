@@ -40,6 +40,8 @@ int server_start(const struct server_config *config, struct err *err)
 	session_start();
 	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);
 	ds_set_state_provider("/nc-notifications:netconf", subscribe_show_netconf);
+	ds_set_state_provider("/" SUBSCRIBED_MODULE ":streams", subscribe_show_streams);
+	ds_set_state_provider("/" SUBSCRIBED_MODULE ":subscriptions", subscribe_show);
 	ret = start(config, err);
 	if (ret < 0)
 		server_stop();

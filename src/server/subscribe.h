@@ -1,43 +1,92 @@
 /*
- * Subscriptions of NETCONF sessions: who gets which notifications. They end with their session. All may be
- * called with sessions that have none.
+ * Subscriptions of NETCONF sessions: who gets which notifications. Those of RFC 8639 and RFC 8641 have a
+ * number; the one of RFC 5277 has none. They end with their session. What takes a session may be called
+ * with one that has none.
  */
 #ifndef ASHLAR_SERVER_SUBSCRIBE_H
 #define ASHLAR_SERVER_SUBSCRIBE_H
 
-#include "ashlar/notify.h"
+#include "ashlar/push.h"
 
 #include "session.h"
 
 #define NC_NS_NOTIFICATION "urn:ietf:params:xml:ns:netconf:notification:1.0"
 #define NC_NS_SUBSCRIBED   "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
+#define NC_NS_PUSH	   "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 
-/* What is subscribed to, as it was asked for: for those who look. Strings are owned. */
+#define SUBSCRIBED_MODULE "ietf-subscribed-notifications"
+#define PUSH_MODULE	  "ietf-yang-push"
+
+#define SUBSCRIPTIONS_MAX 20000 /* of all sessions */
+
+/* What is subscribed to. Zeroed: to the stream, all of it. */
 struct subscribe_terms {
-	char *filter_name;  /* of a filter that is kept in configuration; NULL: none */
-	char *subtree_text; /* XML; NULL: none */
-	char *xpath;	    /* prefixes resolved to module names; NULL: none */
+	bool is_created; /* by create-subscription */
+	struct notify_filter filter;
+	/* As it was asked for, for those who look; at most one; owned. */
+	char *filter_name;  /* of a filter that is kept in configuration */
+	char *subtree_text; /* XML */
+	char *xpath_text;   /* prefixes resolved to module names */
 	bool has_start, has_stop;
 	struct timespec start, stop;
+
+	bool is_push;	       /* the rest is of those */
+	const char *datastore; /* static: "ietf-datastores:running" */
+	enum ds ds;
+	bool is_on_change;
+	uint32_t period_cs, dampening_cs;
+	bool has_anchor;
+	struct timespec anchor;
+	bool sync_on_start;
+	unsigned excluded; /* bits 1U << enum push_change */
 };
 void subscribe_terms_done(struct subscribe_terms *terms);
+extern const char *const subscribe_change_names[PUSH_CHANGES + 1]; /* ends with NULL */
 
 struct subscription;
 
-/* RFC 5277: the one that has no number. Takes the filter. */
-struct subscription *subscribe_create(
-	struct session *session, struct notify_filter *filter, const struct subscribe_terms *times);
-/* Has the session one of those? */
-bool subscribe_is_created(const struct session *session);
+/* Takes the terms. NULL: there are too many. Its first message comes from a later turn. */
+struct subscription *subscribe_new(struct session *session, struct subscribe_terms *terms);
+void subscription_free(struct subscription *subscription);
+/* Other terms of the same kind (stream or push); takes them. */
+void subscription_modify(struct subscription *subscription, struct subscribe_terms *terms);
+/* Ends it, and tells its session why: an identity of ietf-subscribed-notifications. */
+void subscription_terminate(struct subscription *subscription, const char *reason);
+void subscription_resync(struct subscription *subscription);
+uint32_t subscription_id(const struct subscription *subscription);
+const struct session *subscription_session(const struct subscription *subscription);
+const struct subscribe_terms *subscription_terms(const struct subscription *subscription);
+/* NULL: there is none of that number. */
+struct subscription *subscribe_find(uint32_t id);
 
+/* Has the session one of create-subscription? */
+bool subscribe_is_created(const struct session *session);
 /* There is room for more in what is to be sent to the session. */
 void subscribe_drained(struct session *session);
 /* Are there any? */
 bool subscribe_has(const struct session *session);
 /* The session is over: they end, untold. */
 void subscribe_session_closed(struct session *session);
+void subscribe_done(void);
 
-/* Fills in /nc-notifications:netconf. */
+/*
+ * A filter that is kept in configuration, of streams or of datastores. -ENOENT; or it cannot be parsed.
+ */
+int subscribe_find_filter(const char *name, bool is_push, struct notify_filter *ret_filter,
+	struct err *err) WARN_UNUSED;
+
+/* --- for those who look (subscribe-show.c) -------------------------------------------------------- */
+
+/* One after the other; NULL begins; NULL ends. */
+struct subscription *subscribe_next(const struct subscription *after);
+void subscription_counts(const struct subscription *subscription, uint64_t *ret_sent,
+	uint64_t *ret_excluded, bool *ret_is_suspended);
+/* Fill in /nc-notifications:netconf, /ietf-subscribed-notifications:streams and :subscriptions. */
 int subscribe_show_netconf(struct lyd_node *netconf, struct err *err);
+int subscribe_show_streams(struct lyd_node *streams, struct err *err);
+int subscribe_show(struct lyd_node *subscriptions, struct err *err);
+/* Fills in what a subscription and the notification of its change have in common. */
+int subscribe_show_terms(
+	struct lyd_node *node, const struct subscribe_terms *terms, bool is_whole, struct err *err);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "ashlar/yang.h"
 
+#include "compat.h"
+
 /* "module:name" below a parent → that module and the bare name. */
 static const struct lys_module *module_of(const struct lyd_node *parent, const char **name)
 {
@@ -77,6 +79,21 @@ int build_item(struct lyd_node *parent, const char *name, const char *value, str
 	if (lyd_new_term(parent, module, name, value, 0, NULL) != LY_SUCCESS)
 		return yang_err(err, -EINVAL);
 	return 0;
+}
+
+int build_any(struct lyd_node *parent, const char *name, const char *xml, struct err *err)
+{
+	const struct lys_module *module = module_of(parent, &name);
+	struct lyd_node *tree = NULL;
+
+	if (*xml &&
+		lyd_parse_data_mem(yang_ctx(), xml, LYD_XML, LYD_PARSE_ONLY | LYD_PARSE_OPAQ, 0,
+			&tree) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	if (compat_new_any_of(parent, module, name, tree) == LY_SUCCESS)
+		return 0;
+	lyd_free_all(tree);
+	return yang_err(err, -EINVAL);
 }
 
 int build_container(

@@ -139,16 +139,23 @@ static inline void compat_keep_empty(struct lyd_node *top)
 #endif
 }
 
+/* Makes anydata that takes over @tree. */
+static inline LY_ERR compat_new_any_of(struct lyd_node *parent, const struct lys_module *module,
+	const char *name, struct lyd_node *tree)
+{
+#if COMPAT_LY3
+	return lyd_new_any(
+		parent, module, name, tree, LYD_ANYDATA_DATATREE, LYD_NEW_ANY_USE_VALUE, NULL);
+#else
+	return lyd_new_any(parent, module, name, tree, 1, LYD_ANYDATA_DATATREE, 0, NULL);
+#endif
+}
+
 /* An anydata node that holds the tree, which is taken. */
 static inline LY_ERR compat_new_any(
 	struct lyd_node *parent, const char *name, struct lyd_node *tree)
 {
-#if COMPAT_LY3
-	return lyd_new_any(
-		parent, NULL, name, tree, LYD_ANYDATA_DATATREE, LYD_NEW_ANY_USE_VALUE, NULL);
-#else
-	return lyd_new_any(parent, NULL, name, tree, 1, LYD_ANYDATA_DATATREE, 0, NULL);
-#endif
+	return compat_new_any_of(parent, NULL, name, tree);
 }
 
 /* The tree that an anydata node holds; NULL: it holds something else, or nothing. */

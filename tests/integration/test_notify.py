@@ -259,7 +259,7 @@ def test_log_bounded(nc, daemon):
         count = 0
         while event(session).tag != "replayComplete":
             count += 1
-        assert 1000 < count <= 4096
+        assert 500 < count <= 4096
 
 
 def test_session_counters(nc, subscribed):
