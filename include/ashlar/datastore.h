@@ -58,6 +58,22 @@ int ds_check_file(const char *path, struct err *err) WARN_UNUSED;
 
 typedef void (*ds_done_fn)(const struct err *err, void *arg); /* err NULL: done */
 
+/* One act of a plan: what would be done to the device. */
+struct ds_step {
+	const char *operation; /* "add", "change", "remove" */
+	const char *kind, *key;
+	const char
+		*owner; /* instance path of what asks for the object, or did; NULL: nothing did */
+};
+/*
+ * An operation with such a callback is only planned: it is checked as if it were to be done, and undone; then
+ * this is called with what would be done to the device, in order. On failure it is done() that is called.
+ */
+typedef void (*ds_planned_fn)(const struct ds_step *steps, size_t count, void *arg);
+/* Appends the steps as output of an RPC: XML elements, or a JSON object (nothing when there are none). */
+int ds_print_steps(struct buf *out, const struct ds_step *steps, size_t count, enum format format,
+	struct err *err) WARN_UNUSED;
+
 enum ds_default_operation {
 	DS_DEFAULT_MERGE,
 	DS_DEFAULT_REPLACE,
@@ -81,6 +97,7 @@ struct ds_edit {
 	enum ds_test_option test_option;
 	bool save;	   /* also reaches startup, written behind (RESTCONF {+restconf}/data) */
 	uint64_t if_match; /* refuse with -ESTALE when the target's generation is another; 0: any */
+	ds_planned_fn planned; /* only plan it; NULL: do it */
 };
 
 void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn done, void *arg);
@@ -107,7 +124,8 @@ struct ds_commit {
 	bool is_confirmed;
 	uint32_t timeout_s; /* 0: the default, 600 */
 	char *persist; /* it may be confirmed by whoever knows this; NULL: it ends with the session */
-	char *persist_id; /* of the pending one; NULL: none */
+	char *persist_id;      /* of the pending one; NULL: none */
+	ds_planned_fn planned; /* only plan it; NULL: do it */
 };
 void ds_commit(
 	const struct ds_client *client, struct ds_commit *commit, ds_done_fn done, void *arg);
@@ -251,7 +269,7 @@ struct ds_history_entry {
 	const char *protocol; /* "netconf", "restconf", "server" */
 	const char *comment;  /* NULL: none */
 };
-#define DS_COMMENT_MAX 255 /* characters */
+#define DS_COMMENT_MAX 255 /* characters; as the model says */
 
 /* The entries that are kept, oldest first: index from 0; NULL at the end. Borrowed for the turn. */
 const struct ds_history_entry *ds_history(size_t index);

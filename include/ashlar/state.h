@@ -118,6 +118,8 @@ void plan_free(struct plan *plan);
 DEFINE_CLEANUP(struct plan *, plan_free)
 size_t plan_count(const struct plan *plan);
 const struct step *plan_step(const struct plan *plan, size_t index);
+/* The wanted object that a step is for; of a removal the one that was wanted until now; NULL: none was. */
+const struct object *plan_owner(const struct plan *plan, size_t index);
 /* "change address 192.0.2.1/24 on br0" */
 void plan_describe(const struct plan *plan, size_t index, char *text, size_t size);
 

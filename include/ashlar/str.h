@@ -13,6 +13,8 @@ bool str_starts(const char *text, const char *prefix);
 bool str_ends(const char *text, const char *suffix);
 /* Copies with a terminating NUL; -ENAMETOOLONG (and an empty target) if it does not fit. */
 int str_copy(char *to, size_t size, const char *from) WARN_UNUSED;
+/* Characters of a text that is UTF-8. */
+size_t str_characters(const char *text);
 /* Whole text as a decimal number in [min, max]: no sign but '-', no blanks. -EINVAL, -ERANGE. */
 int str_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value) WARN_UNUSED;
 int str_s64(const char *text, int64_t min, int64_t max, int64_t *ret_value) WARN_UNUSED;

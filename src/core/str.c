@@ -54,6 +54,15 @@ static int parse_digits(const char *text, uint64_t *ret_value)
 	return 0;
 }
 
+size_t str_characters(const char *text)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += ((unsigned char)*text & 0xc0) != 0x80;
+	return count;
+}
+
 int str_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
 {
 	bool is_negative = *text == '-';

@@ -48,8 +48,9 @@ static void tested(const struct err *err, void *arg)
 static void test(struct commit_edit *commit)
 {
 	struct txn_opts opts = {
-		.source = TXN_TEST,
+		.source = commit->steps ? TXN_PLAN : TXN_TEST,
 		.build = candidate_build,
+		.steps = commit->steps,
 		.done = tested,
 		.arg = commit,
 	};
@@ -207,6 +208,7 @@ void commit_discard_soon(void)
 struct commit_job {
 	struct job job;
 	struct ds_commit commit;
+	struct steps steps; /* of one that is only planned */
 	ds_done_fn done;
 };
 
@@ -238,11 +240,16 @@ static int check_commit(struct commit_job *job, struct err *err)
 		r = lock_check(&job->job.client, DS_CANDIDATE, err);
 	if (r == 0)
 		r = confirm_check(&job->job.client, job->commit.persist_id, err);
-	if (r == 0 && job->commit.is_confirmed)
+	if (r == 0 && job->commit.is_confirmed && !job->commit.planned)
 		r = confirm_begin(&job->job.client,
 			job->commit.timeout_s ? job->commit.timeout_s : TIMEOUT_DEFAULT_S,
 			job->commit.persist, err);
 	return r;
+}
+
+static void planned(const struct err *err, void *arg)
+{
+	job_end(arg, err);
 }
 
 static void commit_start(struct job *base)
@@ -262,13 +269,24 @@ static void commit_start(struct job *base)
 		job_end(base, &err);
 		return;
 	}
+	if (job->commit.planned) {
+		steps_init(&job->steps, access_of(&base->client));
+		opts.source = TXN_PLAN;
+		opts.steps = &job->steps;
+		opts.done = planned;
+	}
 	candidate_build_start();
 	txn_run(&opts);
 }
 
 static void commit_report(struct job *base, const struct err *err)
 {
-	((struct commit_job *)base)->done(err, base->arg);
+	struct commit_job *job = (struct commit_job *)base;
+
+	if (!err && job->commit.planned)
+		job->commit.planned(job->steps.items, job->steps.count, base->arg);
+	else
+		job->done(err, base->arg);
 }
 
 static void commit_free(struct job *base)
@@ -277,6 +295,7 @@ static void commit_free(struct job *base)
 
 	free(job->commit.persist);
 	free(job->commit.persist_id);
+	steps_done(&job->steps);
 }
 
 static const struct job_kind commit_kind = {

@@ -12,9 +12,10 @@ struct commit_edit {
 	struct lyd_node **tree;
 	struct portions *portions;
 	enum edit_operation operation;
-	bool is_test;	 /* undone again */
-	bool is_tested;	 /* must be valid */
-	bool is_running; /* instead of a request: the candidate becomes what running is */
+	bool is_test;	     /* undone again */
+	bool is_tested;	     /* must be valid */
+	struct steps *steps; /* instead of a test a plan, into this; NULL: none */
+	bool is_running;     /* instead of a request: the candidate becomes what running is */
 
 	struct edit edit;
 	struct loop_task *task;

@@ -182,6 +182,7 @@ struct edit_job {
 	struct ds_edit edit;
 	struct lyd_node *startup; /* tree of an edit of startup */
 	struct commit_edit candidate;
+	struct steps steps; /* of one that is only planned */
 };
 
 static enum edit_operation operation_of(enum ds_default_operation operation)
@@ -201,7 +202,7 @@ static void edit_done(const struct err *err, void *arg)
 {
 	struct edit_job *job = arg;
 
-	if (!err && job->edit.save && job->edit.test_option != DS_TEST_ONLY &&
+	if (!err && job->edit.save && !job->edit.planned && job->edit.test_option != DS_TEST_ONLY &&
 		!loop_timer_active(ds.save_timer)) {
 		note_unsaved(true);
 		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
@@ -212,8 +213,11 @@ static void edit_done(const struct err *err, void *arg)
 static void edit_running(struct edit_job *job)
 {
 	struct txn_opts opts = {
-		.source = job->edit.test_option == DS_TEST_ONLY ? TXN_TEST : TXN_REQUEST,
+		.source = job->edit.test_option == DS_TEST_ONLY ? TXN_TEST
+			: job->edit.planned			? TXN_PLAN
+								: TXN_REQUEST,
 		.access = access_of(&job->simple.job.client),
+		.steps = job->edit.planned ? &job->steps : NULL,
 		.operation = operation_of(job->edit.default_operation),
 		.request = &job->edit.tree,
 		.portions = job->edit.portions,
@@ -232,8 +236,9 @@ static void edit_candidate(struct edit_job *job)
 		.tree = &job->edit.tree,
 		.portions = job->edit.portions,
 		.operation = operation_of(job->edit.default_operation),
-		.is_test = job->edit.test_option == DS_TEST_ONLY,
-		.is_tested = job->edit.test_option != DS_SET,
+		.is_test = job->edit.test_option == DS_TEST_ONLY || job->edit.planned,
+		.is_tested = job->edit.test_option != DS_SET || job->edit.planned,
+		.steps = job->edit.planned ? &job->steps : NULL,
 	};
 	commit_edit_start(&job->candidate);
 }
@@ -281,6 +286,8 @@ static void edit_start(struct job *base)
 	_cleanup_err_ struct err err = { 0 };
 	int r = lock_check(&base->client, job->edit.target, &err);
 
+	if (job->edit.planned)
+		steps_init(&job->steps, access_of(&base->client));
 	if (r == 0 && job->edit.if_match && job->edit.if_match != ds_generation(job->edit.target))
 		r = err_set(&err, -ESTALE, NULL, "the datastore has changed meanwhile");
 	if (r == 0 && job->edit.target == DS_RUNNING) {
@@ -296,7 +303,7 @@ static void edit_start(struct job *base)
 			"this datastore cannot be edited");
 	if (r == 0)
 		r = edit_startup(job, &err);
-	if (r < 0 || job->edit.test_option == DS_TEST_ONLY)
+	if (r < 0 || job->edit.test_option == DS_TEST_ONLY || job->edit.planned)
 		job_end(base, r < 0 ? &err : NULL);
 	else
 		persist_save(job->startup, startup_done, base);
@@ -308,8 +315,19 @@ static void edit_free(struct job *base)
 
 	lyd_free_all(job->edit.tree);
 	portions_free(job->edit.portions);
+	steps_done(&job->steps);
 	lyd_free_all(job->startup);
 	commit_edit_done(&job->candidate);
+}
+
+static void edit_report(struct job *base, const struct err *err)
+{
+	struct edit_job *job = (struct edit_job *)base;
+
+	if (!err && job->edit.planned)
+		job->edit.planned(job->steps.items, job->steps.count, base->arg);
+	else
+		job->simple.done(err, base->arg);
 }
 
 static const struct job_kind edit_kind = { .name = "edit", .start = edit_start, .free = edit_free };
@@ -319,7 +337,7 @@ static struct edit_job *new_edit(const struct ds_client *client, ds_done_fn done
 	struct edit_job *job = job_new(&edit_kind, sizeof(*job), client, arg);
 
 	job->simple.done = done;
-	job->simple.job.report = report_done;
+	job->simple.job.report = edit_report;
 	return job;
 }
 

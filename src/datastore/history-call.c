@@ -34,8 +34,9 @@ struct history_job {
 	enum format format;
 	uint32_t from, to;
 	struct child *child;
-	struct buf output; /* of the child */
-	size_t at;	   /* how far it is replayed */
+	struct buf output;  /* of the child */
+	struct steps steps; /* of a rollback that is only planned */
+	size_t at;	    /* how far it is replayed */
 };
 
 static size_t children;
@@ -221,6 +222,7 @@ static void job_done(struct job *base)
 		children--;
 	}
 	access_unref(job->access);
+	steps_done(&job->steps);
 	buf_done(&job->output);
 }
 
@@ -307,8 +309,15 @@ static int build(struct edit *edit, struct err *err)
 
 static void rolled_back(const struct err *err, void *arg)
 {
+	_cleanup_err_ struct err failure = { 0 };
+	struct history_job *job = arg;
+
 	rolling_back = NULL;
-	job_end(arg, err);
+	if (!err && job->steps.count &&
+		ds_print_steps(&job->call->text, job->steps.items, job->steps.count, job->format,
+			&failure) < 0)
+		err = &failure;
+	job_end(&job->job, err);
 }
 
 static void roll_back(struct history_job *job)
@@ -322,6 +331,11 @@ static void roll_back(struct history_job *job)
 		.client = &job->job.client,
 	};
 
+	if (node_exists(job->call->input, "plan")) {
+		steps_init(&job->steps, job->access);
+		opts.source = TXN_PLAN;
+		opts.steps = &job->steps;
+	}
 	rolling_back = job;
 	txn_run(&opts);
 }

@@ -126,6 +126,8 @@ static void finish(struct txn *txn)
 	bool is_failed = txn->is_failed;
 
 	err_copy(&err, &txn->err);
+	if (txn->opts.steps && !is_failed)
+		steps_settle(txn->opts.steps);
 	current = NULL;
 	txn_free(txn);
 	done(is_failed ? &err : NULL, arg);
@@ -398,12 +400,20 @@ static void applied(const struct err *err, void *arg)
 	loop_task_schedule(txn->task);
 }
 
+/* Goes on with another phase than the next. */
+static int go_to(struct txn *txn, enum phase phase)
+{
+	txn->phase = phase;
+	return 1;
+}
+
 static int phase_apply(struct txn *txn)
 {
 	static const enum plan_mode modes[] = {
 		[TXN_REQUEST] = PLAN_STRICT,
 		[TXN_BOOT] = PLAN_WHOLE,
 		[TXN_RESTORE] = PLAN_BEST_EFFORT,
+		[TXN_PLAN] = PLAN_STRICT,
 	};
 	size_t count = 0;
 
@@ -416,6 +426,11 @@ static int phase_apply(struct txn *txn)
 				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
 	}
 	txn->plan = plan_make(txn->plan_units, count, modes[txn->opts.source]);
+	if (txn->opts.source == TXN_PLAN) {
+		steps_take(txn->opts.steps, txn->plan);
+		plan_free(TAKE(txn->plan));
+		return go_to(txn, PHASE_RETRACT);
+	}
 	txn->steps = plan_count(txn->plan);
 	if (!txn->steps)
 		return 0;
@@ -480,13 +495,6 @@ static int phase_note(struct txn *txn)
 	if (!txn->is_noted)
 		r = note_once(txn);
 	return r != 0 ? r : push_note_edit(&txn->edit, &txn->pushed);
-}
-
-/* Goes on with another phase than the next. */
-static int go_to(struct txn *txn, enum phase phase)
-{
-	txn->phase = phase;
-	return 1;
 }
 
 static int phase_commit(struct txn *txn)

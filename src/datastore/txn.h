@@ -7,6 +7,7 @@
 
 #include "access.h"
 #include "edit.h"
+#include "steps.h"
 
 struct txn;
 
@@ -15,6 +16,7 @@ enum txn_source {
 	TXN_BOOT,    /* everything, as good as it goes; ends with a checkpoint */
 	TXN_RESTORE, /* a return to what was: best effort like a boot, journalled like a request */
 	TXN_TEST,    /* validated and undone */
+	TXN_PLAN,    /* a request, up to its plan, and undone */
 	TXN_CHECK,   /* what a boot would make of it, undone; what it refused stays noted */
 };
 
@@ -28,6 +30,7 @@ struct txn_opts {
 	int (*build)(struct edit *edit, struct err *err);
 	void (*done)(const struct err *err, void *arg);
 	void *arg;
+	struct steps *steps; /* of TXN_PLAN: filled in, complete when it is done */
 	/* Told after a failure undid everything, or success: for the log. */
 	const struct ds_client *client;
 };

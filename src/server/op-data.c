@@ -231,6 +231,7 @@ int op_edit_data(struct op *op, struct err *err)
 		{ "datastore", NC_NS_NMDA, true },
 		{ "default-operation", NC_NS_NMDA, false },
 		{ "config", NC_NS_NMDA, true },
+		OP_TRANSACTION_PARAMS,
 	};
 	const struct nc_element *at[ARRAY_SIZE(params)];
 	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE,
@@ -246,6 +247,8 @@ int op_edit_data(struct op *op, struct err *err)
 	/* Whether a candidate is valid is asked when it is committed (RFC 7950 section 8.3.3). */
 	if (edit.target == DS_CANDIDATE)
 		edit.test_option = DS_SET;
+	if (ret >= 0)
+		ret = op_transaction(op, &at[3], &edit.planned, err);
 	if (ret >= 0)
 		ret = op_edit_content(op, at[2], &edit, err);
 	if (ret < 0)

@@ -66,6 +66,7 @@ int op_edit_config(struct op *op, struct err *err)
 		{ "test-option", NULL, false },
 		{ "error-option", NULL, false },
 		{ "config", NULL, true },
+		OP_TRANSACTION_PARAMS,
 	};
 	const struct nc_element *at[ARRAY_SIZE(params)];
 	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE,
@@ -89,6 +90,8 @@ int op_edit_config(struct op *op, struct err *err)
 	}
 	if (ret >= 0 && at[3])
 		ret = op_enum(op, at[3], options, err);
+	if (ret >= 0)
+		ret = op_transaction(op, &at[5], &edit.planned, err);
 	if (ret >= 0)
 		ret = op_edit_content(op, at[4], &edit, err);
 	if (ret < 0)
@@ -186,13 +189,6 @@ static int timeout_param(
 	return 0;
 }
 
-static int empty_param(struct op *op, const struct nc_element *element, struct err *err)
-{
-	if (element && (element->has_text || element->has_children))
-		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element, "is not empty");
-	return 0;
-}
-
 int op_commit(struct op *op, struct err *err)
 {
 	static const struct op_param params[] = {
@@ -200,13 +196,16 @@ int op_commit(struct op *op, struct err *err)
 		{ "confirm-timeout", NULL, false },
 		{ "persist", NULL, false },
 		{ "persist-id", NULL, false },
+		OP_TRANSACTION_PARAMS,
 	};
 	const struct nc_element *at[ARRAY_SIZE(params)];
 	struct ds_commit commit = { 0 };
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
 	if (ret == 0)
-		ret = empty_param(op, at[0], err);
+		ret = op_empty(op, at[0], err);
+	if (ret == 0)
+		ret = op_transaction(op, &at[4], &commit.planned, err);
 	if (ret == 0)
 		ret = timeout_param(op, at[1], &commit.timeout_s, err);
 	if (ret == 0 && !at[0] && (at[1] || at[2]))

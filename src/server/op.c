@@ -73,6 +73,7 @@ static void op_free(struct op *op)
 	nc_rpc_scan_free(op->scan);
 	buf_done(&op->message);
 	buf_done(&op->scratch);
+	free(op->comment);
 	free(op);
 }
 
@@ -167,6 +168,19 @@ void op_on_done(const struct err *err, void *arg)
 {
 	if (err)
 		op_reply_error(arg, err);
+	else
+		op_reply_ok(arg);
+}
+
+void op_on_planned(const struct ds_step *steps, size_t count, void *arg)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_err_ struct err err = { 0 };
+
+	if (ds_print_steps(&text, steps, count, FORMAT_XML, &err) < 0)
+		op_reply_error(arg, &err);
+	else if (text.length)
+		op_reply_data(arg, "", &text, "");
 	else
 		op_reply_ok(arg);
 }
@@ -367,6 +381,31 @@ int op_enum(
 	if (err)
 		err->type = ERR_TYPE_PROTOCOL;
 	err_add_info(err, "bad-element", name);
+	return ret;
+}
+
+int op_empty(struct op *op, const struct nc_element *element, struct err *err)
+{
+	if (element && (element->has_text || element->has_children))
+		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, element, "is not empty");
+	return 0;
+}
+
+int op_transaction(struct op *op, const struct nc_element *const *elements,
+	ds_planned_fn *ret_planned, struct err *err)
+{
+	int ret = 0;
+
+	if (elements[0]) {
+		ret = nc_rpc_value(&op->rpc, elements[0], &op->comment, err);
+		if (ret == 0 && (!*op->comment || str_characters(op->comment) > DS_COMMENT_MAX))
+			ret = op_bad_element(err, ERR_TAG_INVALID_VALUE, elements[0],
+				"is no text of 1 to 255 characters");
+		op->client.comment = op->comment;
+	}
+	if (ret == 0)
+		ret = op_empty(op, elements[1], err);
+	*ret_planned = elements[1] ? op_on_planned : NULL;
 	return ret;
 }
 

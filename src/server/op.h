@@ -19,6 +19,7 @@ struct op {
 	const struct nc_element *element; /* the operation; in rpc */
 	struct nc_rpc_scan *scan; /* of a large message that is being looked through; NULL: none */
 	struct loop_task *task;	  /* goes on with that */
+	char *comment;		  /* the client's, of a transaction; owned; may be NULL */
 	bool is_bad_rpc;
 	bool closes; /* the session ends with the reply */
 	struct nc_rpc rpc;
@@ -42,6 +43,8 @@ void op_reply_data(struct op *op, const char *before, struct buf *data, const ch
 void op_reply_output(struct op *op, const struct lyd_node *operation);
 /* A ds_done_fn: ok or the error. */
 void op_on_done(const struct err *err, void *arg);
+/* A ds_planned_fn. */
+void op_on_planned(const struct ds_step *steps, size_t count, void *arg);
 
 /* A parameter an operation takes. */
 struct op_param {
@@ -80,6 +83,17 @@ int op_identity_name(struct op *op, const struct nc_element *element, const char
 /* The index of the element's value in @values, which ends with NULL. */
 int op_enum(struct op *op, const struct nc_element *element, const char *const *values,
 	struct err *err) WARN_UNUSED;
+/* What ashlar-history lets be said of a transaction, as parameters. */
+#define OP_TRANSACTION_PARAMS                                                                      \
+	{ "comment", NC_NS_HISTORY, false },                                                       \
+	{                                                                                          \
+		"plan", NC_NS_HISTORY, false                                                       \
+	}
+/* Takes them: @elements are of these two. *ret_planned is what planning asks for, or NULL. */
+int op_transaction(struct op *op, const struct nc_element *const *elements,
+	ds_planned_fn *ret_planned, struct err *err) WARN_UNUSED;
+/* Refuses an element with content. NULL is fine. */
+int op_empty(struct op *op, const struct nc_element *element, struct err *err) WARN_UNUSED;
 /* The element's content, NUL-terminated; it ends what can be read of the text behind it. */
 int op_payload(struct op *op, const struct nc_element *element, struct xml_text *ret_text,
 	struct err *err) WARN_UNUSED;

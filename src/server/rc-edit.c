@@ -14,6 +14,7 @@
 
 #include "ashlar/str.h"
 
+#include "nc-rpc.h"
 #include "rc-body.h"
 #include "rc-match.h"
 #include "rc-reply.h"
@@ -281,6 +282,31 @@ static void on_edited(const struct err *err, void *arg)
 		rc_reply(req, &reply);
 }
 
+/* What would have been done, as the document that ashlar-history defines. */
+static void on_planned(const struct ds_step *steps, size_t count, void *arg)
+{
+	struct rc_request *req = arg;
+	bool is_json = req->out_format == FORMAT_JSON;
+	_cleanup_(buf_done) struct buf body = { 0 };
+	_cleanup_err_ struct err err = { 0 };
+	struct rc_reply reply = {
+		.status = 200,
+		.media_type = rc_reply_media_type(req->out_format),
+		.before = is_json ? "{\"ashlar-history:plan\":"
+				  : "<plan xmlns=\"" NC_NS_HISTORY "\">",
+		.after = is_json ? "}\n" : "</plan>\n",
+		.body = &body,
+	};
+
+	if (ds_print_steps(&body, steps, count, req->out_format, &err) < 0) {
+		rc_reply_error(req, 0, &err);
+		return;
+	}
+	if (!body.length && is_json)
+		(void)!buf_append_str(&body, "{}"); /* no ceiling */
+	rc_reply(req, &reply);
+}
+
 static void make_location(struct rc_request *req, const struct lyd_node *node)
 {
 	_cleanup_(buf_done) struct buf out = { 0 };
@@ -373,7 +399,10 @@ static int put_key(struct making *making, struct err *err)
 	if (!str_equal(node_text(entry, uri->schema->name, NULL), lyd_get_value(making->node)))
 		return err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
 			"the key \"%s\" cannot be changed", uri->schema->name);
-	rc_reply_status(making->req, NO_CONTENT);
+	if (making->req->params.is_plan)
+		on_planned(NULL, 0, making->req);
+	else
+		rc_reply_status(making->req, NO_CONTENT);
 	return ANSWERED;
 }
 
@@ -573,6 +602,7 @@ void rc_edit_run(struct rc_request *req)
 			/* Whether a candidate is valid is asked when it is committed. */
 			.test_option = req->uri.ds == DS_CANDIDATE ? DS_SET : DS_TEST_THEN_SET,
 			.save = !req->uri.is_ds,
+			.planned = req->params.is_plan ? on_planned : NULL,
 		},
 	};
 	struct ds_client client = rc_request_client(req);

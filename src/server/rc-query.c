@@ -6,11 +6,13 @@
 #include <string.h>
 
 #include "ashlar/str.h"
+#include "ashlar/xml.h"
 
 #include "rc-query.h"
 #include "rc-uri.h"
 
 #define WITH_ORIGIN "with-origin"
+#define PLAN	    "plan"
 
 static const char *const content_names[] = {
 	[DS_CONTENT_ALL] = "all",
@@ -108,6 +110,24 @@ static int take_origin(struct rc_query *query, char *value, struct err *err)
 	return 0;
 }
 
+static int take_comment(struct rc_query *query, char *value, struct err *err)
+{
+	size_t characters = str_characters(value);
+
+	if (!characters || characters > DS_COMMENT_MAX || !xml_is_text(value, strlen(value)))
+		return err_set(err, -EINVAL, NULL, "\"comment\" is no text of 1 to 255 characters");
+	query->comment = value;
+	return 0;
+}
+
+static int take_plan(struct rc_query *query, char *value, struct err *err)
+{
+	if (value[0])
+		return err_set(err, -EINVAL, NULL, "\"plan\" takes no value");
+	query->is_plan = true;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	unsigned allowed; /* bit that must be given */
@@ -119,6 +139,8 @@ static const struct {
 	{ "with-defaults", RC_QUERY_DEFAULTS, take_defaults },
 	{ "insert", RC_QUERY_INSERT, take_insert },
 	{ "point", RC_QUERY_INSERT, take_point },
+	{ "comment", RC_QUERY_TRANSACTION, take_comment },
+	{ PLAN, RC_QUERY_TRANSACTION, take_plan },
 	{ WITH_ORIGIN, RC_QUERY_ORIGIN, take_origin },
 };
 
@@ -158,6 +180,13 @@ static int check_point(const struct rc_query *query, struct err *err)
 	return 0;
 }
 
+/* These may come without a value. */
+static bool is_flag(const char *text, size_t size)
+{
+	return (size == strlen(WITH_ORIGIN) && strncmp(text, WITH_ORIGIN, size) == 0) ||
+		(size == strlen(PLAN) && strncmp(text, PLAN, size) == 0);
+}
+
 int rc_query_parse(char *text, unsigned allowed, struct rc_query *ret_query, struct err *err)
 {
 	unsigned seen = 0;
@@ -171,7 +200,7 @@ int rc_query_parse(char *text, unsigned allowed, struct rc_query *ret_query, str
 		if (!value || (next && value > next)) {
 			char none[1] = "";
 
-			if (size != strlen(WITH_ORIGIN) || strncmp(text, WITH_ORIGIN, size))
+			if (!is_flag(text, size))
 				return err_set(err, -EINVAL, NULL,
 					"the query has a parameter without a value");
 			text[size] = '\0';

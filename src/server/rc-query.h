@@ -22,7 +22,9 @@ struct rc_query {
 	enum with_defaults defaults;
 	const char *fields; /* NULL: not given; in the text that was parsed */
 	enum rc_insert insert;
-	char *point; /* likewise; for rc_uri_parse_point() */
+	char *point;	     /* likewise; for rc_uri_parse_point() */
+	const char *comment; /* NULL: not given; in the text that was parsed */
+	bool is_plan;
 };
 
 /* What a method and resource allow: bits for rc_query_parse(). */
@@ -33,6 +35,7 @@ enum {
 	RC_QUERY_DEFAULTS = 8,
 	RC_QUERY_INSERT = 16, /* and point */
 	RC_QUERY_ORIGIN = 32,
+	RC_QUERY_TRANSACTION = 64, /* comment and plan, of ashlar-history */
 };
 
 /*

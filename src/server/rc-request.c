@@ -14,7 +14,11 @@
 
 struct ds_client rc_request_client(const struct rc_request *req)
 {
-	return (struct ds_client){ .user = req->user, .protocol = "restconf" };
+	return (struct ds_client){
+		.user = req->user,
+		.protocol = "restconf",
+		.comment = req->params.comment,
+	};
 }
 
 /* --- media types ------------------------------------------------------------------------------ */
@@ -107,8 +111,8 @@ static unsigned allowed_parameters(const struct rc_request *req)
 			(is_operational ? RC_QUERY_ORIGIN : 0);
 	if (req->head.method == HTTP_POST ||
 		(req->head.method == HTTP_PUT && req->uri.resource == RC_RESOURCE_DATA))
-		return RC_QUERY_INSERT;
-	return 0;
+		return RC_QUERY_INSERT | RC_QUERY_TRANSACTION;
+	return RC_QUERY_TRANSACTION;
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */

@@ -434,6 +434,13 @@ const struct step *plan_step(const struct plan *plan, size_t index)
 	return &plan->steps[index]->step;
 }
 
+const struct object *plan_owner(const struct plan *plan, size_t index)
+{
+	const struct plan_step *step = plan->steps[index];
+
+	return step->step.want ? step->step.want : step->origin;
+}
+
 void plan_describe(const struct plan *plan, size_t index, char *text, size_t size)
 {
 	static const char *const verbs[] = {

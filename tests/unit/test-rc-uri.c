@@ -326,6 +326,15 @@ static void test_query(void **state)
 		{ "insert=before", RC_QUERY_INSERT, -EINVAL, { 0 } },
 		{ "insert=last&point=%2Fa", RC_QUERY_INSERT, -EINVAL, { 0 } },
 		{ "point=%2Fa", RC_QUERY_INSERT, -EINVAL, { 0 } },
+		{ "plan", RC_QUERY_TRANSACTION, 0, { .is_plan = true } },
+		{ "plan=&comment=a%20b", RC_QUERY_TRANSACTION, 0,
+			{ .is_plan = true, .comment = "a b" } },
+		{ "plan=1", RC_QUERY_TRANSACTION, -EINVAL, { 0 } },
+		{ "plan", RC_QUERY_INSERT, -EINVAL, { 0 } },
+		{ "plan&plan", RC_QUERY_TRANSACTION, -EINVAL, { 0 } },
+		{ "comment", RC_QUERY_TRANSACTION, -EINVAL, { 0 } },
+		{ "comment=", RC_QUERY_TRANSACTION, -EINVAL, { 0 } },
+		{ "comment=%07", RC_QUERY_TRANSACTION, -EINVAL, { 0 } },
 	};
 	size_t i;
 
@@ -346,6 +355,9 @@ static void test_query(void **state)
 		assert_int_equal(query.insert, wanted->insert);
 		assert_true(
 			query.fields ? strcmp(query.fields, wanted->fields) == 0 : !wanted->fields);
+		assert_int_equal(query.is_plan, wanted->is_plan);
+		assert_true(query.comment ? strcmp(query.comment, wanted->comment) == 0
+					  : !wanted->comment);
 		assert_true(query.point ? strcmp(query.point, wanted->point) == 0 : !wanted->point);
 	}
 }
