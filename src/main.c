@@ -8,6 +8,7 @@
 #include "ashlar/containers.h"
 #include "ashlar/credential.h"
 #include "ashlar/datastore.h"
+#include "ashlar/endpoint.h"
 #include "ashlar/file.h"
 #include "ashlar/kernel.h"
 #include "ashlar/log.h"
@@ -101,6 +102,7 @@ static int start_layers(const struct options *options, struct err *err)
 	state_init();
 	netns_set_dir(netns_dir);
 	credential_init(key_dir);
+	endpoint_init(options->ssh_port, options->https_port);
 	r = containers_init(&containers, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
@@ -117,6 +119,7 @@ static void stop_layers(void)
 	containers_done();
 	kernel_done();
 	key_order_done();
+	endpoint_done();
 	state_done();
 	credential_done();
 }

@@ -16,6 +16,8 @@ typedef int (*crypto_random_fn)(void *arg, unsigned char *out, size_t size);
 
 #if MBEDTLS_VERSION_NUMBER >= 0x03000000
 
+#define CRYPTO_COMPAT_HAS_TLS13 1
+
 /* PEM: @size counts the terminating NUL. */
 static inline int crypto_compat_parse_key(mbedtls_pk_context *key, const unsigned char *data,
 	size_t size, crypto_random_fn random, void *arg)
@@ -49,6 +51,8 @@ static inline int crypto_compat_set_serial(
 }
 
 #else
+
+#define CRYPTO_COMPAT_HAS_TLS13 0
 
 static inline int crypto_compat_parse_key(mbedtls_pk_context *key, const unsigned char *data,
 	size_t size, crypto_random_fn random, void *arg)

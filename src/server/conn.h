@@ -57,6 +57,7 @@ struct conn {
 	char source[48];     /* what limits and back-off count by: see place.h */
 	char username[65];   /* authenticated user; "" where the protocol above authenticates */
 	uint64_t last_in_ms; /* when bytes last arrived */
+	uint64_t idle_ms;    /* a session without messages for so long ends; 0: never */
 	struct place *place; /* in the listener's limits; owned */
 	struct list node;    /* in the list of all */
 };

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include <libssh/libssh.h>
+
 #include "ashlar/file.h"
+#include "ashlar/key.h"
 #include "ashlar/log.h"
 
 #include "keys.h"
@@ -13,53 +16,41 @@
 #define KEY_FILE     "ssh_host_ed25519_key"
 #define KEY_FILE_MAX ((size_t)65536)
 
-static int load(const char *path, ssh_key *ret_key, struct err *err)
+static int load(const char *path, char **ret_pem, struct err *err)
 {
-	_cleanup_free_ char *text = NULL;
+	_cleanup_(key_freep) struct key *key = NULL;
 	size_t size;
-	int ret = file_read(path, KEY_FILE_MAX, &text, &size, err);
+	int ret = file_read(path, KEY_FILE_MAX, ret_pem, &size, err);
 
-	if (ret < 0)
-		return ret;
-	if (ssh_pki_import_privkey_base64(text, NULL, NULL, NULL, ret_key) != SSH_OK)
+	if (ret == 0 && key_parse_pem(*ret_pem, &key, NULL) < 0) {
+		explicit_bzero(*ret_pem, size);
+		free(TAKE(*ret_pem));
 		ret = err_set(err, -EINVAL, NULL, "%s holds no private key that can be read", path);
-	explicit_bzero(text, size);
+	}
 	return ret;
 }
 
-static int generate(const char *path, ssh_key *ret_key, struct err *err)
+static int generate(const char *path, struct err *err)
 {
-	ssh_key key = NULL;
-	char *text = NULL;
-	int ret;
+	_cleanup_secret_ struct secret bytes = { 0 };
+	_cleanup_(key_freep) struct key *key = NULL;
+	int ret = key_generate(KEY_FORMAT_OPENSSH, &bytes, err);
 
-	if (ssh_pki_generate(SSH_KEYTYPE_ED25519, 0, &key) != SSH_OK)
-		return err_set(err, -EIO, NULL, "cannot generate an SSH host key");
-	if (ssh_pki_export_privkey_base64(key, NULL, NULL, NULL, &text) != SSH_OK) {
-		ssh_key_free(key);
-		return err_set(err, -EIO, NULL, "cannot export the SSH host key");
-	}
-	ret = file_write_atomic(path, text, strlen(text), 0600, err);
-	explicit_bzero(text, strlen(text));
-	ssh_string_free_char(text);
-	if (ret < 0) {
-		ssh_key_free(key);
-		return ret;
-	}
-	log_notice("keys", "event=host-key-generated file=\"%s\"", path);
-	*ret_key = key;
-	return 0;
+	if (ret == 0)
+		ret = key_parse(KEY_FORMAT_OPENSSH, &bytes, &key, err);
+	if (ret == 0)
+		ret = file_write_atomic(path, key->pem, strlen(key->pem), 0600, err);
+	if (ret == 0)
+		log_notice("keys", "event=host-key-generated file=\"%s\"", path);
+	return ret;
 }
 
-int keys_host(const char *key_dir, ssh_key *ret_key, struct err *err)
+int keys_host(const char *key_dir, char **ret_pem, struct err *err)
 {
 	_cleanup_free_ char *path = file_join(key_dir, KEY_FILE);
-	int ret;
+	int ret = file_make_dirs(key_dir, 0700, err);
 
-	ret = file_make_dirs(key_dir, 0700, err);
-	if (ret < 0)
-		return ret;
-	if (file_exists(path))
-		return load(path, ret_key, err);
-	return generate(path, ret_key, err);
+	if (ret == 0 && !file_exists(path))
+		ret = generate(path, err);
+	return ret < 0 ? ret : load(path, ret_pem, err);
 }

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -62,7 +63,7 @@ static void name_local(struct place *place, int fd)
 	(void)snprintf(place->source, sizeof(place->source), "uid %u", (unsigned)peer.uid);
 }
 
-static void name_peer(struct place *place, int fd, const struct sockaddr_storage *address)
+void listen_name_peer(struct place *place, int fd, const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
 	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
@@ -88,7 +89,7 @@ static void name_peer(struct place *place, int fd, const struct sockaddr_storage
 }
 
 /* Small messages leave at once; a peer that is gone is noticed. */
-static void set_tcp_options(int fd)
+void listen_set_options(int fd)
 {
 	static const struct {
 		int level, name, value;
@@ -128,7 +129,7 @@ static bool accept_one(struct listener *listener)
 	if (fd < 0)
 		/* Anything but "none left" is about that one connection. */
 		return errno != EAGAIN;
-	name_peer(&who, fd, &address);
+	listen_name_peer(&who, fd, &address);
 	place = place_enter(&who);
 	if (!place) {
 		log_info("listen", "%s: too many connections, refusing %s", listener->name,
@@ -137,7 +138,7 @@ static bool accept_one(struct listener *listener)
 		return true;
 	}
 	if (address.ss_family != AF_UNIX)
-		set_tcp_options(fd);
+		listen_set_options(fd);
 	listener->accepted(fd, place, listener->arg);
 	return true;
 }
@@ -225,6 +226,14 @@ int listen_tcp(const char *name, enum place_service service, uint16_t port, list
 			strerror(-fd));
 	*ret_listener = listener_new(name, service, fd, accepted, arg);
 	return 0;
+}
+
+struct listener *listen_adopt(
+	const char *name, enum place_service service, int fd, listen_fn accepted, void *arg)
+{
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	return own < 0 ? NULL : listener_new(name, service, own, accepted, arg);
 }
 
 int listen_unix(const char *name, const char *path, listen_fn accepted, void *arg,

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "ashlar/err.h"
 
@@ -17,6 +18,12 @@ typedef void (*listen_fn)(int fd, struct place *place, void *arg);
 /* On all addresses, IPv6 and IPv4. @name is static. -EADDRINUSE … */
 int listen_tcp(const char *name, enum place_service service, uint16_t port, listen_fn accepted,
 	void *arg, struct listener **ret_listener, struct err *err) WARN_UNUSED;
+/* On a socket that listens already; which stays the caller's. NULL: out of descriptors. */
+struct listener *listen_adopt(
+	const char *name, enum place_service service, int fd, listen_fn accepted, void *arg);
+/* For connections that are made, not accepted: TCP_NODELAY, keepalive; and who is there. */
+void listen_set_options(int fd);
+void listen_name_peer(struct place *place, int fd, const struct sockaddr_storage *address);
 /* Replaces a socket file left behind; anybody may connect. */
 int listen_unix(const char *name, const char *path, listen_fn accepted, void *arg,
 	struct listener **ret_listener, struct err *err) WARN_UNUSED;

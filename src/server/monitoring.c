@@ -7,6 +7,7 @@
 #include "ashlar/clock.h"
 #include "ashlar/datastore.h"
 #include "ashlar/server.h"
+#include "ashlar/str.h"
 
 #include "nc-hello.h"
 #include "place.h"
@@ -161,7 +162,10 @@ static int show_session(struct lyd_node *sessions, const struct session *session
 	ret = build_entry(sessions, "session", id, &node, err);
 	/* A local session is SSH's but for the encryption; there is no identity of its own. */
 	if (ret >= 0)
-		ret = build_leaf(node, "transport", MODULE ":netconf-ssh", err);
+		ret = build_leaf(node, "transport",
+			str_equal(conn->transport->name, "tls") ? MODULE ":netconf-tls"
+								: MODULE ":netconf-ssh",
+			err);
 	if (ret >= 0)
 		ret = build_leaf(node, "username", conn->username, err);
 	if (ret >= 0 && !conn->place->is_local)

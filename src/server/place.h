@@ -15,6 +15,7 @@ enum place_service {
 	PLACE_LOCAL,
 	PLACE_SSH,
 	PLACE_HTTPS,
+	PLACE_TLS, /* NETCONF over TLS */
 	PLACE_SERVICE_COUNT,
 };
 

@@ -7,10 +7,13 @@
 #include "keys-made.h"
 #include "nc-hello.h"
 #include "place.h"
+#include "rc-conn.h"
 #include "restconf.h"
+#include "service.h"
 #include "session.h"
 #include "ssh.h"
 #include "subscribe.h"
+#include "tls.h"
 #include "unix.h"
 
 int server_prepare(struct err *err)
@@ -20,15 +23,14 @@ int server_prepare(struct err *err)
 
 static int start(const struct server_config *config, struct err *err)
 {
-	_cleanup_free_ char *key_dir = file_join(config->config_dir, "keys");
 	_cleanup_free_ char *socket_path = file_join(config->run_dir, "netconf.sock");
-	int ret = unix_server_start(socket_path, err);
+	int ret;
 
-	if (ret == 0 && config->ssh_port)
-		ret = ssh_server_start(config->ssh_port, key_dir, err);
-	if (ret == 0 && config->https_port)
-		ret = restconf_listen(config->https_port, key_dir, err);
-	return ret;
+	ssh_server_start();
+	ret = tls_server_start(err);
+	if (ret == 0)
+		ret = unix_server_start(socket_path, err);
+	return ret < 0 ? ret : service_start(config, err);
 }
 
 int server_start(const struct server_config *config, struct err *err)
@@ -39,6 +41,7 @@ int server_start(const struct server_config *config, struct err *err)
 	auth_start();
 	session_start();
 	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);
+	ds_set_state_provider("/ietf-restconf-monitoring:restconf-state", restconf_monitoring_show);
 	ds_set_state_provider("/nc-notifications:netconf", subscribe_show_netconf);
 	ds_set_state_provider("/" SUBSCRIBED_MODULE ":streams", subscribe_show_streams);
 	ds_set_state_provider("/" SUBSCRIBED_MODULE ":subscriptions", subscribe_show);
@@ -53,7 +56,9 @@ int server_start(const struct server_config *config, struct err *err)
 void server_stop(void)
 {
 	keys_made_stop();
-	restconf_stop();
+	service_stop();
+	rc_conn_destroy_all();
+	tls_server_stop();
 	ssh_server_stop();
 	unix_server_stop();
 	auth_done();

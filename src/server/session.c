@@ -25,8 +25,7 @@
 #include "subscribe.h"
 
 #define HELLO_MS      60000
-#define MESSAGE_MS    60000   /* from a message's first byte to its last */
-#define IDLE_MS	      3600000 /* without a message; not on the local socket */
+#define MESSAGE_MS    60000 /* from a message's first byte to its last */
 #define MESSAGES_TURN 16
 #define HELD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of messages, all sessions */
 
@@ -315,10 +314,10 @@ static void set_timer(struct session *session)
 	if (session->state == SESSION_READY && !(is_open && session->is_message_timed)) {
 		if (is_open)
 			loop_timer_start(session->timer, MESSAGE_MS);
-		else if (session->op || session->conn->place->is_local || subscribe_has(session))
+		else if (session->op || !session->conn->idle_ms || subscribe_has(session))
 			loop_timer_stop(session->timer);
 		else
-			loop_timer_start(session->timer, IDLE_MS);
+			loop_timer_start(session->timer, session->conn->idle_ms);
 	}
 	session->is_message_timed = is_open;
 }

@@ -20,40 +20,25 @@
 #include "ashlar/clock.h"
 #include "ashlar/log.h"
 
-#include "keys.h"
-#include "listen.h"
+#include "place.h"
 #include "session.h"
 #include "ssh-conn.h"
 #include "ssh.h"
 
-#define LOGIN_GRACE_MS 30000 /* from accept to the subsystem */
-#define POLLS_TURN     64
-#define MORE_LIKELY    2048	    /* a read that brought this much is followed by another one */
-#define PIECE_MAX      (32 * 1024)  /* libssh keeps buffers of this size for good */
-#define TURN_OUT_MAX   (256 * 1024) /* then other sessions get their turn */
-#define STEPS_US       1000	    /* of key exchanges a turn */
+#define POLLS_TURN   64
+#define MORE_LIKELY  2048	  /* a read that brought this much is followed by another one */
+#define PIECE_MAX    (32 * 1024)  /* libssh keeps buffers of this size for good */
+#define TURN_OUT_MAX (256 * 1024) /* then other sessions get their turn */
+#define STEPS_US     1000	  /* of key exchanges a turn */
 
-/*
- * A client chooses from these: what is left out costs too much processor for a stranger to ask for
- * (diffie-hellman-group18: 0.1 s), or is broken.
- */
-#define KEX_METHODS                                                                                \
-	"curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,ecdh-sha2-nistp384,"    \
-	"ecdh-sha2-nistp521"
-#define HOST_KEYS "ssh-ed25519"
-#define USER_KEYS                                                                                  \
-	"ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,"    \
-	"rsa-sha2-256"
-#define CIPHERS                                                                                    \
-	"aes128-gcm@openssh.com,aes256-gcm@openssh.com,chacha20-poly1305@openssh.com,aes256-ctr,"  \
-	"aes192-ctr,aes128-ctr"
-#define HMACS                                                                                      \
-	"hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512"
 #define RSA_BITS_MIN 2048
 
+struct ssh_profile {
+	ssh_bind options; /* host keys and algorithms; it never listens */
+	uint32_t login_s, idle_s;
+};
+
 static struct {
-	ssh_bind options; /* host key and algorithms; it never listens */
-	struct listener *listener;
 	struct list conns;
 	struct list waiting; /* for their next step of a key exchange */
 	struct loop_task *task;
@@ -92,8 +77,7 @@ static void on_timeout(void *arg)
 	struct ssh_conn *ssh = arg;
 
 	if (ssh->state != SSH_STATE_OPEN)
-		log_info("ssh", "%s did not log in within %d s", ssh->conn.peer,
-			LOGIN_GRACE_MS / 1000);
+		log_info("ssh", "%s did not log in in time", ssh->conn.peer);
 	destroy(ssh);
 }
 
@@ -323,7 +307,7 @@ static const struct conn_transport transport = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void on_accepted(int fd, struct place *place, void *arg)
+void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *profile)
 {
 	struct ssh_conn *ssh;
 	ssh_session session = ssh_new();
@@ -335,8 +319,8 @@ static void on_accepted(int fd, struct place *place, void *arg)
 	}
 	ssh_set_blocking(session, 0);
 	(void)ssh_options_set(session, SSH_OPTIONS_COMPRESSION, "no");
-	if (ssh_bind_accept_fd(server.options, session, fd) != SSH_OK) {
-		log_warning("ssh", "refusing %s: %s", place->peer, ssh_get_error(server.options));
+	if (ssh_bind_accept_fd(profile->options, session, fd) != SSH_OK) {
+		log_warning("ssh", "refusing %s: %s", place->peer, ssh_get_error(profile->options));
 		ssh_free(session);
 		/* It closes the descriptor if it got as far as taking it. */
 		if (fcntl(fd, F_GETFD) >= 0)
@@ -346,85 +330,136 @@ static void on_accepted(int fd, struct place *place, void *arg)
 	}
 	ssh = XNEW(struct ssh_conn);
 	conn_init(&ssh->conn, &transport, place);
+	ssh->conn.idle_ms = profile->idle_s * UINT64_C(1000);
 	ssh->session = session;
 	ssh->watch = loop_watch_new("ssh", fd, LOOP_READ, on_turn, ssh);
 	loop_watch_end(ssh->watch);
 	ssh->timer = loop_timer_new("ssh-timeout", on_timeout, ssh);
-	loop_timer_start(ssh->timer, LOGIN_GRACE_MS);
+	if (profile->login_s)
+		loop_timer_start(ssh->timer, profile->login_s * UINT64_C(1000));
 	list_append(&server.conns, &ssh->node);
 	/* Our banner goes first. */
 	loop_watch_kick(ssh->watch, LOOP_WRITE);
 }
+
+/* --- profiles --------------------------------------------------------------------------------- */
+
+static int set_fixed(ssh_bind options, struct err *err)
+{
+	bool use_config_files = false;
+	int rsa_bits = RSA_BITS_MIN, verbosity = SSH_LOG_WARNING;
+
+	if (ssh_bind_options_set(options, SSH_BIND_OPTIONS_PROCESS_CONFIG, &use_config_files) < 0 ||
+		ssh_bind_options_set(options, SSH_BIND_OPTIONS_RSA_MIN_SIZE, &rsa_bits) < 0 ||
+		ssh_bind_options_set(options, SSH_BIND_OPTIONS_LOG_VERBOSITY, &verbosity) < 0)
+		return err_set(err, -EINVAL, NULL, "libssh: %s", ssh_get_error(options));
+	return 0;
+}
+
+/* @use is what is chosen from: what was asked for, or all that is supported. */
+static int set_algorithms(ssh_bind options, enum ssh_bind_options_e option,
+	const struct ssh_setup *setup, enum algorithm_use use, struct err *err)
+{
+	_cleanup_free_ char *all = algorithm_list(use);
+	const char *value = setup->algorithms[use] ? setup->algorithms[use] : all;
+
+	if (ssh_bind_options_set(options, option, value) < 0)
+		return err_set(err, -EINVAL, NULL, "libssh does not take \"%s\": %s", value,
+			ssh_get_error(options));
+	return 0;
+}
+
+static int set_texts(ssh_bind options, const struct ssh_setup *setup, struct err *err)
+{
+	static const struct {
+		enum ssh_bind_options_e option;
+		enum algorithm_use use;
+	} texts[] = {
+		{ SSH_BIND_OPTIONS_KEY_EXCHANGE, ALGORITHM_KEX },
+		{ SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, ALGORITHM_HOST_KEY },
+		{ SSH_BIND_OPTIONS_CIPHERS_C_S, ALGORITHM_CIPHER },
+		{ SSH_BIND_OPTIONS_CIPHERS_S_C, ALGORITHM_CIPHER },
+		{ SSH_BIND_OPTIONS_HMAC_C_S, ALGORITHM_MAC },
+		{ SSH_BIND_OPTIONS_HMAC_S_C, ALGORITHM_MAC },
+	};
+	_cleanup_free_ char *users = algorithm_list(ALGORITHM_HOST_KEY);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(texts); i++)
+		r = set_algorithms(options, texts[i].option, setup, texts[i].use, err);
+	if (r < 0)
+		return r;
+	if (ssh_bind_options_set(options, SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, users) < 0 ||
+		ssh_bind_options_set(options, SSH_BIND_OPTIONS_BANNER,
+			setup->banner ? setup->banner : "ashlar") < 0)
+		return err_set(err, -EINVAL, NULL, "libssh: %s", ssh_get_error(options));
+	return 0;
+}
+
+static int set_key(ssh_bind options, const char *pem, struct err *err)
+{
+	ssh_key key = NULL;
+
+	if (!pem || ssh_pki_import_privkey_base64(pem, NULL, NULL, NULL, &key) != SSH_OK)
+		return err_set(err, -EINVAL, NULL, "SSH cannot use the host key");
+	if (ssh_bind_options_set(options, SSH_BIND_OPTIONS_IMPORT_KEY, key) == 0)
+		return 0;
+	ssh_key_free(key);
+	return err_set(
+		err, -EINVAL, NULL, "SSH cannot use the host key: %s", ssh_get_error(options));
+}
+
+int ssh_profile_new(
+	const struct ssh_setup *setup, struct ssh_profile **ret_profile, struct err *err)
+{
+	struct ssh_profile *profile = XNEW(struct ssh_profile);
+	int r;
+
+	profile->login_s = setup->login_s;
+	profile->idle_s = setup->idle_s;
+	profile->options = ssh_bind_new();
+	if (!profile->options) {
+		free(profile);
+		return err_set(err, -ENOMEM, NULL, "libssh gives no server");
+	}
+	r = set_fixed(profile->options, err);
+	if (r == 0)
+		r = set_texts(profile->options, setup, err);
+	for (size_t i = 0; r == 0 && i < setup->key_count; i++)
+		r = set_key(profile->options, setup->keys[i], err);
+	if (r < 0)
+		ssh_profile_free(profile);
+	else
+		*ret_profile = profile;
+	return r;
+}
+
+void ssh_profile_free(struct ssh_profile *profile)
+{
+	if (!profile)
+		return;
+	ssh_bind_free(profile->options);
+	free(profile);
+}
+
+/* --- the server ------------------------------------------------------------------------------- */
 
 static void on_log(int priority, const char *function, const char *text, void *arg)
 {
 	log_debug("ssh", "libssh: %s", text);
 }
 
-static int set_options(ssh_bind options, ssh_key key, struct err *err)
+void ssh_server_start(void)
 {
-	static const struct {
-		enum ssh_bind_options_e option;
-		const char *value;
-	} texts[] = {
-		{ SSH_BIND_OPTIONS_KEY_EXCHANGE, KEX_METHODS },
-		{ SSH_BIND_OPTIONS_HOSTKEY_ALGORITHMS, HOST_KEYS },
-		{ SSH_BIND_OPTIONS_PUBKEY_ACCEPTED_KEY_TYPES, USER_KEYS },
-		{ SSH_BIND_OPTIONS_CIPHERS_C_S, CIPHERS },
-		{ SSH_BIND_OPTIONS_CIPHERS_S_C, CIPHERS },
-		{ SSH_BIND_OPTIONS_HMAC_C_S, HMACS },
-		{ SSH_BIND_OPTIONS_HMAC_S_C, HMACS },
-		{ SSH_BIND_OPTIONS_BANNER, "ashlar" },
-	};
-	bool use_config_files = false;
-	int rsa_bits = RSA_BITS_MIN, verbosity = SSH_LOG_WARNING;
-	size_t i;
-
-	if (ssh_bind_options_set(options, SSH_BIND_OPTIONS_PROCESS_CONFIG, &use_config_files) < 0 ||
-		ssh_bind_options_set(options, SSH_BIND_OPTIONS_RSA_MIN_SIZE, &rsa_bits) < 0 ||
-		ssh_bind_options_set(options, SSH_BIND_OPTIONS_LOG_VERBOSITY, &verbosity) < 0)
-		return err_set(err, -EINVAL, NULL, "libssh: %s", ssh_get_error(options));
-	for (i = 0; i < ARRAY_SIZE(texts); i++)
-		if (ssh_bind_options_set(options, texts[i].option, texts[i].value) < 0)
-			return err_set(err, -EINVAL, NULL, "libssh does not take \"%s\": %s",
-				texts[i].value, ssh_get_error(options));
-	if (ssh_bind_options_set(options, SSH_BIND_OPTIONS_IMPORT_KEY, key) < 0)
-		return err_set(err, -EINVAL, NULL, "libssh does not take the host key: %s",
-			ssh_get_error(options));
-	return 0;
-}
-
-int ssh_server_start(uint16_t port, const char *key_dir, struct err *err)
-{
-	ssh_key key = NULL;
-	int ret;
-
 	(void)ssh_set_log_callback(on_log);
-	ret = keys_host(key_dir, &key, err);
-	if (ret < 0)
-		return ret;
 	server.task = loop_task_new("ssh-key-exchange", run_exchanges, NULL);
-	server.options = ssh_bind_new();
-	if (!server.options) {
-		ssh_key_free(key);
-		return err_set(err, -ENOMEM, NULL, "libssh gives no server");
-	}
-	ret = set_options(server.options, key, err);
-	if (ret < 0) {
-		ssh_key_free(key);
-		return ret;
-	}
-	return listen_tcp("ssh-listen", PLACE_SSH, port, on_accepted, NULL, &server.listener, err);
 }
 
 void ssh_server_stop(void)
 {
 	struct ssh_conn *ssh, *tmp;
 
-	listen_free(TAKE(server.listener));
 	LIST_FOREACH_SAFE (ssh, tmp, &server.conns, node)
 		destroy(ssh);
 	loop_task_free(TAKE(server.task));
-	if (server.options)
-		ssh_bind_free(TAKE(server.options));
 }

@@ -1,18 +1,14 @@
-/* The server's own certificate, when nobody has given it one. */
+/* The server's own key and certificate, when nobody has given it others. */
 #ifndef ASHLAR_SERVER_TLS_CERT_H
 #define ASHLAR_SERVER_TLS_CERT_H
 
-#include <mbedtls/pk.h>
-
 #include "ashlar/err.h"
 
-#include "tls-compat.h"
-
-/* Makes a P-256 key in @key (initialised, empty) and writes it to @path (0600). */
-int tls_cert_make_key(mbedtls_pk_context *key, const char *path, tls_random_fn random, void *arg,
-	struct err *err) WARN_UNUSED;
-/* Writes a self-signed certificate of @key, in the name of this host, to @path (0600). */
-int tls_cert_make(mbedtls_pk_context *key, const char *path, tls_random_fn random, void *arg,
-	struct err *err) WARN_UNUSED;
+/*
+ * Reads key and certificate of @key_dir (server-key.pem, server-cert.pem) as PEM text, the caller's to free;
+ * they are made (0600) if they are missing.
+ */
+int tls_cert_load(
+	const char *key_dir, char **ret_key, char **ret_cert, struct err *err) WARN_UNUSED;
 
 #endif

@@ -20,33 +20,33 @@
 #include <mbedtls/entropy.h>
 #include <mbedtls/error.h>
 #include <mbedtls/ssl.h>
-#include <mbedtls/ssl_ciphersuites.h>
-#include <mbedtls/ssl_ticket.h>
 
 #include "ashlar/clock.h"
-#include "ashlar/file.h"
+#include "ashlar/key.h"
 #include "ashlar/list.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 
-#include "tls-cert.h"
+#include "cert-name.h"
+#include "place.h"
+#include "session.h"
 #include "tls-compat.h"
-#include "tls.h"
+#include "tls-profile.h"
 
-#define KEY_FILE	"server-key.pem"
-#define CERT_FILE	"server-cert.pem"
-#define FILE_MAX	((size_t)65536)
-#define HANDSHAKE_MS	10000 /* from accept to its end */
-#define STEPS_US	1000  /* of handshakes a turn */
-#define TICKET_LIFETIME 86400 /* seconds */
-#define TURN_IN_MAX	((size_t)65536)
-#define TURN_OUT_MAX	((size_t)262144)
-#define RECORD_MAX	((size_t)16384)
-#define WIRE_MAX	((size_t)17408) /* one record with its overhead */
+#define HANDSHAKE_MS   10000 /* from accept to its end */
+#define STEPS_US       1000  /* of handshakes a turn */
+#define TURN_IN_MAX    ((size_t)65536)
+#define TURN_OUT_MAX   ((size_t)262144)
+#define RECORD_MAX     ((size_t)16384)
+#define PATH_MAX_CERTS 10	       /* mbedTLS verifies none that is longer */
+#define WIRE_MAX       ((size_t)17408) /* one record with its overhead */
 
 struct tls {
 	struct conn conn;
-	struct list node; /* in the handshakes that wait for their next step */
+	struct list node;    /* in the handshakes that wait for their next step */
+	struct list session; /* in those of NETCONF */
+	struct tls_profile *profile;
+	struct secret path[PATH_MAX_CERTS]; /* by which the client is trusted, itself first */
 	mbedtls_ssl_context ssl;
 	int fd;
 	struct loop_watch *watch;
@@ -61,14 +61,11 @@ struct tls {
 };
 
 static struct {
-	bool is_loaded;
+	bool is_started;
 	mbedtls_entropy_context entropy;
 	mbedtls_ctr_drbg_context drbg;
-	mbedtls_ssl_config config;
-	mbedtls_ssl_ticket_context tickets;
-	mbedtls_x509_crt cert;
-	mbedtls_pk_context key;
-	struct list waiting; /* handshakes */
+	struct list waiting;  /* handshakes */
+	struct list sessions; /* of NETCONF */
 	struct loop_task *task;
 	unsigned handshakes;
 } server;
@@ -78,138 +75,49 @@ static struct {
 	size_t at, left;
 } wire;
 
-/* --- key and certificate ---------------------------------------------------------------------- */
+/* --- the server ------------------------------------------------------------------------------- */
 
-static const char *protocols[] = { "http/1.1", "http/1.0", NULL };
-
-static int fail(struct err *err, int code, const char *what)
+int tls_random(void *arg, unsigned char *out, size_t size)
 {
-	char text[128];
-
-	mbedtls_strerror(code, text, sizeof(text));
-	return err_set(err, -EINVAL, NULL, "%s: %s", what, text);
-}
-
-static int load_key(const char *path, struct err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int ret;
-
-	if (!file_exists(path)) {
-		log_notice("tls", "event=tls-key-generated file=\"%s\"", path);
-		return tls_cert_make_key(
-			&server.key, path, mbedtls_ctr_drbg_random, &server.drbg, err);
-	}
-	ret = file_read(path, FILE_MAX, &text, &size, err);
-	if (ret < 0)
-		return ret;
-	ret = tls_compat_parse_key(&server.key, text, size, mbedtls_ctr_drbg_random, &server.drbg);
-	explicit_bzero(text, size);
-	return ret == 0 ? 0 : fail(err, ret, path);
-}
-
-static int load_cert(const char *path, struct err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	int ret = 0;
-
-	if (!file_exists(path)) {
-		log_notice("tls", "event=tls-certificate-generated file=\"%s\"", path);
-		ret = tls_cert_make(&server.key, path, mbedtls_ctr_drbg_random, &server.drbg, err);
-	}
-	if (ret == 0)
-		ret = file_read(path, FILE_MAX, &text, &size, err);
-	if (ret < 0)
-		return ret;
-	ret = mbedtls_x509_crt_parse(&server.cert, (const unsigned char *)text, size + 1);
-	if (ret == 0)
-		ret = tls_compat_check_pair(
-			&server.cert.pk, &server.key, mbedtls_ctr_drbg_random, &server.drbg);
-	return ret == 0 ? 0 : fail(err, ret, path);
-}
-
-static int load_files(const char *key_dir, struct err *err)
-{
-	_cleanup_free_ char *key = file_join(key_dir, KEY_FILE),
-			    *cert = file_join(key_dir, CERT_FILE);
-	int ret = file_make_dirs(key_dir, 0700, err);
-
-	if (ret == 0)
-		ret = load_key(key, err);
-	return ret == 0 ? load_cert(cert, err) : ret;
-}
-
-static int configure(void)
-{
-	mbedtls_ssl_config *config = &server.config;
-	int ret = mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_SERVER,
-		MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
-
-	if (ret == 0)
-		ret = mbedtls_ssl_ticket_setup(&server.tickets, mbedtls_ctr_drbg_random,
-			&server.drbg, MBEDTLS_CIPHER_AES_256_GCM, TICKET_LIFETIME);
-	if (ret == 0)
-		ret = mbedtls_ssl_conf_own_cert(config, &server.cert, &server.key);
-	if (ret == 0)
-		ret = mbedtls_ssl_conf_alpn_protocols(config, protocols);
-	if (ret != 0)
-		return ret;
-	mbedtls_ssl_conf_rng(config, mbedtls_ctr_drbg_random, &server.drbg);
-	mbedtls_ssl_conf_session_tickets_cb(
-		config, mbedtls_ssl_ticket_write, mbedtls_ssl_ticket_parse, &server.tickets);
-	tls_compat_configure(config);
-	return 0;
+	return mbedtls_ctr_drbg_random(&server.drbg, out, size);
 }
 
 static void run_handshakes(void *arg);
 
-int tls_load(const char *key_dir, struct err *err)
+int tls_server_start(struct err *err)
 {
 	int ret;
 
-	assert(!server.is_loaded);
+	assert(!server.is_started);
 	mbedtls_entropy_init(&server.entropy);
 	mbedtls_ctr_drbg_init(&server.drbg);
-	mbedtls_ssl_config_init(&server.config);
-	mbedtls_ssl_ticket_init(&server.tickets);
-	mbedtls_x509_crt_init(&server.cert);
-	mbedtls_pk_init(&server.key);
 	list_init(&server.waiting);
+	list_init(&server.sessions);
 	server.task = loop_task_new("tls-handshake", run_handshakes, NULL);
-	server.is_loaded = true;
+	server.is_started = true;
 	ret = tls_compat_start();
 	if (ret == 0)
 		ret = mbedtls_ctr_drbg_seed(
 			&server.drbg, mbedtls_entropy_func, &server.entropy, NULL, 0);
-	if (ret != 0) {
-		tls_unload();
-		return fail(err, ret, "no random numbers");
-	}
-	ret = load_files(key_dir, err);
-	if (ret == 0) {
-		ret = configure();
-		ret = ret == 0 ? 0 : fail(err, ret, "TLS");
-	}
-	if (ret < 0)
-		tls_unload();
-	return ret;
+	if (ret == 0)
+		return 0;
+	tls_server_stop();
+	return key_err(err, ret, NULL, "no random numbers");
 }
 
-void tls_unload(void)
+void tls_server_stop(void)
 {
-	if (!server.is_loaded)
+	struct tls *tls, *tmp;
+
+	if (!server.is_started)
 		return;
+	LIST_FOREACH_SAFE (tls, tmp, &server.sessions, session)
+		tls_destroy(&tls->conn);
 	assert(!server.handshakes);
 	loop_task_free(TAKE(server.task));
-	mbedtls_ssl_config_free(&server.config);
-	mbedtls_ssl_ticket_free(&server.tickets);
-	mbedtls_x509_crt_free(&server.cert);
-	mbedtls_pk_free(&server.key);
 	mbedtls_ctr_drbg_free(&server.drbg);
 	mbedtls_entropy_free(&server.entropy);
-	server.is_loaded = false;
+	server.is_started = false;
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */
@@ -383,6 +291,77 @@ static void write_out(struct tls *tls)
 		loop_watch_kick(tls->watch, LOOP_WRITE);
 }
 
+/* --- who it is -------------------------------------------------------------------------------- */
+
+static void forget_path(struct tls *tls)
+{
+	for (size_t i = 0; i < PATH_MAX_CERTS; i++)
+		secret_done(&tls->path[i]);
+}
+
+/* Called for each certificate of the path that was found, from the trusted one down to the client's. */
+static int on_verify(void *arg, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
+{
+	struct tls *tls = arg;
+
+	if (depth < 0 || depth >= PATH_MAX_CERTS)
+		return 0;
+	secret_done(&tls->path[depth]);
+	tls->path[depth] = (struct secret){ xmemdup(cert->raw.p, cert->raw.len), cert->raw.len };
+	return 0;
+}
+
+static bool is_trusted(struct tls *tls)
+{
+	const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
+
+	if (!cert)
+		return false;
+	if (tls->profile->params.ca && mbedtls_ssl_get_verify_result(&tls->ssl) == 0)
+		return true;
+	return tls_profile_trusts(tls->profile, cert);
+}
+
+/* RFC 7589 section 7: without a name there is no session. */
+static bool find_name(struct tls *tls)
+{
+	const struct endpoint_params *params = &tls->profile->params;
+	size_t count = 0;
+
+	if (!is_trusted(tls)) {
+		log_notice("tls", "event=login-failed peer=%s method=certificate reason=untrusted",
+			tls->conn.peer);
+		return false;
+	}
+	while (count < PATH_MAX_CERTS && tls->path[count].data)
+		count++;
+	if (!cert_name_find(tls->path, count, params->maps, params->map_count, tls->conn.username,
+		    sizeof(tls->conn.username))) {
+		log_notice("tls", "event=login-failed peer=%s method=certificate reason=nameless",
+			tls->conn.peer);
+		return false;
+	}
+	log_notice("tls", "event=login user=\"%s\" peer=%s method=certificate", tls->conn.username,
+		tls->conn.peer);
+	return true;
+}
+
+/* The handshake is over. */
+static void begin_session(struct tls *tls)
+{
+	bool is_known = find_name(tls);
+
+	forget_path(tls);
+	if (!is_known) {
+		(void)mbedtls_ssl_send_alert_message(&tls->ssl, MBEDTLS_SSL_ALERT_LEVEL_FATAL,
+			MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED); /* it goes either way */
+		tls->is_gone = true;
+		return;
+	}
+	place_known(tls->conn.place);
+	session_new(&tls->conn);
+}
+
 /* --- turns ------------------------------------------------------------------------------------ */
 
 void tls_destroy(struct conn *conn)
@@ -391,12 +370,15 @@ void tls_destroy(struct conn *conn)
 
 	assert(!tls->is_in_turn);
 	list_remove(&tls->node);
+	list_remove(&tls->session);
 	if (!tls->is_established)
 		server.handshakes--;
 	loop_watch_free(tls->watch);
 	loop_timer_free(tls->timer);
 	conn_closed(conn);
 	mbedtls_ssl_free(&tls->ssl);
+	forget_path(tls);
+	tls_profile_unref(tls->profile);
 	buf_done(&tls->ahead);
 	close(tls->fd);
 	conn_done(conn);
@@ -487,6 +469,8 @@ static void step(struct tls *tls, uint64_t until_us)
 		tls->is_established = true;
 		server.handshakes--;
 		loop_timer_stop(tls->timer);
+		if (tls->session.next)
+			begin_session(tls);
 		set_interest(tls);
 		loop_watch_kick(tls->watch, LOOP_READ);
 	} else if (ret == 0) {
@@ -552,13 +536,14 @@ static const struct conn_transport transport = {
 	.abort = abort_now,
 };
 
-struct conn *tls_accept(int fd, struct place *place, const struct conn_user *user)
+struct conn *tls_accept(
+	int fd, struct place *place, struct tls_profile *profile, const struct conn_user *user)
 {
 	struct tls *tls;
 
 	tls = XNEW(struct tls);
 	mbedtls_ssl_init(&tls->ssl);
-	if (mbedtls_ssl_setup(&tls->ssl, &server.config) != 0) {
+	if (mbedtls_ssl_setup(&tls->ssl, &profile->config) != 0) {
 		mbedtls_ssl_free(&tls->ssl);
 		free(tls);
 		place_leave(place);
@@ -567,8 +552,14 @@ struct conn *tls_accept(int fd, struct place *place, const struct conn_user *use
 	}
 	server.handshakes++;
 	conn_init(&tls->conn, &transport, place);
+	tls->profile = tls_profile_ref(profile);
 	tls->conn.user = user;
+	tls->conn.idle_ms = profile->params.idle_s * UINT64_C(1000);
 	tls->fd = fd;
+	if (!user) {
+		list_append(&server.sessions, &tls->session);
+		mbedtls_ssl_set_verify(&tls->ssl, on_verify, tls);
+	}
 	mbedtls_ssl_set_bio(&tls->ssl, tls, on_send, on_recv, NULL);
 	tls->watch = loop_watch_new("tls", fd, LOOP_READ, on_turn, tls);
 	loop_watch_end(tls->watch);

@@ -1,24 +1,37 @@
-/* TLS connections: the transport of RESTCONF. */
+/* TLS connections: the transport of RESTCONF and of NETCONF over TLS (RFC 7589). */
 #ifndef ASHLAR_SERVER_TLS_H
 #define ASHLAR_SERVER_TLS_H
 
+#include "ashlar/endpoint.h"
 #include "ashlar/err.h"
 
 #include "conn.h"
-#include "listen.h"
 
+/* How handshakes are made: certificate, what is trusted, versions. Connections hold on to theirs. */
+struct tls_profile;
+
+struct tls_setup {
+	const struct endpoint_params *params; /* copied */
+	const char *key, *cert;		      /* PEM text */
+	const char *ca, *ee; /* trusted authorities, trusted certificates; NULL: none */
+};
+
+/* -EINVAL: key and certificate do not fit, or cannot be used. */
+int tls_profile_new(const struct tls_setup *setup, struct tls_profile **ret_profile,
+	struct err *err) WARN_UNUSED;
+/* NULL is fine. */
+void tls_profile_unref(struct tls_profile *profile);
+
+int tls_server_start(struct err *err) WARN_UNUSED;
+/* Ends all connections that are left. */
+void tls_server_stop(void);
 /*
- * Loads key and certificate of @key_dir (server-key.pem, server-cert.pem), which are made if they are
- * missing; a broken file, or a pair that does not fit together, is an error.
+ * Takes a connected descriptor and its place; the handshake begins by itself. NULL (both given back)
+ * when mbedTLS does not take it. With @user (RESTCONF) its arg is to be set before the next turn; without,
+ * a NETCONF session begins when the client's certificate has told its name.
  */
-int tls_load(const char *key_dir, struct err *err) WARN_UNUSED;
-/* After the last connection. */
-void tls_unload(void);
-/*
- * Takes an accepted descriptor and its place; the handshake begins by itself. NULL (both given back)
- * when mbedTLS does not take it. The user's arg is to be set before the next turn.
- */
-struct conn *tls_accept(int fd, struct place *place, const struct conn_user *user);
+struct conn *tls_accept(
+	int fd, struct place *place, struct tls_profile *profile, const struct conn_user *user);
 /* Ends it at once, closed() included; not from inside one of its callbacks. */
 void tls_destroy(struct conn *conn);
 

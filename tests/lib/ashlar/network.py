@@ -197,6 +197,17 @@ class Namespace:
         stream.connect((address, port))
         return stream
 
+    def listen(self, address, port=0):
+        """A socket in the namespace that waits for connections."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with inside(self.name):
+            waiting = socket.socket(family, socket.SOCK_STREAM)
+        waiting.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        waiting.settimeout(DEADLINE)
+        waiting.bind((address, port))
+        waiting.listen(16)
+        return waiting
+
 
 class Net(Namespace):
     """The device's namespace with ports p1, p2 ..., and a namespace behind each of them.

@@ -1,0 +1,176 @@
+/*
+ * Where NETCONF is served (ietf-netconf-server): each endpoint becomes an object, with what it needs of keys
+ * and trust. Without the container "listen" the server is where it was told to be at its start.
+ *
+ * Users who log in over SSH are those of the system; over TLS it is the certificate that tells the name.
+ */
+#include <errno.h>
+
+#include "ashlar/crypto-compat.h"
+#include "ashlar/str.h"
+
+#include "endpoint-read.h"
+
+static bool is_named(const struct unit *unit, const char *name)
+{
+	return str_equal(unit->schema->name, name);
+}
+
+/* --- want ------------------------------------------------------------------------------------- */
+
+static int want_endpoint(const struct unit *unit, struct want *want, struct err *err)
+{
+	const struct lyd_node *ssh = node_child(unit->node, "ssh");
+	const struct lyd_node *tls = node_child(unit->node, "tls");
+	const struct lyd_node *listen = node_ancestor(unit->node, "listen"), *bind;
+	const struct lyd_node *tcp = node_child(ssh ? ssh : tls, "tcp-server-parameters");
+	_cleanup_free_ char *key = xasprintf("netconf %s", node_text(unit->node, "name", ""));
+	struct endpoint *endpoint;
+
+	if (!ssh && !tls)
+		return 0; /* a transport that is not supported */
+	endpoint = want_object(want, &object_kind_endpoint, key,
+		ssh ? "ssh/tcp-server-parameters/local-bind"
+		    : "tls/tcp-server-parameters/local-bind");
+	NODE_FOREACH (bind, tcp, "local-bind")
+		endpoint_add_bind(endpoint, node_text(bind, "local-address", "::"),
+			(uint16_t)node_u64(bind, "local-port", 0));
+	endpoint->params.idle_s = (uint32_t)node_u64(listen, "idle-timeout", 180);
+	endpoint_read_keepalives(&endpoint->params, tcp);
+	return endpoint_read_transport(
+		&endpoint->params, &endpoint->object, unit, unit->node, want, err);
+}
+
+static int want(const struct unit *unit, struct want *want, struct err *err)
+{
+	if (is_named(unit, "endpoint"))
+		return want_endpoint(unit, want, err);
+	if (is_named(unit, "listen"))
+		(void)want_object(want, &object_kind_serving, SERVING_NETCONF, "");
+	return 0;
+}
+
+/* Each endpoint's sessions have the idle timeout. */
+static void affects_idle(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *endpoint;
+
+	NODE_FOREACH (endpoint, node_at(lyd_parent(node), "endpoints"), "endpoint")
+		unit_set_add(set, endpoint);
+}
+
+/* --- show ------------------------------------------------------------------------------------- */
+
+static void units(const struct have *have, const struct lysc_node *unit_schema,
+	void (*add)(void *arg, const char *key), void *arg)
+{
+	if (str_equal(unit_schema->name, "supported-algorithms"))
+		add(arg, NULL);
+}
+
+static int show_algorithms(
+	struct lyd_node *node, const char *container, enum algorithm_use use, struct err *err)
+{
+	struct lyd_node *to = node;
+	int r = container ? build_container(node, container, &to, err) : 0;
+
+	for (const char *const *at = algorithm_supported[use]; r == 0 && *at; at++)
+		r = build_item(to, "supported-algorithm", *at, err);
+	return r;
+}
+
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	int r;
+
+	if (!is_named(unit, "supported-algorithms"))
+		return 0;
+	if (str_equal(unit->schema->module->name, "ietf-tls-common"))
+		return show_algorithms(node, NULL, ALGORITHM_SUITE, err);
+	r = show_algorithms(node, "public-key-algorithms", ALGORITHM_HOST_KEY, err);
+	if (r == 0)
+		r = show_algorithms(node, "encryption-algorithms", ALGORITHM_CIPHER, err);
+	if (r == 0)
+		r = show_algorithms(node, "key-exchange-algorithms", ALGORITHM_KEX, err);
+	return r < 0 ? r : show_algorithms(node, "mac-algorithms", ALGORITHM_MAC, err);
+}
+
+/* --- actions ---------------------------------------------------------------------------------- */
+
+static void run_request(struct action_call *call)
+{
+	_cleanup_free_ char *name = endpoint_inline_name(call->target);
+
+	key_pair_request(call, name);
+}
+
+#define LISTEN	 "/ietf-netconf-server:netconf-server/listen"
+#define ENDPOINT LISTEN "/endpoints/endpoint"
+
+const struct feature feature_netconf_server = {
+	.name = "netconf-server",
+	.modules =
+		(const struct feature_module[]){
+			{ "ietf-netconf-server",
+				(const char *const[]){ "ssh-listen", "tls-listen",
+					"central-netconf-server-supported", NULL } },
+			{ "libnetconf2-netconf-server", NULL },
+			{ "ietf-x509-cert-to-name", NULL },
+			{ "ietf-tcp-common",
+				(const char *const[]){ "keepalives-supported", NULL } },
+			{ "ietf-tcp-server",
+				(const char *const[]){ "tcp-server-keepalives", NULL } },
+			{ "ietf-ssh-common",
+				(const char *const[]){
+					"algorithm-discovery", "transport-params", NULL } },
+			{ "ietf-ssh-server", NULL },
+			{ "ietf-tls-common",
+				(const char *const[]){ "algorithm-discovery", "hello-params",
+					"tls12",
+#if CRYPTO_COMPAT_HAS_TLS13
+					"tls13",
+#endif
+					NULL } },
+			{ "ietf-tls-server",
+				(const char *const[]){ "server-ident-x509-cert",
+					"client-auth-supported", "client-auth-x509-cert", NULL } },
+			{ NULL, NULL },
+		},
+	.roots =
+		(const char *const[]){
+			LISTEN,
+			ENDPOINT,
+			NULL,
+		},
+	.except =
+		(const char *const[]){
+			ENDPOINT "/libnetconf2-netconf-server:unix",
+			ENDPOINT "/ssh/ssh-server-parameters/client-authentication/"
+				 "libnetconf2-netconf-server:endpoint-reference",
+			ENDPOINT "/tls/tls-server-parameters/client-authentication/"
+				 "libnetconf2-netconf-server:endpoint-reference",
+			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ LISTEN "/idle-timeout", affects_idle },
+			{ NULL, NULL },
+		},
+	.state_roots =
+		(const char *const[]){
+			"/ietf-ssh-common:supported-algorithms",
+			"/ietf-tls-common:supported-algorithms",
+			NULL,
+		},
+	.want = want,
+	.units = units,
+	.show = show,
+	.actions =
+		(const struct feature_action[]){
+			{ ENDPOINT "/tls/tls-server-parameters/server-identity/certificate/"
+				   "inline-definition/generate-csr",
+				run_request },
+			{ NULL, NULL },
+		},
+};
