@@ -18,26 +18,21 @@
 #include "ashlar/supervisor.h"
 #include "ashlar/system.h"
 
+#include "check.h"
 #include "options.h"
-
-#define RESTART_DELAY_MS 200
 
 static struct {
 	const struct options *options;
 	uint64_t started_us;
 	int status;
 	bool is_restarting;
-	struct loop_timer *restart_timer;
 } self;
 
 static int start_servers(struct err *err)
 {
-	struct server_config config = {
-		.config_dir = self.options->config_dir,
-		.run_dir = self.options->run_dir,
-		.ssh_port = self.options->ssh_port,
-		.https_port = self.options->https_port,
-	};
+	const struct options *options = self.options;
+	struct server_config config = { options->config_dir, options->run_dir, options->ssh_port,
+		options->https_port };
 
 	return server_start(&config, err);
 }
@@ -70,29 +65,18 @@ static void on_signal(int signo, void *arg)
 		loop_stop();
 }
 
-static void restart(void *arg)
-{
-	loop_stop();
-}
-
-/* The reply that tells of it, and what subscribers are told, are still on their way out. */
 static void on_restart(void)
 {
 	self.is_restarting = true;
-	self.restart_timer = loop_timer_new("restart", restart, NULL);
-	loop_timer_start(self.restart_timer, RESTART_DELAY_MS);
+	loop_stop();
 }
 
 static int start_layers(const struct options *options, struct err *err)
 {
 	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
 		options->yang_dir };
-	struct containers_config containers = {
-		.run_dir = options->run_dir,
-		.state_dir = options->state_dir,
-		.cgroup_parent = options->cgroup,
-		.record = options->has_no_kernel,
-	};
+	struct containers_config containers = { options->run_dir, options->state_dir,
+		options->cgroup, options->has_no_kernel };
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
 	_cleanup_free_ char *key_dir = file_join(options->config_dir, "keys");
 	int r = options->check ? 0 : ds_finish_reset(&ds, err);
@@ -113,7 +97,6 @@ static int start_layers(const struct options *options, struct err *err)
 
 static void stop_layers(void)
 {
-	loop_timer_free(self.restart_timer);
 	server_stop();
 	ds_done();
 	containers_done();
@@ -133,7 +116,7 @@ static int run(const struct options *options, struct err *err)
 	if (r < 0)
 		return r;
 	if (options->check)
-		return ds_check_file(options->check, err);
+		return check_file(options->check, err);
 	loop_signal(SIGTERM, on_signal, NULL);
 	loop_signal(SIGINT, on_signal, NULL);
 	loop_signal(SIGHUP, on_signal, NULL);
@@ -143,17 +126,6 @@ static int run(const struct options *options, struct err *err)
 	supervisor_notify("STOPPING=1\n");
 	stop_layers();
 	return 0;
-}
-
-/* What a boot would set aside is no fault of the file. */
-static void tell_checked(const char *path)
-{
-	const char *at, *reason;
-	size_t count = 0;
-
-	printf("%s: valid\n", path);
-	for (; ds_not_applied(count, &at, &reason); count++)
-		printf("%s  %s: %s\n", count ? "" : "This device would not apply:\n", at, reason);
 }
 
 int main(int argc, char **argv)
@@ -173,8 +145,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "ashlard: %s%s%s\n", err.path ? err.path : "", err.path ? ": " : "",
 			err_text(&err));
 		self.status = 1;
-	} else if (options.check) {
-		tell_checked(options.check);
 	}
 	loop_done();
 	if (self.is_restarting)

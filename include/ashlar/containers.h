@@ -33,9 +33,6 @@ struct containers_config {
 	const char *state_dir; /* STATE-DIR: images, volumes, logs */
 	/* Below the root of cgroup v2: "/ashlar". Daemons side by side need different ones. */
 	const char *cgroup_parent;
-	/* Where ashlar-monitor and ashlar-unpack are; NULL: beside the daemon's program, below it, or
-	 * where they are installed. */
-	const char *helper_dir;
 	/* --no-kernel: nothing is run or unpacked; what is applied is believed to exist. */
 	bool record;
 };

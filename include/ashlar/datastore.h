@@ -140,7 +140,7 @@ void ds_discard(const struct ds_client *client, ds_done_fn done, void *arg);
  * that the next one starts by removing what else was kept. Access control has been asked for the RPC.
  */
 void ds_factory(bool is_reset, ds_done_fn done, void *arg);
-/* Called when the daemon is to stop and start anew, after the turn in which done() was called. */
+/* Called when the daemon is to stop and start anew: a moment after done(), so that the answer gets out. */
 void ds_on_restart(void (*callback)(void));
 /* Before anything else is read from those directories: ends a reset that the last daemon began. */
 int ds_finish_reset(const struct ds_config *config, struct err *err) WARN_UNUSED;

@@ -130,6 +130,12 @@ void plan_describe(const struct plan *plan, size_t index, char *text, size_t siz
  * earlier ends the run, without a call.
  */
 void apply_run(struct plan *plan, void (*done)(const struct err *err, void *arg), void *arg);
+/*
+ * target.apply() of those that do one step after the other, each at once: @run does it and sets is_done or
+ * error.
+ */
+size_t apply_each(struct step *const *steps, size_t count, bool stop_on_error,
+	void (*run)(struct step *step));
 /* A target has got on with the steps for which its apply() returned 0. */
 void apply_resume(void);
 /* Whether a run is under way: what it has asked of a target may yet be undone. */

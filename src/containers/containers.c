@@ -26,8 +26,6 @@
 #include "trash.h"
 #include "volume.h"
 
-#define SMALL_FILE_MAX ((size_t)8 << 20) /* a record holds contents of mounts */
-
 struct containers_paths containers_paths;
 
 /* --- small files ---------------------------------------------------------------------------------- */
@@ -70,7 +68,7 @@ json_t *containers_load(const char *path)
 	size_t size;
 	json_t *json;
 
-	if (file_read(path, SMALL_FILE_MAX, &text, &size, NULL) < 0)
+	if (file_read(path, CONTAINERS_FILE_MAX, &text, &size, NULL) < 0)
 		return NULL;
 	json = json_loadb(text, size, 0, NULL);
 	if (json_is_object(json))
@@ -91,14 +89,12 @@ uint64_t containers_retry_ms(unsigned failures)
 /* --- life ----------------------------------------------------------------------------------------- */
 
 /* Beside the daemon's program, or below it as in a build tree, or where it is installed. */
-static char *find_helper(const char *dir, const char *name)
+static char *find_helper(const char *name)
 {
 	char self[4096];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *path, *slash;
 
-	if (dir)
-		return file_join(dir, name);
 	if (length > 0) {
 		self[length] = '\0';
 		slash = strrchr(self, '/');
@@ -115,27 +111,17 @@ static char *find_helper(const char *dir, const char *name)
 	return file_join(ASHLAR_LIBEXECDIR, name);
 }
 
+/* Others must not reach an image's set-id programs, nor a volume's files. */
 static int make_dirs(struct err *err)
 {
-	const struct {
-		const char *path;
-		mode_t mode;
-	} dirs[] = {
-		/* Others must not reach an image's set-id programs, nor a volume's files. */
-		{ containers_paths.bundles, 0700 },
-		{ containers_paths.crun, 0700 },
-		{ containers_paths.images, 0700 },
-		{ containers_paths.refs, 0700 },
-		{ containers_paths.volumes, 0700 },
-		{ containers_paths.trash, 0700 },
-		{ containers_paths.archives, 0700 },
-		{ containers_paths.logs, 0700 },
-	};
+	const struct containers_paths *paths = &containers_paths;
+	const char *const dirs[] = { paths->bundles, paths->crun, paths->images, paths->refs,
+		paths->volumes, paths->trash, paths->archives, paths->logs };
 	int ret = 0;
 	size_t i;
 
 	for (i = 0; ret == 0 && i < ARRAY_SIZE(dirs); i++)
-		ret = file_make_dirs(dirs[i].path, dirs[i].mode, err);
+		ret = file_make_dirs(dirs[i], 0700, err);
 	return ret;
 }
 
@@ -188,8 +174,8 @@ int containers_init(const struct containers_config *config, struct err *err)
 	paths->trash = file_join(config->state_dir, "containers/trash");
 	paths->archives = file_join(config->state_dir, "containers/oci");
 	paths->logs = file_join(config->state_dir, "log/containers");
-	paths->monitor = find_helper(config->helper_dir, "ashlar-monitor");
-	paths->unpack = find_helper(config->helper_dir, "ashlar-unpack");
+	paths->monitor = find_helper("ashlar-monitor");
+	paths->unpack = find_helper("ashlar-unpack");
 	ret = make_dirs(err);
 	if (ret < 0)
 		return ret;
@@ -268,10 +254,6 @@ static int apply_step(struct step *step)
 {
 	const struct object *object = step->op == STEP_REMOVE ? step->have : step->want;
 
-	if (containers_paths.record) {
-		record_step(step);
-		return 0;
-	}
 	if (object->kind == &object_kind_image)
 		return image_apply(step);
 	if (object->kind == &object_kind_volume)
@@ -279,21 +261,22 @@ static int apply_step(struct step *step)
 	return runtime_apply(step);
 }
 
-/* Intents only: small files and wake-ups, no step waits for anything. */
-static size_t containers_apply(struct step *const *steps, size_t count, bool stop_on_error)
+static void run(struct step *step)
 {
-	size_t i;
+	if (containers_paths.record)
+		record_step(step);
+	else
+		step->error = apply_step(step);
+	step->is_done = step->error == 0;
+}
 
-	for (i = 0; i < count; i++) {
-		steps[i]->error = apply_step(steps[i]);
-		steps[i]->is_done = steps[i]->error == 0;
-		if (steps[i]->error && stop_on_error)
-			return i + 1;
-	}
-	return count;
+/* Intents only: small files and wake-ups, no step waits for anything. */
+static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	return apply_each(steps, count, stop_on_error, run);
 }
 
 const struct target containers_target = {
 	.name = "containers",
-	.apply = containers_apply,
+	.apply = apply,
 };

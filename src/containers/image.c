@@ -197,13 +197,12 @@ static void save_ref(const struct entry *entry)
 	json_t *json =
 		json_pack("{s:s, s:s}", "source", entry->known, "digest", entry->unpacked.digest);
 	_cleanup_free_ char *text = json_dumps(json, JSON_INDENT(1));
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	json_decref(json);
 	/* Without it the next boot unpacks again. */
 	if (file_write_atomic(path, text, strlen(text), 0600, &err) < 0)
 		log_debug("image", "%s", err_text(&err));
-	err_done(&err);
 }
 
 /* --- entries --------------------------------------------------------------------------------------- */
@@ -319,11 +318,10 @@ static void job_failed(struct entry *entry, const char *reason)
 static void job_succeeded(struct entry *entry, const char *digest)
 {
 	struct unpacked unpacked = { 0 };
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	if (image_load(digest, &unpacked, &err) < 0) {
 		job_failed(entry, err_text(&err));
-		err_done(&err);
 		return;
 	}
 	unpacked_done(&entry->unpacked);
@@ -376,7 +374,7 @@ static void start_job(struct entry *entry)
 	const struct image *intent = entry->intent;
 	_cleanup_(source_done) struct source source = { 0 };
 	_cleanup_free_ char *path = NULL;
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	if (!parse_reference(intent->reference, &source)) {
 		job_failed(entry, "its reference is not one that can be fetched");
@@ -396,7 +394,6 @@ static void start_job(struct entry *entry)
 
 		if (child_start(&opts, &job, &err) < 0) {
 			job_failed(entry, err_text(&err));
-			err_done(&err);
 			return;
 		}
 	}
@@ -437,14 +434,13 @@ void image_sweep(void)
 
 	while (dir && count++ < ENTRIES_MAX && (entry = readdir(dir))) {
 		_cleanup_free_ char *path = file_join(containers_paths.images, entry->d_name);
-		struct err err = { 0 };
+		_cleanup_err_ struct err err = { 0 };
 
 		/* A dot: the job's own; and what it has published is not claimed yet. */
 		if (entry->d_name[0] == '.' || job || is_claimed(entry->d_name))
 			continue;
 		if (trash_put(path, &err) < 0)
 			log_debug("image", "%s", err_text(&err));
-		err_done(&err);
 	}
 	if (dir)
 		closedir(dir);

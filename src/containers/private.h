@@ -13,6 +13,8 @@
 #define CONTAINERS_RANK 100
 /* What a marker says of something whose removal has begun. */
 #define CONTAINERS_DOOMED "doomed"
+/* Bytes of a bundle's file: a record holds the contents of mounts. */
+#define CONTAINERS_FILE_MAX ((size_t)8 << 20)
 /* A failed job is tried again after 1, 2, 4 … seconds, at most a minute. */
 #define CONTAINERS_RETRY_MIN_MS ((uint64_t)1000)
 #define CONTAINERS_RETRY_MAX_MS ((uint64_t)60000)

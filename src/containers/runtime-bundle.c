@@ -41,13 +41,12 @@ void runtime_save_goal(const struct runtime *runtime)
 		[GOAL_UP] = "up",
 		[GOAL_DOWN] = "down",
 	};
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	if (!names[runtime->goal])
 		discard(runtime, "goal");
 	else if (runtime_save(runtime, "goal", names[runtime->goal], &err) < 0)
 		log_debug("runtime", "%s", err_text(&err));
-	err_done(&err);
 }
 
 void runtime_load_goal(struct runtime *runtime)
@@ -99,12 +98,11 @@ void runtime_remove_files(const struct runtime *runtime)
 		"instance.json", "pid", "crun.log", "lock" };
 	static const char *const logs[] = { "", ".1", ".2" };
 	_cleanup_free_ char *made = containers_bundle(runtime->name, "files");
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 	size_t i;
 
 	if (file_remove_tree(made, &err) < 0)
 		log_debug("runtime", "%s", err_text(&err));
-	err_done(&err);
 	for (i = 0; i < ARRAY_SIZE(files); i++)
 		discard(runtime, files[i]);
 	for (i = 0; i < ARRAY_SIZE(logs); i++) {
@@ -123,7 +121,7 @@ struct container *runtime_load_intent(const char *name)
 	struct container *intent = object_new(&object_kind_container, name);
 	size_t size;
 
-	if (file_read(marker, RUNTIME_FILE_MAX, &text, &size, NULL) == 0 &&
+	if (file_read(marker, CONTAINERS_FILE_MAX, &text, &size, NULL) == 0 &&
 		record_parse(text, size, intent) == 0)
 		return intent;
 	/* Damaged: it exists as something that configuration will find different. */

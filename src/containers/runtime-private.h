@@ -8,8 +8,6 @@
 #include "instance.h"
 #include "usage.h"
 
-#define RUNTIME_FILE_MAX ((size_t)8 << 20)
-
 enum phase {
 	PHASE_IDLE,
 	PHASE_STARTING,

@@ -158,12 +158,11 @@ static char *config_wanted(struct runtime *runtime, const struct unpacked *image
 		.has_seccomp = has_seccomp,
 		.capability_bounds = capability_bounds,
 	};
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 	char *text = NULL;
 
 	if (spec_print(&input, &text, &err) < 0 || (with_files && spec_files(&input, &err) < 0)) {
 		set_failure(runtime, xstrdup(err_text(&err)));
-		err_done(&err);
 		free(TAKE(text));
 	}
 	return text;
@@ -326,7 +325,7 @@ static void prepare_volumes(const struct runtime *runtime, const struct unpacked
 static void start(struct runtime *runtime, const struct unpacked *image)
 {
 	struct run *run = &runtime->run;
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 	int ret;
 
 	runtime->must_restart = false;
@@ -355,7 +354,6 @@ static void start(struct runtime *runtime, const struct unpacked *image)
 		runtime->phase = PHASE_STARTING;
 	else
 		retry_later(runtime, err_text(&err));
-	err_done(&err);
 }
 
 /* --- stopping ---------------------------------------------------------------------------------------- */
@@ -377,14 +375,13 @@ static void stop(struct runtime *runtime)
 /* What is made for containers in general, not for one. */
 static void last_gone(void)
 {
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	cgroup_drop_parent();
 	/* crun keeps filters it has compiled there. */
 	if (file_remove_tree(containers_paths.crun, &err) < 0 ||
 		file_make_dirs(containers_paths.crun, 0700, &err) < 0)
 		log_debug("runtime", "%s", err_text(&err));
-	err_done(&err);
 }
 
 static void gone(struct runtime *runtime)
@@ -429,13 +426,12 @@ static void delete (struct runtime *runtime)
 		.deadline_ms = START_DEADLINE_MS,
 		.done = on_deleted,
 		.arg = runtime };
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	if (child_start(&opts, &runtime->job, &err) < 0)
 		retry_later(runtime, err_text(&err));
 	else
 		runtime->phase = PHASE_DELETING;
-	err_done(&err);
 }
 
 /* --- the decision ------------------------------------------------------------------------------------ */
@@ -705,7 +701,7 @@ void runtime_adopt(const char *container)
 	runtime_load_goal(runtime);
 	runtime_load_run(runtime);
 	usage_start(&runtime->meter);
-	if (file_read(config, RUNTIME_FILE_MAX, &runtime->config, NULL, NULL) < 0)
+	if (file_read(config, CONTAINERS_FILE_MAX, &runtime->config, NULL, NULL) < 0)
 		runtime->config = NULL;
 	if (instance_open(container, &runtime->instance) == 0) {
 		runtime->phase = PHASE_RUNNING;

@@ -51,7 +51,7 @@ static void empty(void *arg)
 {
 	const char *argv[BATCH_MAX + 3] = { containers_paths.unpack, "remove" };
 	struct child_opts opts = { .argv = argv, .output_max = 1024, .done = on_done };
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 	size_t count, i;
 
 	if (job)
@@ -59,7 +59,6 @@ static void empty(void *arg)
 	count = list_trash(argv + 2, BATCH_MAX);
 	if (count && child_start(&opts, &job, &err) < 0) {
 		log_debug("trash", "%s", err_text(&err));
-		err_done(&err);
 		loop_timer_start(timer, RETRY_MS);
 	}
 	for (i = 0; i < count; i++)

@@ -77,7 +77,7 @@ static void remove_now(void *arg)
 	_cleanup_free_ char *path = volume_path(one->container, one->name);
 	_cleanup_free_ char *dir = volume_dir(one->container);
 	_cleanup_free_ char *marker = marker_path(one->container, one->name);
-	struct err err = { 0 };
+	_cleanup_err_ struct err err = { 0 };
 
 	if (!containers_paths.is_settled || runtime_is_ending(one->container)) {
 		loop_timer_start(one->timer, CONTAINERS_RETRY_MIN_MS);
@@ -85,7 +85,6 @@ static void remove_now(void *arg)
 	}
 	if (trash_put(path, &err) < 0) {
 		log_debug("volume", "%s", err_text(&err));
-		err_done(&err);
 		loop_timer_start(one->timer, CONTAINERS_RETRY_MAX_MS);
 		return;
 	}

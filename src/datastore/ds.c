@@ -35,6 +35,7 @@
 #include "persist.h"
 #include "push-units.h"
 #include "queue.h"
+#include "reset.h"
 #include "schema.h"
 #include "store.h"
 #include "txn.h"
@@ -779,6 +780,7 @@ void ds_done(void)
 	if (ds.is_started && is_unsaved() && !is_pending && persist_save_now(*store_running()))
 		note_unsaved(false);
 	boot_done();
+	reset_done();
 	kept_forget();
 	loop_timer_free(ds.save_timer);
 	data_index_forget(*store_running());

@@ -17,14 +17,17 @@
 #include "ashlar/str.h"
 
 #include "confirm.h"
+#include "reset.h"
 #include "store.h"
 
-#define MARK		"factory-reset"
-#define OVERWRITTEN_MAX (1024 * 1024) /* bytes of a file that may hold a secret */
+#define MARK		 "factory-reset"
+#define RESTART_DELAY_MS 200 /* the reply, and what subscribers are told, are on their way out */
+#define OVERWRITTEN_MAX	 (1024 * 1024) /* bytes of a file that may hold a secret */
 
 static const struct ds_client self = { .user = "", .protocol = "internal", .is_recovery = true };
 
 static void (*on_restart)(void);
+static struct loop_timer *restart_timer;
 
 struct reset {
 	bool is_whole;
@@ -35,6 +38,17 @@ struct reset {
 void ds_on_restart(void (*callback)(void))
 {
 	on_restart = callback;
+}
+
+static void restart(void *arg)
+{
+	if (on_restart)
+		on_restart();
+}
+
+void reset_done(void)
+{
+	loop_timer_free(TAKE(restart_timer));
 }
 
 static void finish(struct reset *reset, const struct err *err)
@@ -54,8 +68,9 @@ static void startup_reset(const struct err *err, void *arg)
 		r = file_write_atomic(path, "", 0, 0600, &failure);
 	if (!err && r == 0) {
 		log_notice("datastore", "event=factory-reset");
-		if (on_restart)
-			on_restart();
+		if (!restart_timer)
+			restart_timer = loop_timer_new("restart", restart, NULL);
+		loop_timer_start(restart_timer, RESTART_DELAY_MS);
 	}
 	finish(reset, err ? err : r < 0 ? &failure : NULL);
 }

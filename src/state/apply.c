@@ -347,3 +347,14 @@ bool apply_is_running(void)
 {
 	return !list_empty(&runs);
 }
+
+size_t apply_each(
+	struct step *const *steps, size_t count, bool stop_on_error, void (*run)(struct step *step))
+{
+	for (size_t i = 0; i < count; i++) {
+		run(steps[i]);
+		if (steps[i]->error < 0 && stop_on_error)
+			return i + 1;
+	}
+	return count;
+}

@@ -91,12 +91,7 @@ static void run(struct step *step)
 
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 {
-	for (size_t i = 0; i < count; i++) {
-		run(steps[i]);
-		if (steps[i]->error < 0 && stop_on_error)
-			return i + 1;
-	}
-	return count;
+	return apply_each(steps, count, stop_on_error, run);
 }
 
 static const struct target target_host = { .name = "host", .apply = apply };
