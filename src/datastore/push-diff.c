@@ -152,7 +152,7 @@ static void add(struct diff *diff, const struct lyd_node *node, enum push_change
 		return;
 	former = map_get_str(&edits->by_path, path);
 	/* Its creation was not told yet, and still is what there is to tell. */
-	if (former && change == PUSH_REPLACE &&
+	if (former && (change == PUSH_REPLACE || change == PUSH_MOVE) &&
 		(former->change == PUSH_CREATE || former->change == PUSH_INSERT))
 		change = former->change;
 	if (former)
@@ -410,10 +410,21 @@ static void put_place(struct buf *out, const struct lyd_node *node)
 	put(out, "</point><where>after</where>");
 }
 
+/* A container that only structures is there when something is in it. */
+static const struct lyd_node *find_existing(const struct lyd_node *told, const char *path)
+{
+	const struct lyd_node *node = find(told, path);
+
+	if (node && node->schema->nodetype == LYS_CONTAINER && !lyd_child(node) &&
+		!(node->schema->flags & LYS_PRESENCE))
+		return NULL;
+	return node;
+}
+
 static int print_edit(const struct push_edit *edit, size_t number, const struct lyd_node *told,
 	struct buf *out, struct err *err)
 {
-	const struct lyd_node *node = find(told, edit->path);
+	const struct lyd_node *node = find_existing(told, edit->path);
 	/* What came and went, or the other way round: what is in effect now counts. */
 	enum push_change change = node ? edit->change : PUSH_DELETE;
 	int r = 0;
@@ -435,15 +446,71 @@ static int print_edit(const struct push_edit *edit, size_t number, const struct 
 	return r;
 }
 
+struct printing {
+	const struct push_edits *edits;
+	const struct lyd_node *told;
+	struct buf *out;
+	size_t number;
+	struct map placed; /* lists whose entries are done: by the address of the first entry */
+};
+
+static bool has_place(const struct push_edit *edit)
+{
+	return edit->change == PUSH_INSERT || edit->change == PUSH_MOVE;
+}
+
+/* All entries of one list that were put somewhere, in their order: each finds the one before it in place. */
+static int print_placed(struct printing *printing, const struct lyd_node *first, struct err *err)
+{
+	const struct lyd_node **key;
+	int r = 0;
+
+	if (map_get(&printing->placed, &first, sizeof(first)))
+		return 0;
+	key = xmemdup(&first, sizeof(first));
+	map_put(&printing->placed, key, sizeof(*key), key);
+	for (const struct lyd_node *node = first; node && r == 0; node = next_of(node)) {
+		_cleanup_free_ char *path = path_of(node);
+		const struct push_edit *edit = map_get_str(&printing->edits->by_path, path);
+
+		if (edit && has_place(edit) && !is_within_other(printing->edits, edit))
+			r = print_edit(
+				edit, ++printing->number, printing->told, printing->out, err);
+	}
+	return r;
+}
+
+static void placed_done(struct map *placed)
+{
+	void *key;
+	size_t at = 0;
+
+	while ((key = map_next(placed, &at)))
+		free(key);
+	map_done(placed);
+}
+
+static int print(struct printing *printing, const struct push_edit *edit, struct err *err)
+{
+	const struct lyd_node *node = has_place(edit) ? find(printing->told, edit->path) : NULL;
+
+	if (is_within_other(printing->edits, edit))
+		return 0;
+	if (node)
+		return print_placed(printing, first_of(lyd_first_sibling(node), node->schema), err);
+	return print_edit(edit, ++printing->number, printing->told, printing->out, err);
+}
+
 int push_edits_print(const struct push_edits *edits, const struct lyd_node *told, struct buf *out,
 	struct err *err)
 {
-	size_t number = 0;
+	struct printing printing = { .edits = edits, .told = told, .out = out };
 	int r = 0;
 
 	for (size_t i = 0; i < edits->count && r == 0; i++) {
-		if (edits->list[i] && !is_within_other(edits, edits->list[i]))
-			r = print_edit(edits->list[i], ++number, told, out, err);
+		if (edits->list[i])
+			r = print(&printing, edits->list[i], err);
 	}
+	placed_done(&printing.placed);
 	return r;
 }

@@ -32,9 +32,9 @@
 #define MARKS_MAX     256 /* of one subscription; beyond, everything is read */
 #define STEPS_MAX     64
 #define RETRY_MS      1000
-#define BLOCKED_MS    3000			  /* of waiting for a slow reader */
+#define BLOCKED_MS    3000			 /* of waiting for a slow reader */
 #define TOLD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of all that is kept, as far as can be told */
-#define TOLD_PER_BYTE 4				  /* of a tree, for each byte of its text */
+#define TOLD_PER_BYTE 4				 /* of a tree, for each byte of its text */
 #define REST_FACTOR   4 /* how much longer than reading takes it waits before reading as much again */
 
 struct mark {

@@ -575,7 +575,7 @@ int op_modify_subscription(struct op *op, struct err *err)
 	};
 	struct request request = { .op = op, .is_modify = true };
 	struct subscription *subscription = NULL;
-	uint32_t id;
+	uint32_t id = 0;
 	int ret = op_params(op, params, AT_COUNT, request.at, err);
 
 	if (ret == 0)
@@ -614,7 +614,7 @@ static int take_id(struct op *op, const char *ns, uint32_t *ret_id, struct err *
 int op_delete_subscription(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
-	uint32_t id;
+	uint32_t id = 0;
 	int ret = take_id(op, NC_NS_SUBSCRIBED, &id, err);
 
 	if (ret < 0)
@@ -630,7 +630,7 @@ int op_delete_subscription(struct op *op, struct err *err)
 int op_kill_subscription(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
-	uint32_t id;
+	uint32_t id = 0;
 	int ret = take_id(op, NC_NS_SUBSCRIBED, &id, err);
 
 	if (ret < 0)
@@ -646,7 +646,7 @@ int op_kill_subscription(struct op *op, struct err *err)
 int op_resync_subscription(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
-	uint32_t id;
+	uint32_t id = 0;
 	int ret = take_id(op, NC_NS_PUSH, &id, err);
 
 	if (ret < 0)

@@ -82,15 +82,13 @@ static void send_parts(struct subscription *subscription, struct timespec when,
 	const struct session_part *content, size_t count)
 {
 	char time[NOTIFY_TIME_TEXT];
-	struct session_part parts[8] = {
-		part("<notification xmlns=\"" NC_NS_NOTIFICATION "\"><eventTime>"),
-		part(time),
-		part("</eventTime>"),
-	};
-	size_t at = 3;
+	struct session_part parts[8];
+	size_t at = 0;
 
 	notify_time_text(time, when);
-	parts[1] = part(time);
+	parts[at++] = part("<notification xmlns=\"" NC_NS_NOTIFICATION "\"><eventTime>");
+	parts[at++] = part(time);
+	parts[at++] = part("</eventTime>");
 	while (count--)
 		parts[at++] = *content++;
 	parts[at++] = part("</notification>");
