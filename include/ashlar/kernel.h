@@ -17,7 +17,8 @@
 #define KERNEL_NAME_MAX	 16  /* with the NUL */
 #define KERNEL_ALIAS_MAX 256 /* with the NUL */
 /* rtm_protocol of our routes and IFA_PROTO of our addresses. */
-#define KERNEL_PROTOCOL 66
+#define KERNEL_PROTOCOL	 66
+#define KERNEL_NETNS_MAX 64 /* name of a network namespace, with the NUL */
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -94,45 +95,49 @@ struct link_stats {
 	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
 };
 
+/* There are many of these: what few have is allocated apart. */
 struct link {
 	struct object object; /* key: the interface's name */
 	const struct link_kind
 		*kind; /* wanted: NULL adopts; observed: NULL for kinds not managed */
-	const char
-		*paths[LINK_ATTRS]; /* wanted: data node of each attribute set (see link_set()) */
-	uint32_t set;		    /* wanted: bits of enum link_attr; observed: all */
-	char alias[KERNEL_ALIAS_MAX];
+	char *alias, *netns, *netns_name; /* owned; NULL: none. See link_alias(), link_put_text() */
+	uint32_t set;			  /* wanted: bits of enum link_attr; observed: all */
 	uint32_t mtu;
 	uint8_t mac[6];
-	char master[KERNEL_NAME_MAX];
 	struct link_port port;
-	char netns[64];
-	char netns_name[KERNEL_NAME_MAX];
+	char master[KERNEL_NAME_MAX];
 	union {
 		struct link_bridge bridge;
 		struct link_vlan vlan;
 		struct link_veth veth;
 	};
-
-	/* Observed only. */
-	uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
-	uint32_t group;
-	/* What we configured is marked in the group of a link that we made, and else in an alternative
-	 * name: src/kernel/link.h. */
-	uint32_t port_mark, port_mark_index;
-	uint8_t operstate; /* IF_OPER_* */
-	uint16_t arptype;  /* ARPHRD_* */
-	bool has_mac, is_dsa, is_ours;
-	char kind_name[16];	 /* IFLA_INFO_KIND as reported, "" for none */
-	uint8_t perm_mac[6];	 /* zero when unknown */
-	uint8_t first_mac[6];	 /* before one was configured, if perm_mac is not known; or zero */
-	uint32_t speed_mbps;	 /* 0: unknown */
-	uint8_t duplex;		 /* DUPLEX_*: 0xff unknown */
-	uint8_t autoneg;	 /* AUTONEG_*: 0xff unknown */
-	uint64_t last_change_ms; /* monotonic; 0: not since start */
-	uint32_t min_mtu, max_mtu;
-	bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
-	struct link_stats stats; /* fresh after object_kind_link.refresh() */
+	union {
+		/* Wanted: data node of each attribute set; see link_set(). */
+		const char *paths[LINK_ATTRS];
+		/* Observed. */
+		struct {
+			struct link_stats *
+				stats; /* fresh after object_kind_link.refresh(); NULL: never read */
+			uint64_t last_change_ms;		/* monotonic; 0: not since start */
+			uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
+			uint32_t group;
+			/* What we configured is marked in the group of a link that we made, and else in an
+			 * alternative name: src/kernel/link.h. */
+			uint32_t port_mark, port_mark_index;
+			uint32_t speed_mbps; /* 0: unknown */
+			uint32_t min_mtu, max_mtu;
+			uint16_t arptype;  /* ARPHRD_* */
+			uint8_t operstate; /* IF_OPER_* */
+			uint8_t duplex;	   /* DUPLEX_*: 0xff unknown */
+			uint8_t autoneg;   /* AUTONEG_*: 0xff unknown */
+			bool has_mac, is_dsa, is_ours;
+			bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
+			char kind_name[16];  /* IFLA_INFO_KIND as reported, "" for none */
+			uint8_t perm_mac[6]; /* zero when unknown */
+			uint8_t first_mac
+				[6]; /* before one was configured, if perm_mac is not known; or zero */
+		};
+	};
 };
 extern const struct object_kind object_kind_link;
 
@@ -141,6 +146,12 @@ extern const struct object_kind object_kind_link;
  * is @path; the caller then fills in the fields. -EEXIST when another feature has claimed it: a bug.
  */
 int link_set(struct link *link, enum link_attr attr, const char *path, struct err *err) WARN_UNUSED;
+/* "" where there is none. */
+const char *link_alias(const struct link *link);
+const char *link_netns(const struct link *link);
+const char *link_netns_name(const struct link *link);
+/* Sets one of these: a copy of @text. */
+void link_put_text(char **field, const char *text);
 
 /*
  * The wanted or observed up-ness of a link (IFF_UP): exists when the link is up. Key: the name. Comes

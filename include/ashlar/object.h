@@ -82,6 +82,8 @@ struct object_kind {
 	void (*copy)(struct object *to, const struct object *from);
 	/* Frees what the kind's struct owns beyond struct object. NULL: nothing. */
 	void (*done)(struct object *object);
+	/* Whether two wanted ones ask for the same. NULL: if they are so byte by byte, and own nothing. */
+	bool (*equal)(const struct object *a, const struct object *b);
 	/*
 	 * Observed @have stands in the way of adding @want (another kind's or key's): it must be removed
 	 * before. NULL: never.

@@ -150,6 +150,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 {
 	const char *name = interface_name(unit->node), *container;
 	const struct lyd_node *owner;
+	char inside[KERNEL_NAME_MAX];
 	struct link *link;
 	int r;
 
@@ -163,13 +164,17 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	r = link_set(link, LINK_NETNS, NETWORK, err);
 	if (r < 0)
 		return r;
-	if (str_copy(link->netns, sizeof(link->netns), container) < 0)
+	if (strlen(container) >= KERNEL_NETNS_MAX)
 		return err_set(err, -EINVAL, NETWORK,
 			"the name of container %s is too long to have interfaces: at most %zu "
 			"characters",
-			container, sizeof(link->netns) - 1);
+			container, (size_t)KERNEL_NETNS_MAX - 1);
+	link_put_text(&link->netns, container);
 	want_needs(link, &object_kind_netns, container);
-	return interface_copy_name(link->netns_name, name_of(given_to(owner, name)), NETWORK, err);
+	r = interface_copy_name(inside, name_of(given_to(owner, name)), NETWORK, err);
+	if (r == 0)
+		link_put_text(&link->netns_name, inside);
+	return r;
 }
 
 /* --- show ---------------------------------------------------------------------------------------- */

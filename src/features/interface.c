@@ -188,15 +188,15 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	struct link_up *up;
 	int r;
 
+	if (description && strlen(description) >= KERNEL_ALIAS_MAX)
+		return err_set(
+			err, -EINVAL, "description", "longer than %d bytes", KERNEL_ALIAS_MAX - 1);
 	if (description && *description) {
 		r = link_set(link, LINK_ALIAS, "description", err);
 		if (r == 0)
-			r = str_copy(link->alias, sizeof(link->alias), description);
+			link_put_text(&link->alias, description);
 		if (r < 0)
-			return r == -ENAMETOOLONG
-				? err_set(err, -EINVAL, "description", "longer than %d bytes",
-					  KERNEL_ALIAS_MAX - 1)
-				: r;
+			return r;
 	}
 	r = want_mac(unit, link, err);
 	if (r < 0)
@@ -299,7 +299,7 @@ static int show_identity(const struct link *link, struct lyd_node *node, struct 
 		r = build_leaff(node, err, "type", TYPE_PREFIX "%s", type_of(link));
 	if (r == 0 && !node_exists(node, "enabled"))
 		r = build_bool(node, "enabled", link->flags & IFF_UP, err);
-	if (r == 0 && *link->alias && !node_exists(node, "description"))
+	if (r == 0 && link->alias && !node_exists(node, "description"))
 		r = build_leaf(node, "description", link->alias, err);
 	if (r == 0)
 		r = build_leaf(node, "admin-status", link->flags & IFF_UP ? "up" : "down", err);
@@ -366,7 +366,8 @@ static int show_layers(
  */
 static int show_statistics(const struct link *link, struct lyd_node *node, struct err *err)
 {
-	const struct link_stats *stats = &link->stats;
+	static const struct link_stats none;
+	const struct link_stats *stats = link->stats ? link->stats : &none;
 	const struct {
 		const char *name;
 		uint64_t value;

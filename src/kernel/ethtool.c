@@ -47,7 +47,7 @@ static int take_modes(const struct nlmsghdr *nlh, void *arg)
 	}
 	name = nl_name_of(nl_of(""), ifindex);
 	link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
-	if (!link || *link->netns)
+	if (!link || link->netns)
 		return 0;
 	link->speed_mbps = speed == (uint32_t)SPEED_UNKNOWN ? 0 : speed;
 	link->duplex = duplex;

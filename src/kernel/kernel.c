@@ -219,7 +219,7 @@ const char *object_netns(const struct object *object)
 	const char *name;
 
 	if (object->kind == &object_kind_link)
-		return ((const struct link *)object)->netns;
+		return link_netns((const struct link *)object);
 	if (object->kind == &object_kind_address)
 		name = ((const struct address *)object)->link;
 	else if (object->kind == &object_kind_route)
@@ -231,7 +231,7 @@ const char *object_netns(const struct object *object)
 	else
 		name = object->key;
 	link = have_get(have_all(), &object_kind_link, name);
-	return link ? link->netns : "";
+	return link ? link_netns(link) : "";
 }
 
 int kernel_init(bool record_only, struct err *err)

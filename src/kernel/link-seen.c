@@ -26,7 +26,7 @@ struct seen {
 	struct link link;
 	char ifname[KERNEL_NAME_MAX], altname[KERNEL_NAME_MAX];
 	uint32_t master;
-	bool has_peer_netns;
+	bool has_peer_netns, is_event;
 	const struct nlattr *af_spec, *info_data;
 };
 
@@ -149,7 +149,9 @@ static void take_stats(struct link *link, const struct nlattr *attr)
 	size_t size = mnl_attr_get_payload_len(attr);
 
 	memcpy(&raw, mnl_attr_get_payload(attr), size < sizeof(raw) ? size : sizeof(raw));
-	link->stats = (struct link_stats){
+	if (!link->stats)
+		link->stats = XNEW(struct link_stats);
+	*link->stats = (struct link_stats){
 		.rx_packets = raw.rx_packets,
 		.rx_bytes = raw.rx_bytes,
 		.rx_errors = raw.rx_errors,
@@ -174,6 +176,7 @@ static void take_mac(struct link *link, const struct nlattr *attr, bool is_perma
 static void take_attribute(struct seen *seen, const struct nlattr *attr)
 {
 	struct link *link = &seen->link;
+	char alias[KERNEL_ALIAS_MAX] = "";
 
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_IFNAME:
@@ -183,7 +186,8 @@ static void take_attribute(struct seen *seen, const struct nlattr *attr)
 		take_altnames(seen, attr);
 		break;
 	case IFLA_IFALIAS:
-		take_text(link->alias, sizeof(link->alias), attr);
+		take_text(alias, sizeof(alias), attr);
+		link_put_text(&link->alias, alias);
 		break;
 	case IFLA_MTU:
 		take_u32(&link->mtu, attr);
@@ -216,7 +220,8 @@ static void take_attribute(struct seen *seen, const struct nlattr *attr)
 		take_mac(link, attr, true);
 		break;
 	case IFLA_STATS64:
-		take_stats(link, attr);
+		if (!seen->is_event) /* who wants them asks */
+			take_stats(link, attr);
 		break;
 	case IFLA_LINKINFO:
 		take_info(seen, attr);
@@ -292,7 +297,7 @@ static void name_peer(struct nl *nl, struct seen *seen, const char *key)
 		return;
 	copy = object_copy(&peer->object); /* it came before we were known */
 	snprintf(copy->veth.peer, sizeof(copy->veth.peer), "%s", key);
-	watch_put(nl_of(copy->netns), &copy->object);
+	watch_put(nl_of(link_netns(copy)), &copy->object);
 }
 
 static void copy_name(char *to, struct nl *nl, uint32_t ifindex, bool *unresolved)
@@ -367,6 +372,7 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 
 	seen->link.object = link->object;
 	*link = seen->link;
+	memset(&seen->link, 0, sizeof(seen->link));
 	carry_over(link, before);
 	if (before && *before->master && !str_equal(before->master, link->master))
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
@@ -387,7 +393,7 @@ static const char *key_of(const struct nl *nl, const struct seen *seen)
 		return NULL;
 	/* A container cannot pass for an interface of the device. */
 	other = have_get(have_all(), &object_kind_link, seen->altname);
-	return other && !*other->netns ? NULL : seen->altname;
+	return other && !other->netns ? NULL : seen->altname;
 }
 
 static void drop_name(struct nl *nl, uint32_t ifindex)
@@ -395,7 +401,7 @@ static void drop_name(struct nl *nl, uint32_t ifindex)
 	const char *name = nl_name_of(nl, ifindex);
 	const struct link *link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
 
-	if (link && link->ifindex == ifindex && str_equal(link->netns, nl->netns))
+	if (link && link->ifindex == ifindex && str_equal(link_netns(link), nl->netns))
 		link_forget(link->object.key);
 	nl_name_set(nl, ifindex, NULL);
 }
@@ -406,7 +412,6 @@ static void parse(struct nl *nl, const struct nlmsghdr *nlh, struct seen *seen)
 	struct link *link = &seen->link;
 	const struct nlattr *attr;
 
-	memset(seen, 0, sizeof(*seen));
 	link->ifindex = (uint32_t)ifi->ifi_index;
 	link->flags = ifi->ifi_flags;
 	link->arptype = ifi->ifi_type;
@@ -419,17 +424,22 @@ static void parse(struct nl *nl, const struct nlmsghdr *nlh, struct seen *seen)
 	link->is_ours = link_mark(link) != 0;
 	link->set = LINK_ALL_ATTRS & ~(1U << LINK_DOWN | (link->kind ? 0 : 1U << LINK_KIND));
 	if (*nl->netns) {
-		snprintf(link->netns, sizeof(link->netns), "%s", nl->netns);
-		memcpy(link->netns_name, seen->ifname, sizeof(link->netns_name));
+		link_put_text(&link->netns, nl->netns);
+		link_put_text(&link->netns_name, seen->ifname);
 	}
 	take_ip(link, seen->af_spec);
+}
+
+static void seen_done(struct seen *seen)
+{
+	object_kind_link.done(&seen->link.object);
 }
 
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const char *key, *known;
-	struct seen seen;
+	_cleanup_(seen_done) struct seen seen = { 0 };
 	bool is_renamed;
 
 	/* Messages of family AF_BRIDGE tell of ports and VLANs, in part: bridge-vlan.c has them whole. */
@@ -440,6 +450,7 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 		drop_name(nl, (uint32_t)ifi->ifi_index);
 		return;
 	}
+	seen.is_event = is_event;
 	parse(nl, nlh, &seen);
 	key = key_of(nl, &seen);
 	known = nl_name_of(nl, seen.link.ifindex);
@@ -571,7 +582,7 @@ void link_check(const struct step *step)
 	if (ifindex &&
 		(step->error || !step->want || !have ||
 			want->kind->compare(want, step->was, have) != OBJECT_SAME) &&
-		ask(nl, 0, ifindex, NULL, 0) == -ENODEV)
+		ask(nl, 0, ifindex, NULL, RTEXT_FILTER_SKIP_STATS) == -ENODEV)
 		drop_name(nl, ifindex);
 	if (step->op != STEP_ADD)
 		lower_mtu_above(want->key);
@@ -580,7 +591,7 @@ void link_check(const struct step *step)
 static int refresh_one(const char *key)
 {
 	const struct link *link = have_get(have_all(), &object_kind_link, key);
-	struct nl *nl = nl_of(link ? link->netns : "");
+	struct nl *nl = nl_of(link ? link_netns(link) : "");
 	uint32_t ifindex = link ? link->ifindex : 0;
 	int r = ask(nl, 0, ifindex, ifindex ? NULL : key, 0);
 

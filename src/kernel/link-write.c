@@ -85,7 +85,7 @@ uint32_t link_index(const char *name, struct nl **ret_nl)
 	const struct link *link = have_get(have_all(), &object_kind_link, name);
 
 	if (ret_nl)
-		*ret_nl = chosen ? chosen->nl : nl_of(link ? link->netns : "");
+		*ret_nl = chosen ? chosen->nl : nl_of(link ? link_netns(link) : "");
 	return chosen ? chosen->ifindex : link ? link->ifindex : 0;
 }
 
@@ -111,13 +111,14 @@ static int put_master(struct nlmsghdr *nlh, const struct link *want, const struc
 	const struct link *holder;
 
 	if (*master && !index)
-		return err_set(err, -ENODEV, want->paths[LINK_MASTER], "%s does not exist", master);
+		return err_set(
+			err, -ENODEV, link_path(want, LINK_MASTER), "%s does not exist", master);
 	/* A port of something that others have set up is not to be taken from it. */
 	if (have && *have->master && *master && !link_is_former(want)) {
 		holder = have_get(have_all(), &object_kind_link, have->master);
 		if (holder && !state_wanted(&object_kind_link, have->master) &&
 			!link_is_made(holder))
-			return err_set(err, -EBUSY, want->paths[LINK_MASTER],
+			return err_set(err, -EBUSY, link_path(want, LINK_MASTER),
 				"%s belongs to %s already, which is not configured here",
 				want->object.key, have->master);
 	}
@@ -221,7 +222,7 @@ static int move(struct nl_batch *batch, struct step *step, const struct link *wa
 	struct nlmsghdr *nlh;
 
 	if (!to)
-		return err_set(&step->err, -ENOENT, want->paths[LINK_NETNS],
+		return err_set(&step->err, -ENOENT, link_path(want, LINK_NETNS),
 			"network namespace %s does not exist", delta->netns);
 	snprintf(altname, sizeof(altname), LINK_ALTNAME "%s", key);
 	if (*to->netns)
@@ -267,8 +268,8 @@ static bool moves(const struct link_delta *delta, const struct link *have)
 {
 	if (!(delta->attrs & (1U << LINK_NETNS)))
 		return false;
-	return have ? !str_equal(have->netns, delta->netns) ||
-			!str_equal(have->netns_name, delta->netns_name)
+	return have ? !str_equal(link_netns(have), delta->netns) ||
+			!str_equal(link_netns_name(have), delta->netns_name)
 		    : *delta->netns != '\0';
 }
 
@@ -287,7 +288,7 @@ static int check_mtu(struct nl_batch *batch, const struct link *want, const stru
 	}
 	if (!lower || delta->mtu <= lower->mtu)
 		return 0;
-	return err_set(err, -ERANGE, want->paths[LINK_MTU],
+	return err_set(err, -ERANGE, link_path(want, LINK_MTU),
 		"%u is more than the MTU of %s below, %u", delta->mtu, have->vlan.lower,
 		lower->mtu);
 }
@@ -384,7 +385,9 @@ static struct link fresh_link(const struct link *want)
 {
 	struct link fresh = *want;
 
-	fresh.alias[0] = fresh.netns[0] = fresh.netns_name[0] = '\0';
+	if (!link_is_former(want))
+		memset(fresh.paths, 0, sizeof(fresh.paths));
+	fresh.alias = fresh.netns = fresh.netns_name = NULL;
 	fresh.port = link_default_port;
 	fresh.group = link_mark_of(want);
 	fresh.port_mark = 0;
@@ -418,7 +421,7 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 		nl_batch_flush(batch); /* its removal may be in this batch */
 	have = copy_of_seen(key);
 	if (have && object_kind_link.compare(&want->object, NULL, &have->object) == OBJECT_RECREATE)
-		return err_set(&step->err, -EEXIST, want->paths[LINK_KIND],
+		return err_set(&step->err, -EEXIST, link_path(want, LINK_KIND),
 			"%s is there already, made by others", key);
 	place.ifindex = link_index(key, &place.nl);
 	fresh = fresh_link(want);
@@ -440,7 +443,7 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 static int give_back(struct nl_batch *batch, struct step *step, const struct link *have)
 {
 	struct link want = { .object = { .kind = &object_kind_link, .key = have->object.key } };
-	struct place place = { nl_of(have->netns), have->ifindex };
+	struct place place = { nl_of(link_netns(have)), have->ifindex };
 
 	want.flags = have->flags; /* that is the business of link_up */
 	want.group = link_is_marked(have->group) ? 0 : have->group;
@@ -455,7 +458,7 @@ static int remove_link(struct nl_batch *batch, struct step *step, const struct l
 		return 0; /* went with its other end, or with what it stood on */
 	if (!link_is_made(now))
 		return give_back(batch, step, now);
-	begin(batch, nl_of(now->netns), RTM_DELLINK, 0, step, now->ifindex, NULL);
+	begin(batch, nl_of(link_netns(now)), RTM_DELLINK, 0, step, now->ifindex, NULL);
 	nl_batch_end(batch);
 	return 0;
 }
@@ -471,7 +474,7 @@ static size_t count_removals(struct step *const *steps, size_t count)
 			break;
 		link = have_get(have_all(), &object_kind_link, steps[n]->have->key);
 		if (!link || link->ifindex != ((const struct link *)steps[n]->have)->ifindex ||
-			!link_is_made(link) || !str_equal(link->netns, first->netns))
+			!link_is_made(link) || !str_equal(link_netns(link), link_netns(first)))
 			break;
 	}
 	return n;
@@ -481,7 +484,7 @@ static size_t count_removals(struct step *const *steps, size_t count)
 static void remove_together(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
 	const struct link *link = (const struct link *)steps[0]->have;
-	struct nl *nl = nl_of(link->netns);
+	struct nl *nl = nl_of(link_netns(link));
 	struct nlmsghdr *nlh;
 
 	for (size_t i = 0; i < count; i++) {
@@ -511,7 +514,7 @@ static int link_encode(struct nl_batch *batch, struct step *step)
 			return add(batch, step, (const struct link *)step->want);
 		return change(batch, step, (const struct link *)step->want,
 			(const struct link *)step->was, now,
-			(struct place){ nl_of(now->netns), now->ifindex });
+			(struct place){ nl_of(link_netns(now)), now->ifindex });
 	case STEP_REMOVE:
 		return remove_link(batch, step, have);
 	}
@@ -652,7 +655,7 @@ static const char *link_blame(const struct step *step, uint16_t attribute)
 	const struct link *want = (const struct link *)step->want;
 	enum link_attr attr = want ? attr_of(step, attribute) : LINK_ATTRS;
 
-	return attr < LINK_ATTRS ? want->paths[attr] : NULL;
+	return attr < LINK_ATTRS ? link_path(want, attr) : NULL;
 }
 
 static const uint16_t types[] = { RTM_NEWLINK, RTM_DELLINK, 0 };

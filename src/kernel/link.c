@@ -24,6 +24,11 @@
 
 /* --- wanted links ------------------------------------------------------------------------------ */
 
+bool link_is_former(const struct link *want)
+{
+	return !want->object.want;
+}
+
 static const struct link_kind *const kinds[] = { &link_kind_bridge, &link_kind_vlan,
 	&link_kind_veth };
 
@@ -41,6 +46,32 @@ const char *link_kind_name(const struct link_kind *kind)
 	return kind->name;
 }
 
+const char *link_alias(const struct link *link)
+{
+	return link->alias ? link->alias : "";
+}
+
+const char *link_netns(const struct link *link)
+{
+	return link->netns ? link->netns : "";
+}
+
+const char *link_netns_name(const struct link *link)
+{
+	return link->netns_name ? link->netns_name : "";
+}
+
+void link_put_text(char **field, const char *text)
+{
+	free(*field);
+	*field = *text ? xstrdup(text) : NULL;
+}
+
+const char *link_path(const struct link *want, enum link_attr attr)
+{
+	return link_is_former(want) ? NULL : want->paths[attr];
+}
+
 int link_set(struct link *link, enum link_attr attr, const char *path, struct err *err)
 {
 	if (link->set & (1U << attr))
@@ -52,11 +83,6 @@ int link_set(struct link *link, enum link_attr attr, const char *path, struct er
 }
 
 /* --- what differs ------------------------------------------------------------------------------ */
-
-bool link_is_former(const struct link *want)
-{
-	return !want->object.want;
-}
 
 uint32_t link_mark_of(const struct link *want)
 {
@@ -125,7 +151,7 @@ static const uint8_t *generated_mac(const struct link *have)
 /* What it had before, where that can be told; zero otherwise. */
 static const uint8_t *default_mac(const struct link *have)
 {
-	struct nl *nl = nl_of(have->netns);
+	struct nl *nl = nl_of(link_netns(have));
 	const char *name = nl ? nl_name_of(nl, have->lower_ifindex) : NULL;
 	const struct link *lower = name ? have_get(have_all(), &object_kind_link, name) : NULL;
 
@@ -191,10 +217,10 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	uint32_t up = have ? given_up(want, was, have) : 0, set = want->set;
 
 	*delta = (struct link_delta){ .mtu = want->mtu,
-		.alias = want->alias,
+		.alias = link_alias(want),
 		.master = want->master,
-		.netns = want->netns,
-		.netns_name = want->netns_name,
+		.netns = link_netns(want),
+		.netns_name = link_netns_name(want),
 		.port = &want->port };
 	memcpy(delta->mac, want->mac, sizeof(delta->mac));
 	find_marks(delta, want, have);
@@ -216,7 +242,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	if (up & (1U << LINK_NETNS))
 		delta->netns = delta->netns_name = "";
 	set |= up;
-	if ((set & (1U << LINK_ALIAS)) && !str_equal(delta->alias, have->alias))
+	if ((set & (1U << LINK_ALIAS)) && !str_equal(delta->alias, link_alias(have)))
 		delta->attrs |= 1U << LINK_ALIAS;
 	if ((set & (1U << LINK_MTU)) && delta->mtu != have->mtu)
 		delta->attrs |= 1U << LINK_MTU;
@@ -232,8 +258,8 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 			delta->attrs & (1U << LINK_MASTER) ? &link_default_port : &have->port))
 		delta->attrs |= 1U << LINK_PORT;
 	if ((set & (1U << LINK_NETNS)) &&
-		(!str_equal(delta->netns, have->netns) ||
-			!str_equal(delta->netns_name, have->netns_name)))
+		(!str_equal(delta->netns, link_netns(have)) ||
+			!str_equal(delta->netns_name, link_netns_name(have))))
 		delta->attrs |= 1U << LINK_NETNS;
 	compare_flags(delta, want, have);
 }
@@ -258,6 +284,44 @@ static enum object_diff link_compare(const struct object *want_object, const str
 	return delta.attrs || delta.has_group || delta.has_port_mark || delta.to_up || delta.to_down
 		? OBJECT_CHANGE
 		: diff;
+}
+
+static void link_copy(struct object *to_object, const struct object *from_object)
+{
+	const struct link *from = (const struct link *)from_object;
+	struct link *to = (struct link *)to_object;
+
+	to->alias = xstrdup(from->alias);
+	to->netns = xstrdup(from->netns);
+	to->netns_name = xstrdup(from->netns_name);
+	if (from_object->want)
+		memset(to->paths, 0, sizeof(to->paths));
+	else if (from->stats)
+		to->stats = xmemdup(from->stats, sizeof(*from->stats));
+}
+
+static void link_done(struct object *object)
+{
+	struct link *link = (struct link *)object;
+
+	free(link->alias);
+	free(link->netns);
+	free(link->netns_name);
+	if (!object->want)
+		free(link->stats);
+}
+
+static bool link_equal(const struct object *one_object, const struct object *other_object)
+{
+	const struct link *one = (const struct link *)one_object;
+	const struct link *other = (const struct link *)other_object;
+	size_t from = offsetof(struct link, set);
+
+	return one->kind == other->kind && str_equal(one->alias, other->alias) &&
+		str_equal(one->netns, other->netns) &&
+		str_equal(one->netns_name, other->netns_name) &&
+		!memcmp((const char *)one + from, (const char *)other + from,
+			offsetof(struct link, paths) - from);
 }
 
 static void link_describe(const struct object *object, char *text, size_t size)
@@ -320,6 +384,9 @@ const struct object_kind object_kind_link = {
 	.size = sizeof(struct link),
 	.target = &kernel_target,
 	.compare = link_compare,
+	.copy = link_copy,
+	.done = link_done,
+	.equal = link_equal,
 	.blocks = link_blocks,
 	.order = link_order,
 	.vanishes = link_vanishes,

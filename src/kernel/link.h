@@ -67,6 +67,8 @@ static inline bool link_is_made(const struct link *link)
 
 /* An observed link that is to be as it was is "wanted" by no unit. */
 bool link_is_former(const struct link *want);
+/* Data node of an attribute of a wanted link; NULL: unknown. */
+const char *link_path(const struct link *want, enum link_attr attr);
 bool link_has_mac(const uint8_t mac[6]);
 
 /* Flags of a port that has just become one. */

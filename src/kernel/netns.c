@@ -18,6 +18,7 @@
 #include "ashlar/file.h"
 #include "ashlar/log.h"
 #include "ashlar/state.h"
+#include "ashlar/str.h"
 
 #include "kernel-private.h"
 
@@ -188,7 +189,7 @@ static void unmake(struct nl_batch *batch, struct step *step)
 	nl_batch_flush(batch);
 	nl = nl_of(name);
 	while (nl && (link = have_next(have_all(), &object_kind_link, &at))) {
-		if (strcmp(link->netns, name))
+		if (!str_equal(link->netns, name))
 			continue;
 		link_forget(link->object.key);
 		at = 0;

@@ -163,8 +163,8 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 
 	nl_batch_flush(batch);
 	link = have_get(have_all(), &object_kind_link, sysctl->link);
-	if (link && *link->netns) {
-		name = link->netns_name;
+	if (link && link->netns) {
+		name = link_netns_name(link);
 		fd = nl_of(link->netns)->fd;
 	}
 	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;

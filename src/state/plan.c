@@ -190,7 +190,11 @@ static bool is_optional(const struct object *want, const struct object *was)
 
 	if (was == want || !was)
 		return want->is_pending;
-	return was->is_pending && !kind->copy &&
+	if (!was->is_pending)
+		return false;
+	if (kind->equal)
+		return kind->equal(was, want);
+	return !kind->copy &&
 		!memcmp((const char *)was + sizeof(*was), (const char *)want + sizeof(*want),
 			kind->size - sizeof(*want));
 }

@@ -55,7 +55,7 @@ static void dump_link(struct buf *out, const struct link *link)
 	if (link->set & (1U << LINK_KIND))
 		dump_kind(out, link);
 	if (link->set & (1U << LINK_ALIAS))
-		put(out, " alias=\"%s\"", link->alias);
+		put(out, " alias=\"%s\"", link_alias(link));
 	if (link->set & (1U << LINK_MTU))
 		put(out, " mtu=%u", link->mtu);
 	if (link->set & (1U << LINK_MAC)) {
@@ -71,7 +71,7 @@ static void dump_link(struct buf *out, const struct link *link)
 	if (link->set & (1U << LINK_DOWN))
 		put(out, " down");
 	if (link->set & (1U << LINK_NETNS))
-		put(out, " netns=%s as %s", link->netns, link->netns_name);
+		put(out, " netns=%s as %s", link_netns(link), link_netns_name(link));
 	for (size_t i = 0; i < LINK_ATTRS; i++) {
 		if (link->set & (1U << i))
 			put(out, "\n\t\tattribute of %s", link->paths[i]);

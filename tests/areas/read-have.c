@@ -99,7 +99,7 @@ static bool link_name(struct link *link, const char *field, const char *value)
 	else if (str_equal(field, "lower"))
 		name(link->vlan.lower, value);
 	else if (str_equal(field, "alias"))
-		snprintf(link->alias, sizeof(link->alias), "%s", value);
+		link_put_text(&link->alias, value);
 	else if (str_equal(field, "kind"))
 		link_kind(link, value);
 	else if (str_equal(field, "mac"))
@@ -140,11 +140,13 @@ static void link_number(struct link *link, const char *field, uint64_t value)
 /* Counters, all different: rx_packets = 10 * seed + 1 … */
 static void link_counters(struct link *link, uint64_t seed)
 {
-	uint64_t *counters[] = { &link->stats.rx_packets, &link->stats.rx_multicast,
-		&link->stats.rx_bytes, &link->stats.rx_errors, &link->stats.rx_dropped,
-		&link->stats.rx_nohandler, &link->stats.tx_packets, &link->stats.tx_bytes,
-		&link->stats.tx_errors, &link->stats.tx_dropped };
+	struct link_stats *stats = XNEW(struct link_stats);
+	uint64_t *counters[] = { &stats->rx_packets, &stats->rx_multicast, &stats->rx_bytes,
+		&stats->rx_errors, &stats->rx_dropped, &stats->rx_nohandler, &stats->tx_packets,
+		&stats->tx_bytes, &stats->tx_errors, &stats->tx_dropped };
 
+	free(link->stats);
+	link->stats = stats;
 	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
 		*counters[i] = seed + (i == 0 || i == 6 ? 1000 : 0) + i;
 }
