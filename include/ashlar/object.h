@@ -27,29 +27,38 @@ struct object_ref {
 	uint32_t at; /* place among those that need the same */
 };
 
+/* Why a wanted object is not there. */
+struct object_trouble {
+	struct list node; /* in the state's list of pending objects, while it is in force */
+	struct object *object;
+	char *reason; /* NULL: not told */
+};
+
 /*
  * Every kind's own struct begins with this. A wanted object lives in the struct want of its unit, an
  * observed one in have; copies kept for undo live in their plan.
  */
 struct object {
 	const struct object_kind *kind;
-	char *key; /* unique within the kind: "br0", "br0 192.0.2.1/24" */
-
-	/* The rest is for wanted objects only. */
+	const char *
+		key; /* unique within the kind: "br0", "br0 192.0.2.1/24"; behind the kind's struct */
 	struct want *want; /* whose; NULL for observed ones */
-	const char *path;  /* static; data node at fault if it fails, relative to the unit, or "" */
-	struct object_ref *needs; /* must exist before this one can; keys are owned */
-	size_t needs_count;
-	bool is_pending;     /* wanted, but what it needs is absent or the device refused it */
-	bool is_refused;     /* pending because the device refused it */
-	bool is_coming;	     /* while a plan is made: it adds this one */
-	uint8_t tries;	     /* times the device took it and it was not there afterwards */
-	char *reason;	     /* why it is pending; NULL otherwise */
-	struct list dirty;   /* in the state's list of objects to look at again */
-	struct list pending; /* in the state's list of pending ones */
-
-	/* For observed ones: places in their groups. */
-	uint32_t group_at[OBJECT_GROUPS_MAX];
+	union {
+		struct { /* wanted */
+			const char
+				*path; /* static; data node at fault, relative to the unit, or "" */
+			struct object_ref
+				*needs; /* must exist before this one can; keys are owned */
+			struct object_trouble *trouble; /* NULL: none */
+			struct list dirty; /* in the state's list of objects to look at again */
+		};
+		uint32_t group_at[OBJECT_GROUPS_MAX]; /* observed: places in its groups */
+	};
+	uint16_t needs_count;
+	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
+	bool is_refused; /* pending because the device refused it */
+	bool is_coming;	 /* while a plan is made: it adds this one */
+	uint8_t tries;	 /* times the device took it and it was not there afterwards */
 };
 
 enum object_diff {
@@ -123,6 +132,8 @@ void *object_copy(const struct object *object);
 /* NULL is fine; removes it from the dirty list. */
 void object_free(struct object *object);
 void object_describe(const struct object *object, char *text, size_t size);
+/* Why a wanted object is pending; NULL: it is not, or it is not told. */
+const char *object_reason(const struct object *object);
 
 enum step_op {
 	STEP_ADD,    /* make want */

@@ -365,13 +365,13 @@ static int show_usage(const struct container_usage *usage, struct lyd_node *node
 static int show_absent(const char *name, struct lyd_node *node, struct err *err)
 {
 	const struct object *wanted = state_wanted(&object_kind_container, name);
+	const char *reason = wanted ? object_reason(wanted) : NULL;
 	int r = build_bool(node, "running", false, err);
 
 	if (r < 0)
 		return r;
-	return wanted && wanted->reason
-		? build_leaff(node, err, "status", "waiting: %s", wanted->reason)
-		: build_leaf(node, "status", "waiting", err);
+	return reason ? build_leaff(node, err, "status", "waiting: %s", reason)
+		      : build_leaf(node, "status", "waiting", err);
 }
 
 static int show(

@@ -45,7 +45,7 @@ static void add_pending(const struct object *object, void *arg)
 	path = object->path && *object->path ? xasprintf("%s/%s", unit, object->path)
 					     : xstrdup(unit);
 	object_describe(object, text, sizeof(text));
-	add_entry(arg, path, text, object->reason ? object->reason : "waits");
+	add_entry(arg, path, text, object_reason(object) ? object_reason(object) : "waits");
 }
 
 /* Where running came from, and what was better and did not load. */

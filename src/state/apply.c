@@ -190,7 +190,7 @@ static void settle_refused(const struct plan_step *step, bool is_undo)
 		want_missing_text(missing, sizeof(missing), need);
 		want_set_state(wanted, WANT_WAITING, missing);
 	} else if (wanted) {
-		if (!str_equal(wanted->reason, reason))
+		if (!str_equal(object_reason(wanted), reason))
 			log_warning("apply", "%s: %s; it stays wanted", text, reason);
 		want_set_state(wanted, WANT_REFUSED, reason);
 	} else if (is_undo) {

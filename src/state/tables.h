@@ -5,11 +5,12 @@
 #include "ashlar/map.h"
 #include "ashlar/state.h"
 
-/* Some objects under one name. */
+/* Some objects under one name; mostly one. */
 struct members {
-	char *name;
 	void **items;
-	size_t count, room;
+	uint32_t count, room;
+	void *first; /* room for one */
+	char name[];
 };
 
 /* What was observed when a strict run began, of an object that has changed since. */

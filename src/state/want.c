@@ -18,11 +18,11 @@
 #define RETRY_MAX_MS 64000
 
 struct want {
-	char *unit_path;
 	struct object **objects;
 	size_t count, room;
-	struct map by_key; /* "kind key" → object; filled when there are many */
-	bool was_claimed;  /* it was in force before and is being put back */
+	struct map *by_key; /* "kind key" → object; NULL unless there are many */
+	bool was_claimed;   /* it was in force before and is being put back */
+	char unit_path[];
 };
 
 #define SMALL_WANT 8 /* objects searched one by one */
@@ -63,24 +63,48 @@ struct members *members_get(const struct map *map, const char *name)
 	return map_get_str(map, name);
 }
 
+static struct members *members_new(const char *name)
+{
+	size_t length = strlen(name) + 1;
+	struct members *members = xmalloc(sizeof(*members) + length);
+
+	*members = (struct members){ .items = &members->first, .room = 1 };
+	memcpy(members->name, name, length);
+	return members;
+}
+
+static void members_grow(struct members *members)
+{
+	uint32_t room = members->room * 2 > 4 ? members->room * 2 : 4;
+
+	assert(members->room <= UINT32_MAX / 2);
+	if (members->items == &members->first) {
+		members->items = xcalloc(room, sizeof(*members->items));
+		members->items[0] = members->first;
+	} else {
+		members->items = xreallocarray(members->items, room, sizeof(*members->items));
+	}
+	members->room = room;
+}
+
 uint32_t members_add(struct map *map, const char *name, void *item)
 {
 	struct members *members = map_get_str(map, name);
 
 	if (!members) {
-		members = XNEW(struct members);
-		members->name = xstrdup(name);
+		members = members_new(name);
 		map_put_str(map, members->name, members);
 	}
-	ARRAY_GROW(members->items, members->count, members->room);
-	members->items[members->count++] = item;
-	return (uint32_t)(members->count - 1);
+	if (members->count == members->room)
+		members_grow(members);
+	members->items[members->count] = item;
+	return members->count++;
 }
 
 static void members_free(struct members *members)
 {
-	free(members->items);
-	free(members->name);
+	if (members->items != &members->first)
+		free(members->items);
 	free(members);
 }
 
@@ -117,21 +141,30 @@ void members_done(struct map *map)
 
 struct want *want_new(const char *unit_path)
 {
-	struct want *want = XNEW(struct want);
+	size_t length = strlen(unit_path) + 1;
+	struct want *want = xmalloc(sizeof(*want) + length);
 
-	want->unit_path = xstrdup(unit_path);
+	*want = (struct want){ 0 };
+	memcpy(want->unit_path, unit_path, length);
 	return want;
+}
+
+static void drop_index(struct want *want)
+{
+	if (!want->by_key)
+		return;
+	members_done(want->by_key);
+	free(TAKE(want->by_key));
 }
 
 void want_free(struct want *want)
 {
 	if (!want)
 		return;
-	members_done(&want->by_key);
+	drop_index(want);
 	for (size_t i = 0; i < want->count; i++)
 		object_free(want->objects[i]);
 	free(want->objects);
-	free(want->unit_path);
 	free(want);
 }
 
@@ -144,14 +177,16 @@ static void index_object(struct want *want, struct object *object)
 {
 	_cleanup_free_ char *name = xasprintf("%s %s", object->kind->name, object->key);
 
-	members_add(&want->by_key, name, object);
+	if (!want->by_key)
+		want->by_key = XNEW(struct map);
+	members_add(want->by_key, name, object);
 }
 
 void *want_find(const struct want *want, const struct object_kind *kind, const char *key)
 {
 	if (want->count > SMALL_WANT) {
 		_cleanup_free_ char *name = xasprintf("%s %s", kind->name, key);
-		const struct members *members = members_get(&want->by_key, name);
+		const struct members *members = members_get(want->by_key, name);
 
 		return members ? members->items[0] : NULL;
 	}
@@ -191,8 +226,9 @@ void want_needs(void *wanted, const struct object_kind *kind, const char *key)
 		if (object->needs[i].kind == kind && str_equal(object->needs[i].key, key))
 			return;
 	}
+	assert(object->needs_count < UINT16_MAX);
 	object->needs =
-		xreallocarray(object->needs, object->needs_count + 1, sizeof(*object->needs));
+		xreallocarray(object->needs, object->needs_count + 1U, sizeof(*object->needs));
 	object->needs[object->needs_count++] = (struct object_ref){ kind, xstrdup(key), 0 };
 }
 
@@ -297,7 +333,7 @@ static void withdraw(struct want *want)
 			forget_need(object, &object->needs[k]);
 		list_remove(&object->dirty);
 		if (object->is_pending) {
-			list_remove(&object->pending);
+			list_remove(&object->trouble->node);
 			count_pending(object, -1);
 		}
 	}
@@ -305,6 +341,10 @@ static void withdraw(struct want *want)
 
 static void claim(struct want *want)
 {
+	if (want->count && want->count < want->room) { /* it is complete */
+		want->objects = xreallocarray(want->objects, want->count, sizeof(struct object *));
+		want->room = want->count;
+	}
 	for (size_t i = 0; i < want->count; i++) {
 		struct object *object = want->objects[i];
 
@@ -315,7 +355,7 @@ static void claim(struct want *want)
 			need->at = members_add(&tables_of(need->kind)->needed, need->key, object);
 		}
 		if (object->is_pending) {
-			list_append(&state.pending, &object->pending);
+			list_append(&state.pending, &object->trouble->node);
 			count_pending(object, 1);
 		}
 		if (want->was_claimed) /* much may have happened meanwhile */
@@ -358,28 +398,39 @@ static bool is_current(const struct object *wanted)
 	return state_wanted(wanted->kind, wanted->key) == wanted;
 }
 
+static void drop_trouble(struct object *wanted)
+{
+	list_remove(&wanted->trouble->node);
+	free(wanted->trouble->reason);
+	free(TAKE(wanted->trouble));
+}
+
 void want_set_state(struct object *wanted, enum want_state now, const char *reason)
 {
-	bool is_pending = now != WANT_SETTLED, is_refused = now == WANT_REFUSED;
-	bool is_news = wanted->is_refused != is_refused || !str_equal(wanted->reason, reason);
+	bool is_pending = now != WANT_SETTLED, is_refused = now == WANT_REFUSED, counts;
 
-	if (is_current(wanted) && wanted->is_pending) {
-		list_remove(&wanted->pending);
-		count_pending(wanted, -1);
+	wanted->tries = 0;
+	if (!is_pending && !wanted->is_pending)
+		return;
+	if (wanted->is_refused != is_refused || !str_equal(object_reason(wanted), reason))
+		state.retry_wait_ms = RETRY_MIN_MS;
+	counts = is_current(wanted);
+	if (wanted->is_pending) {
+		if (counts)
+			count_pending(wanted, -1);
+		drop_trouble(wanted);
 	}
 	wanted->is_pending = is_pending;
 	wanted->is_refused = is_refused;
-	wanted->tries = 0;
-	if (is_current(wanted) && is_pending) {
-		list_append(&state.pending, &wanted->pending);
+	if (!is_pending)
+		return;
+	wanted->trouble = XNEW(struct object_trouble);
+	wanted->trouble->object = wanted;
+	wanted->trouble->reason = xstrdup(reason);
+	if (counts) {
+		list_append(&state.pending, &wanted->trouble->node);
 		count_pending(wanted, 1);
 	}
-	if (!str_equal(wanted->reason, reason)) {
-		free(wanted->reason);
-		wanted->reason = xstrdup(reason);
-	}
-	if (is_news)
-		state.retry_wait_ms = RETRY_MIN_MS;
 }
 
 size_t state_pending_count(void)
@@ -389,12 +440,12 @@ size_t state_pending_count(void)
 
 void state_each_pending(void (*callback)(const struct object *object, void *arg), void *arg)
 {
-	struct object *object;
+	struct object_trouble *trouble;
 
 	if (!state.pending_count)
 		return;
-	LIST_FOREACH (object, &state.pending, pending)
-		callback(object, arg);
+	LIST_FOREACH (trouble, &state.pending, node)
+		callback(trouble->object, arg);
 }
 
 const struct object_ref *want_missing_need(const struct object *wanted)
@@ -425,15 +476,15 @@ static void mark(struct object *wanted)
 
 static void retry_now(void *arg)
 {
-	struct object *object;
+	struct object_trouble *trouble;
 
 	state.retried_ms = clock_ms();
 	state.retry_wait_ms *= 2;
 	if (state.retry_wait_ms > RETRY_MAX_MS)
 		state.retry_wait_ms = RETRY_MAX_MS;
-	LIST_FOREACH (object, &state.pending, pending) {
-		if (object->is_refused)
-			mark(object);
+	LIST_FOREACH (trouble, &state.pending, node) {
+		if (trouble->object->is_refused)
+			mark(trouble->object);
 	}
 }
 

@@ -301,7 +301,7 @@ static void test_waits(void **state)
 	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 1 a")), 0);
 	assert_string_equal(history, "");
 	assert_int_equal(state_pending_count(), 1);
-	assert_string_equal(state_wanted(&leaf, "x")->reason, "a does not exist");
+	assert_string_equal(object_reason(state_wanted(&leaf, "x")), "a does not exist");
 	/* Its need appears from outside: its unit is dirty. */
 	const char **paths;
 	have_put(object_new(&base, "a"));
@@ -319,7 +319,7 @@ static void test_change_waits(void **state)
 	have_put(object_new(&leaf, "x"));
 	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 0 a")), 0);
 	assert_string_equal(history, "");
-	assert_string_equal(state_wanted(&leaf, "x")->reason, "a does not exist");
+	assert_string_equal(object_reason(state_wanted(&leaf, "x")), "a does not exist");
 	have_put(object_new(&base, "a"));
 	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 0 a")), 0);
 	assert_string_equal(history, "~x ");
@@ -332,8 +332,8 @@ static void test_exists_by_itself_only(void **state)
 
 	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base q 2 1", "leaf x 1 1 q")), 0);
 	assert_string_equal(history, "");
-	assert_string_equal(state_wanted(&base, "q")->reason, "does not exist");
-	assert_string_equal(state_wanted(&leaf, "x")->reason, "q does not exist");
+	assert_string_equal(object_reason(state_wanted(&base, "q")), "does not exist");
+	assert_string_equal(object_reason(state_wanted(&leaf, "x")), "q does not exist");
 	have_put(object_new(&base, "q"));
 	assert_int_equal(state_take_dirty(&paths), 1);
 	free(paths);
@@ -429,7 +429,7 @@ static void test_best_effort(void **state)
 		commit("/u", PLAN_BEST_EFFORT, LINES("base a 1 1", "base b 1 1", "base c 1 1")), 0);
 	assert_string_equal(history, "+a +c ");
 	assert_int_equal(state_pending_count(), 1);
-	assert_string_equal(state_wanted(&base, "b")->reason, "no");
+	assert_string_equal(object_reason(state_wanted(&base, "b")), "no");
 }
 
 static void test_drift(void **state)
