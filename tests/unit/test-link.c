@@ -57,10 +57,10 @@ static bool shows(const char *command, const char *expected)
 /* Everything but what comes by itself (carrier, link-local addresses). */
 static char *snapshot(void)
 {
-	return xstrdup(
-		output("ip -d -o link | sed 's/<[^>]*>//; s/state [A-Z]*//; s/slave state [a-z]*//; s/qdisc [a-z]*//;"
-		       " s/[a-z_]*_timer *[0-9.]*//g; s/fdb_n_learned [0-9]*//';"
-		       " ip -4 -o address; ip route"));
+	return xstrdup(output(
+		"ip -d -o link | sed 's/<[^>]*>//; s/state [A-Z]*//; s/slave state [a-z]*//; s/qdisc [a-z]*//;"
+		" s/[a-z_]*_timer *[0-9.]*//g; s/fdb_n_learned [0-9]*//';"
+		" ip -4 -o address; ip route"));
 }
 
 /* --- commits ---------------------------------------------------------------------------------- */
