@@ -114,7 +114,13 @@ enum plan_mode {
  * Re-creating an object brings back whatever wanted object is lost with it, of other units too. Pure.
  */
 struct plan *plan_make(const struct plan_unit *units, size_t count, enum plan_mode mode);
+/* The same in slices: begins it; the units' wants must live until plan_work() has said true (it is made) or
+ * the plan is freed. apply_run() takes such a plan and makes it first. */
+struct plan *plan_begin(const struct plan_unit *units, size_t count, enum plan_mode mode);
+bool plan_work(struct plan *plan);
 void plan_free(struct plan *plan);
+/* Frees its steps in slices; true: there are no more. The plan has been run. */
+bool plan_release(struct plan *plan);
 DEFINE_CLEANUP(struct plan *, plan_free)
 size_t plan_count(const struct plan *plan);
 const struct step *plan_step(const struct plan *plan, size_t index);

@@ -14,7 +14,7 @@
 #include "ashlar/mem.h"
 
 #define CHUNK_MIN ((size_t)2048)
-#define CHUNK_MAX ((size_t)65536)
+#define CHUNK_MAX ((size_t)512 * 1024) /* such are mapped by themselves, and go back when freed */
 
 struct chunk {
 	struct chunk *next;

@@ -73,7 +73,6 @@ struct txn {
 	size_t touched_count; /* units that were asked what they want */
 	size_t lock_checked;  /* events */
 	size_t exchanged;     /* acts of exchange done: first all give up, then all claim */
-	struct plan_unit *plan_units;
 	struct plan *plan;
 	struct loop_task *task;
 	uint64_t started_us;
@@ -106,7 +105,6 @@ static void txn_free(struct txn *txn)
 	while (txn->released < txn->touched_count)
 		want_free(txn->touched[txn->released++].old);
 	free(txn->touched);
-	free(txn->plan_units);
 	plan_free(txn->plan);
 	validation_free(txn->validation);
 	unit_set_done(&txn->units);
@@ -394,6 +392,7 @@ static void applied(const struct err *err, void *arg)
 	if (err)
 		err_copy(&txn->err, err);
 	txn->is_applied = true;
+	txn->steps = plan_count(txn->plan);
 	if (txn->is_applying)
 		return;
 	txn->phase++;
@@ -407,7 +406,7 @@ static int go_to(struct txn *txn, enum phase phase)
 	return 1;
 }
 
-static int phase_apply(struct txn *txn)
+static void begin_plan(struct txn *txn)
 {
 	static const enum plan_mode modes[] = {
 		[TXN_REQUEST] = PLAN_STRICT,
@@ -415,25 +414,30 @@ static int phase_apply(struct txn *txn)
 		[TXN_RESTORE] = PLAN_BEST_EFFORT,
 		[TXN_PLAN] = PLAN_STRICT,
 	};
+	_cleanup_free_ struct plan_unit *units = xcalloc(txn->touched_count, sizeof(*units));
 	size_t count = 0;
 
-	if (is_test(txn))
-		return 0;
-	txn->plan_units = xcalloc(txn->touched_count + 1, sizeof(*txn->plan_units));
 	for (size_t i = 0; i < txn->touched_count; i++) {
 		if (txn->touched[i].is_exchanged)
-			txn->plan_units[count++] =
+			units[count++] =
 				(struct plan_unit){ txn->touched[i].old, txn->touched[i].new };
 	}
-	txn->plan = plan_make(txn->plan_units, count, modes[txn->opts.source]);
+	txn->plan = plan_begin(units, count, modes[txn->opts.source]);
+}
+
+static int phase_apply(struct txn *txn)
+{
+	if (is_test(txn))
+		return 0;
+	if (!txn->plan)
+		begin_plan(txn);
 	if (txn->opts.source == TXN_PLAN) {
+		if (!plan_work(txn->plan))
+			return 1;
 		steps_take(txn->opts.steps, txn->plan);
 		plan_free(TAKE(txn->plan));
 		return go_to(txn, PHASE_RETRACT);
 	}
-	txn->steps = plan_count(txn->plan);
-	if (!txn->steps)
-		return 0;
 	txn->is_applying = true;
 	apply_run(txn->plan, applied, txn);
 	txn->is_applying = false;
@@ -600,6 +604,8 @@ static int phase_release(struct txn *txn)
 		if (loop_should_yield())
 			return 1;
 	}
+	if (txn->plan && !plan_release(txn->plan))
+		return 1;
 	if (txn->validation) {
 		validation_free(TAKE(txn->validation));
 		return 1;
@@ -708,7 +714,7 @@ void txn_converge_dirty(void (*done)(const struct err *err, void *arg), void *ar
 		convergence->units[i].new = convergence->units[i].old;
 	}
 	free(paths);
-	convergence->plan = plan_make(convergence->units, count, PLAN_BEST_EFFORT);
+	convergence->plan = plan_begin(convergence->units, count, PLAN_BEST_EFFORT);
 	apply_run(convergence->plan, converged, convergence);
 }
 

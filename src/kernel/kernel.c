@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ashlar/clock.h"
+#include "ashlar/loop.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -180,7 +181,9 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 /* --no-kernel: what is applied is believed to exist. */
 static size_t record(struct step *const *steps, size_t count, bool stop_on_error)
 {
-	for (size_t i = 0; i < count; i++) {
+	size_t i = 0;
+
+	while (i < count) {
 		const struct object_kind *kind = kind_of(steps[i]);
 
 		steps[i]->is_done = true;
@@ -192,8 +195,10 @@ static size_t record(struct step *const *steps, size_t count, bool stop_on_error
 			have_remove(steps[i]->have->kind, steps[i]->have->key);
 		else
 			have_put(object_copy(steps[i]->want));
+		if (++i % LOOK_AT == 0 && loop_should_yield())
+			break;
 	}
-	return count;
+	return i;
 }
 
 static size_t apply_or_record(struct step *const *steps, size_t count, bool stop_on_error)

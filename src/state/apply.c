@@ -19,8 +19,8 @@
 #include "plan.h"
 
 #define ROUNDS_MAX 8
-#define TRIES_MAX  2	 /* times the device may take a step that has no effect */
-#define GATHER_MAX 65536 /* steps handed to a target at once */
+#define TRIES_MAX  2	/* times the device may take a step that has no effect */
+#define GATHER_MAX 4096 /* steps handed to a target at once */
 
 struct run {
 	struct plan *first;		 /* the caller's */
@@ -35,6 +35,7 @@ struct run {
 	struct err err; /* of the failed step */
 	struct loop_task *task;
 	bool moved;	 /* this round did something */
+	bool is_ending;	 /* what was kept for undoing is being freed */
 	bool is_waiting; /* for apply_resume() */
 	struct step **gathered;
 	size_t gathered_count, gathered_room;
@@ -271,7 +272,6 @@ static bool next_round(struct run *run)
 {
 	const char **paths = NULL;
 	struct plan_unit *units;
-	struct plan *plan;
 	size_t count;
 
 	if (!run->moved || run->undo || run->round == ROUNDS_MAX)
@@ -280,37 +280,42 @@ static bool next_round(struct run *run)
 	units = xcalloc(count + 1, sizeof(*units));
 	for (size_t i = 0; i < count; i++)
 		units[i].old = units[i].new = state_unit(paths[i]);
-	plan = count
-		? plan_make(units, count, run->mode == PLAN_STRICT ? PLAN_STRICT : PLAN_BEST_EFFORT)
-		: NULL;
+	if (count) {
+		run->plan = plan_begin(
+			units, count, run->mode == PLAN_STRICT ? PLAN_STRICT : PLAN_BEST_EFFORT);
+		run->rounds[run->round++] = run->plan;
+		run->at = 0;
+		run->moved = false;
+	}
 	free(units);
 	free(paths);
-	if (!plan || !plan->count) {
-		plan_free(plan);
+	return count > 0;
+}
+
+/* true: nothing is left to be done, or somebody else will call. */
+static bool work(struct run *run)
+{
+	if (!plan_work(run->plan))
 		return false;
+	if (run->is_ending) {
+		if (run->mode == PLAN_STRICT && !have_release_former())
+			return false;
+		finish(run);
+		return true;
 	}
-	run->rounds[run->round++] = plan;
-	run->plan = plan;
-	run->at = 0;
-	run->moved = false;
-	return true;
+	if (run->at < run->plan->count)
+		return !advance(run);
+	run->is_ending = !next_round(run);
+	return false;
 }
 
 static void go_on(void *arg)
 {
 	struct run *run = arg;
 
-	for (;;) {
-		while (run->at < run->plan->count) {
-			if (!advance(run))
-				return;
-			if (loop_should_yield() && run->at < run->plan->count) {
-				loop_task_schedule(run->task);
-				return;
-			}
-		}
-		if (!next_round(run)) {
-			finish(run);
+	while (!work(run)) {
+		if (loop_should_yield()) {
+			loop_task_schedule(run->task);
 			return;
 		}
 	}

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "tables.h"
@@ -12,6 +13,7 @@ struct have {
 	void (*on_change)(const struct object *was, const struct object *now, void *arg);
 	void *arg;
 	bool keeps_former;
+	size_t release_at; /* in the table that is being emptied */
 };
 
 static struct have all;
@@ -46,6 +48,7 @@ void have_drop_former(void)
 	struct kind_table *table;
 
 	all.keeps_former = false;
+	all.release_at = 0;
 	for (size_t i = 0; (table = tables_at(i)); i++) {
 		struct former *former;
 		size_t at = 0;
@@ -54,12 +57,31 @@ void have_drop_former(void)
 			continue;
 		while ((former = map_next(&table->former, &at))) {
 			object_free(former->object);
-			free(former->key);
 			free(former);
 		}
 		map_done(&table->former);
-		memset(&table->former, 0, sizeof(table->former));
 	}
+}
+
+bool have_release_former(void)
+{
+	struct kind_table *table;
+
+	all.keeps_former = false;
+	for (size_t i = 0; (table = tables_at(i)); i++) {
+		struct former *former;
+
+		while ((former = map_next(&table->former, &all.release_at))) {
+			map_del_str(&table->former, former->key);
+			object_free(former->object);
+			free(former);
+			if (loop_should_yield())
+				return false;
+		}
+		map_done(&table->former);
+		all.release_at = 0;
+	}
+	return true;
 }
 
 struct former *have_former(const struct object_kind *kind, const char *key)
@@ -71,14 +93,16 @@ struct former *have_former(const struct object_kind *kind, const char *key)
 static void let_go(struct kind_table *table, const char *key, struct object *was)
 {
 	struct former *former;
+	size_t length;
 
 	if (!all.keeps_former || map_get_str(&table->former, key)) {
 		object_free(was);
 		return;
 	}
-	former = XNEW(struct former);
-	former->key = xstrdup(key);
-	former->object = was;
+	length = strlen(key) + 1;
+	former = xmalloc(sizeof(*former) + length);
+	*former = (struct former){ .object = was };
+	memcpy(former->key, key, length);
 	map_put_str(&table->former, former->key, former);
 }
 

@@ -9,10 +9,12 @@
  * What an object's re-creation takes along is not foretold: it is observed, and apply.c plans again for
  * the objects that differ then.
  */
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "plan.h"
@@ -25,6 +27,8 @@ enum section {
 	SECTION_LAST,
 };
 
+#define LOOK_AT 16 /* steps between two looks at the clock */
+
 /* --- steps ------------------------------------------------------------------------------------ */
 
 static struct plan *plan_new(enum plan_mode mode)
@@ -32,16 +36,44 @@ static struct plan *plan_new(enum plan_mode mode)
 	struct plan *plan = XNEW(struct plan);
 
 	plan->mode = mode;
+	plan->arena = arena_new();
 	return plan;
 }
 
-void plan_step_free(struct plan_step *step)
+static void step_done(struct plan_step *step)
 {
-	if (!step)
-		return;
 	object_free(step->step.have);
 	err_done(&step->step.err);
-	free(step);
+}
+
+static void heaps_done(struct plan *plan)
+{
+	for (size_t i = 0; i < plan->heap_count; i++)
+		free(plan->heaps[i].steps);
+	free(TAKE(plan->heaps));
+	plan->heap_count = 0;
+}
+
+static void not_coming(const struct plan_step *step)
+{
+	if (step->step.op == STEP_ADD)
+		((struct object *)step->step.want)->is_coming = false;
+}
+
+static bool should_yield(size_t at)
+{
+	return at % LOOK_AT == 0 && loop_should_yield();
+}
+
+bool plan_release(struct plan *plan)
+{
+	assert(!plan->run);
+	while (plan->stage == PLAN_STAGE_MADE && plan->count) {
+		step_done(plan->steps[--plan->count]);
+		if (should_yield(plan->count))
+			return false;
+	}
+	return true;
 }
 
 void plan_free(struct plan *plan)
@@ -50,16 +82,26 @@ void plan_free(struct plan *plan)
 		return;
 	if (plan->run)
 		apply_cancel(plan->run);
-	for (size_t i = 0; i < plan->count; i++)
-		plan_step_free(plan->steps[i]);
+	for (size_t i = 0; i < plan->count; i++) {
+		if (!plan->steps[i])
+			continue;
+		if (plan->stage != PLAN_STAGE_MADE)
+			not_coming(plan->steps[i]);
+		step_done(plan->steps[i]);
+	}
+	heaps_done(plan);
+	free(plan->ordered);
+	free(plan->blockable);
+	free(plan->units);
 	free(plan->steps);
+	arena_free(plan->arena);
 	free(plan);
 }
 
 static struct plan_step *add_step(
 	struct plan *plan, enum step_op op, const struct object *want, const struct object *have)
 {
-	struct plan_step *step = XNEW(struct plan_step);
+	struct plan_step *step = arena_alloc(plan->arena, sizeof(*step));
 
 	step->step.op = op;
 	step->step.want = want;
@@ -68,6 +110,10 @@ static struct plan_step *add_step(
 	step->sequence = (unsigned)plan->count;
 	ARRAY_GROW(plan->steps, plan->count, plan->room);
 	plan->steps[plan->count++] = step;
+	if (want && want->kind->blocks) {
+		ARRAY_GROW(plan->blockable, plan->blockable_count, plan->blockable_room);
+		plan->blockable[plan->blockable_count++] = step;
+	}
 	return step;
 }
 
@@ -145,20 +191,17 @@ static bool goes_along(const struct object *old)
 	return false;
 }
 
-static void plan_old(struct plan *plan, const struct want *old)
+static void plan_old(struct plan *plan, const struct want *old, const struct object *object)
 {
-	for (size_t i = 0; old && i < want_count(old); i++) {
-		const struct object *object = want_at(old, i);
-		const struct object *have = have_get(have_all(), object->kind, object->key);
-		struct plan_step *step;
+	const struct object *have = have_get(have_all(), object->kind, object->key);
+	struct plan_step *step;
 
-		/* Another unit, or this one still, wants it; or there is nothing to remove. */
-		if (!have || state_wanted(object->kind, object->key) || goes_along(object))
-			continue;
-		step = add_step(plan, STEP_REMOVE, NULL, have);
-		step->origin = object;
-		step->depth = depth_of(object, old, DEPTH_MAX);
-	}
+	/* Another unit, or this one still, wants it; or there is nothing to remove. */
+	if (!have || state_wanted(object->kind, object->key) || goes_along(object))
+		return;
+	step = add_step(plan, STEP_REMOVE, NULL, have);
+	step->origin = object;
+	step->depth = depth_of(object, old, DEPTH_MAX);
 }
 
 /* What an earlier run has made and nobody wants any more. */
@@ -245,11 +288,10 @@ static void plan_wanted(struct plan *plan, struct object *want, const struct wan
 
 static bool blocks_any(const struct plan *plan, const struct object *have)
 {
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct step *step = &plan->steps[i]->step;
+	for (size_t i = 0; i < plan->blockable_count; i++) {
+		const struct step *step = &plan->blockable[i]->step;
 
-		if (step->op != STEP_REMOVE && step->want->kind == have->kind &&
-			have->kind->blocks(have, step->want))
+		if (step->want->kind == have->kind && have->kind->blocks(have, step->want))
 			return true;
 	}
 	return false;
@@ -282,11 +324,24 @@ static const struct object *object_of(const struct plan_step *step)
 	return step->step.want ? step->step.want : step->step.have;
 }
 
+/* Of one heap. */
 static int compare_steps(const void *x, const void *y)
 {
 	const struct plan_step *a = *(struct plan_step *const *)x,
 			       *b = *(struct plan_step *const *)y;
-	int up = a->section == SECTION_BUILD ? 1 : -1, order;
+	int order = 0;
+
+	if (object_of(a)->kind == object_of(b)->kind && object_of(a)->kind->order)
+		order = object_of(a)->kind->order(object_of(a), object_of(b));
+	if (order)
+		return order;
+	return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
+static int compare_heaps(const void *x, const void *y)
+{
+	const struct plan_heap *a = x, *b = y;
+	int up = a->section == SECTION_BUILD ? 1 : -1;
 
 	if (a->section != b->section)
 		return a->section < b->section ? -1 : 1;
@@ -294,20 +349,73 @@ static int compare_steps(const void *x, const void *y)
 		return a->rank < b->rank ? -up : up;
 	if (a->depth != b->depth)
 		return a->depth < b->depth ? -up : up;
-	if (object_of(a)->kind == object_of(b)->kind && object_of(a)->kind->order) {
-		order = object_of(a)->kind->order(object_of(a), object_of(b));
-		if (order)
-			return order;
-	}
-	return a->sequence < b->sequence ? -1 : 1;
+	return 0;
 }
 
-static void sort_steps(struct plan *plan)
+static bool belongs(const struct plan_heap *heap, const struct plan_step *step, uint8_t section)
 {
-	for (size_t i = 0; i < plan->count; i++)
-		plan->steps[i]->section = (uint8_t)section_of(plan, plan->steps[i]);
-	if (plan->count)
-		qsort(plan->steps, plan->count, sizeof(*plan->steps), compare_steps);
+	return heap->section == section && heap->rank == step->rank && heap->depth == step->depth;
+}
+
+/* There are few, and the one of the step before is mostly the right one. */
+static struct plan_heap *heap_of(struct plan *plan, const struct plan_step *step, uint8_t section)
+{
+	if (plan->heap_count && belongs(&plan->heaps[plan->last_heap], step, section))
+		return &plan->heaps[plan->last_heap];
+	for (size_t i = 0; i < plan->heap_count; i++) {
+		if (belongs(&plan->heaps[i], step, section)) {
+			plan->last_heap = i;
+			return &plan->heaps[i];
+		}
+	}
+	ARRAY_GROW(plan->heaps, plan->heap_count, plan->heap_room);
+	plan->heaps[plan->heap_count] =
+		(struct plan_heap){ .section = section, .rank = step->rank, .depth = step->depth };
+	plan->last_heap = plan->heap_count;
+	return &plan->heaps[plan->heap_count++];
+}
+
+static void place(struct plan *plan, struct plan_step *step)
+{
+	struct plan_heap *heap = heap_of(plan, step, (uint8_t)section_of(plan, step));
+
+	ARRAY_GROW(heap->steps, heap->count, heap->room);
+	heap->steps[heap->count++] = step;
+}
+
+/* Mostly they are in order as they came. */
+static void sort_heap(struct plan_heap *heap)
+{
+	for (size_t i = 1; i < heap->count; i++) {
+		if (compare_steps(&heap->steps[i - 1], &heap->steps[i]) > 0) {
+			qsort(heap->steps, heap->count, sizeof(*heap->steps), compare_steps);
+			return;
+		}
+	}
+}
+
+/* A heap's steps go where the whole list has them; true when all heaps have been. */
+static bool order_next(struct plan *plan)
+{
+	struct plan_heap *heap;
+
+	if (plan->at == 0 && plan->heap_count) {
+		plan->ordered = xcalloc(plan->room, sizeof(struct plan_step *));
+		qsort(plan->heaps, plan->heap_count, sizeof(*plan->heaps), compare_heaps);
+	}
+	if (plan->at == plan->heap_count) {
+		heaps_done(plan);
+		if (plan->count) {
+			free(plan->steps);
+			plan->steps = TAKE(plan->ordered);
+		}
+		return true;
+	}
+	heap = &plan->heaps[plan->at++];
+	sort_heap(heap);
+	memcpy(plan->ordered + plan->kept, heap->steps, heap->count * sizeof(*heap->steps));
+	plan->kept += heap->count;
+	return false;
 }
 
 /* --- what cannot be yet ------------------------------------------------------------------------ */
@@ -329,55 +437,141 @@ static const struct object_ref *unmet_need(const struct object *want)
 }
 
 /* In build order, so that what waits makes wait what needs it. */
-static void drop_unmet(struct plan *plan)
+static void keep_if_met(struct plan *plan, struct plan_step *step)
 {
-	size_t kept = 0;
+	const struct object_ref *need =
+		step->step.op != STEP_REMOVE ? unmet_need(step->wanted) : NULL;
+	char reason[128];
 
-	for (size_t i = 0; i < plan->count; i++) {
-		struct plan_step *step = plan->steps[i];
-		const struct object_ref *need =
-			step->step.op == STEP_REMOVE ? NULL : unmet_need(step->wanted);
-		char reason[128];
-
-		if (!need) {
-			plan->steps[kept++] = step;
-			continue;
-		}
-		want_set_state(step->wanted, WANT_WAITING,
-			want_missing_text(reason, sizeof(reason), need));
-		step->wanted->is_coming = false;
-		plan_step_free(step);
+	if (!need) {
+		plan->steps[plan->kept++] = step;
+		return;
 	}
-	plan->count = kept;
-}
-
-static void settle_coming(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->count; i++) {
-		if (plan->steps[i]->step.op == STEP_ADD)
-			((struct object *)plan->steps[i]->step.want)->is_coming = false;
-	}
+	want_set_state(step->wanted, WANT_WAITING, want_missing_text(reason, sizeof(reason), need));
+	step->wanted->is_coming = false;
+	step_done(step);
 }
 
 /* --- the plan --------------------------------------------------------------------------------- */
 
-struct plan *plan_make(const struct plan_unit *units, size_t count, enum plan_mode mode)
+/* Each goes on for one unit, step or heap; true: the stage is done. */
+
+static bool do_wanted(struct plan *plan)
+{
+	const struct plan_unit *unit = &plan->units[plan->at];
+
+	if (plan->at == plan->unit_count)
+		return true;
+	if (unit->new && plan->inner < want_count(unit->new)) {
+		plan_wanted(plan, want_at(unit->new, plan->inner++), unit->old);
+		return false;
+	}
+	plan->inner = 0;
+	plan->at++;
+	return false;
+}
+
+static bool do_old(struct plan *plan)
+{
+	const struct plan_unit *unit = &plan->units[plan->at];
+
+	if (plan->at == plan->unit_count)
+		return true;
+	if (unit->old && unit->old != unit->new && plan->inner < want_count(unit->old)) {
+		plan_old(plan, unit->old, want_at(unit->old, plan->inner++));
+		return false;
+	}
+	plan->inner = 0;
+	plan->at++;
+	return false;
+}
+
+static bool do_leftovers(struct plan *plan)
+{
+	if (plan->mode == PLAN_WHOLE)
+		plan_leftovers(plan);
+	return true;
+}
+
+static bool do_places(struct plan *plan)
+{
+	if (plan->at == plan->count)
+		return true;
+	place(plan, plan->steps[plan->at++]);
+	return false;
+}
+
+static bool do_unmet(struct plan *plan)
+{
+	struct plan_step *step;
+
+	if (plan->at == plan->count) {
+		plan->count = plan->kept;
+		return true;
+	}
+	step = TAKE(plan->steps[plan->at]);
+	plan->at++;
+	keep_if_met(plan, step);
+	return false;
+}
+
+static bool do_coming(struct plan *plan)
+{
+	if (plan->at == plan->count)
+		return true;
+	not_coming(plan->steps[plan->at++]);
+	return false;
+}
+
+static bool (*const stages[PLAN_STAGE_MADE])(struct plan *plan) = {
+	[PLAN_STAGE_WANTED] = do_wanted,
+	[PLAN_STAGE_OLD] = do_old,
+	[PLAN_STAGE_LEFTOVERS] = do_leftovers,
+	[PLAN_STAGE_PLACES] = do_places,
+	[PLAN_STAGE_ORDER] = order_next,
+	[PLAN_STAGE_UNMET] = do_unmet,
+	[PLAN_STAGE_COMING] = do_coming,
+};
+
+struct plan *plan_begin(const struct plan_unit *units, size_t count, enum plan_mode mode)
 {
 	struct plan *plan = plan_new(mode);
 
-	for (size_t i = 0; i < count; i++) {
-		for (size_t k = 0; units[i].new &&k < want_count(units[i].new); k++)
-			plan_wanted(plan, want_at(units[i].new, k), units[i].old);
+	plan->units = xmemdup(units, count * sizeof(*units));
+	plan->unit_count = count;
+	return plan;
+}
+
+/* One thing of it. */
+static void advance(struct plan *plan)
+{
+	if (!stages[plan->stage](plan))
+		return;
+	plan->stage++;
+	plan->at = plan->inner = plan->kept = 0;
+}
+
+bool plan_work(struct plan *plan)
+{
+	for (size_t i = 1; plan->stage != PLAN_STAGE_MADE; i++) {
+		advance(plan);
+		if (should_yield(i))
+			return plan->stage == PLAN_STAGE_MADE;
 	}
-	for (size_t i = 0; i < count; i++) {
-		if (units[i].old != units[i].new)
-			plan_old(plan, units[i].old);
-	}
-	if (mode == PLAN_WHOLE)
-		plan_leftovers(plan);
-	sort_steps(plan);
-	drop_unmet(plan);
-	settle_coming(plan);
+	return true;
+}
+
+static void make_all(struct plan *plan)
+{
+	while (plan->stage != PLAN_STAGE_MADE)
+		advance(plan);
+}
+
+struct plan *plan_make(const struct plan_unit *units, size_t count, enum plan_mode mode)
+{
+	struct plan *plan = plan_begin(units, count, mode);
+
+	make_all(plan);
 	return plan;
 }
 
@@ -421,8 +615,11 @@ struct plan *plan_undo(void)
 		while ((former = map_next(&table->former, &at)))
 			undo_one(plan, table->kind, former);
 	}
-	sort_steps(plan);
-	settle_coming(plan);
+	plan->stage = PLAN_STAGE_PLACES;
+	while (plan->stage != PLAN_STAGE_UNMET)
+		advance(plan);
+	plan->stage = PLAN_STAGE_COMING;
+	make_all(plan);
 	return plan;
 }
 

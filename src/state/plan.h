@@ -16,14 +16,45 @@ struct plan_step {
 	const struct object *origin; /* REMOVE: what wanted it until now; may be NULL */
 };
 
-struct plan {
-	enum plan_mode mode;
-	struct plan_step **steps;
-	size_t count, room;
-	struct run *run; /* that runs it; NULL: none */
+/* What has been done of making it. */
+enum plan_stage {
+	PLAN_STAGE_WANTED, /* what the units want now */
+	PLAN_STAGE_OLD,	   /* what they wanted before */
+	PLAN_STAGE_LEFTOVERS,
+	PLAN_STAGE_PLACES, /* in which heap each step goes */
+	PLAN_STAGE_ORDER,
+	PLAN_STAGE_UNMET,
+	PLAN_STAGE_COMING,
+	PLAN_STAGE_MADE,
 };
 
-void plan_step_free(struct plan_step *step);
+/* Steps that have one place in the order. */
+struct plan_heap {
+	uint8_t section;
+	unsigned rank, depth;
+	struct plan_step **steps;
+	size_t count, room;
+};
+
+struct plan {
+	enum plan_mode mode;
+	struct arena *arena;	  /* of the steps */
+	struct plan_step **steps; /* NULL: one that was dropped while the plan is made */
+	size_t count, room;
+	struct run *run; /* that runs it; NULL: none */
+
+	/* While it is made. */
+	enum plan_stage stage;
+	struct plan_unit *units;
+	size_t unit_count;
+	size_t at, inner, kept; /* where the stage is */
+	struct plan_step **ordered;
+	struct plan_heap *heaps;
+	size_t heap_count, heap_room, last_heap;
+	struct plan_step **blockable; /* additions and changes of kinds that may be blocked */
+	size_t blockable_count, blockable_room;
+};
+
 /* The way back to what have_former() tells, in best-effort mode. */
 struct plan *plan_undo(void);
 /* apply.c: its plan is freed. */

@@ -15,9 +15,9 @@ struct members {
 
 /* What was observed when a strict run began, of an object that has changed since. */
 struct former {
-	char *key;
 	struct object *object; /* NULL: it was not there */
 	bool is_added;	       /* a step of the run has added it */
+	char key[];
 };
 
 struct kind_table {
@@ -69,6 +69,8 @@ void have_keep_former(void);
 /* Ends that, so that undoing itself is not noted; what was kept stays until have_drop_former(). */
 void have_stop_former(void);
 void have_drop_former(void);
+/* The same in slices; true: all of it is gone. */
+bool have_release_former(void);
 struct former *have_former(const struct object_kind *kind, const char *key);
 
 #endif
