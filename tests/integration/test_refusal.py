@@ -128,6 +128,7 @@ def test_what_the_kernel_lacks(net, make_daemon, entry, path, words):
     startup = config.switch(["p1", "p2"])
     startup["ietf-interfaces:interfaces"]["interface"].append(config.interface("p3", "ethernet"))
     daemon = make_daemon(net, startup).start()
+    net.wait_up("br0", "p1", "p2", "p3")
     before = net.dump()
     with daemon.local() as session:
         with pytest.raises(RpcError, match=words) as refused:
@@ -190,6 +191,7 @@ def test_route_waits_for_its_link(net, make_daemon):
 
 def test_small_mtu_and_ipv6_exclude_each_other(net, daemon, nc):
     nc.edit(config.interfaces({"name": "br0", **config.ipv6("2001:db8::1/64")}))
+    net.wait_up("br0", *net.ports)
     before = net.dump()
     with pytest.raises(RpcError, match="1280, not 1200") as refused:
         nc.edit(config.interfaces({"name": "br0", "ietf-ip:ipv4": {"mtu": 1200}}))
