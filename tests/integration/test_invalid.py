@@ -306,6 +306,8 @@ REQUESTS = {
         {"name": "p1", "description": "a"}, {"name": "p1", "description": "b"}), 400,
         "bad-element"),
     "no JSON": ("PATCH", P1_URI, "hello", 400, "malformed-message"),
+    "malformed XML": ("PATCH", P1_URI, f'<interface xmlns="{IF}"><name>p1</interface>', 400,
+                      "malformed-message"),
     "no body": ("PATCH", P1_URI, "", 400, None),
     "nobody's node": ("PATCH", "data/ietf-interfaces:interfaces/interface=br0", {
         "ietf-interfaces:interface": [{"name": "br0", "infix-interfaces:bridge": {
@@ -362,7 +364,7 @@ def test_a_container_twice_in_a_large_edit(configured):
 
 def refused_request(client, name):
     method, path, body, status, tag = REQUESTS[name]
-    headers = {"Content-Type": JSON} if isinstance(body, str) else {}
+    headers = {"Content-Type": XML if body.startswith("<") else JSON} if isinstance(body, str) else {}
     response = client.request(method, path, body, {"Accept": JSON, **headers})
     assert response.status == status, (name, response.status, response.body)
     assert tag is None or response.error["error-tag"] == tag, (name, response.body)
