@@ -48,6 +48,11 @@ struct child_opts {
  */
 int child_start(
 	const struct child_opts *opts, struct child **ret_child, struct err *err) WARN_UNUSED;
+/*
+ * The path of one of our own programs: beside the daemon's, or below it as in a build tree, or where it is
+ * installed; malloc'd.
+ */
+char *child_helper(const char *name);
 pid_t child_pid(const struct child *child);
 /*
  * SIGKILLs its process group and frees; done() is not called. It is reaped by the loop as soon as

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ashlar/child.h"
 #include "ashlar/file.h"
 #include "ashlar/map.h"
 #include "ashlar/state.h"
@@ -88,29 +89,6 @@ uint64_t containers_retry_ms(unsigned failures)
 
 /* --- life ----------------------------------------------------------------------------------------- */
 
-/* Beside the daemon's program, or below it as in a build tree, or where it is installed. */
-static char *find_helper(const char *name)
-{
-	char self[4096];
-	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *path, *slash;
-
-	if (length > 0) {
-		self[length] = '\0';
-		slash = strrchr(self, '/');
-		*slash = '\0';
-		path = file_join(self, name);
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-		path = xasprintf("%s/containers/%s", self, name);
-		if (access(path, X_OK) == 0)
-			return path;
-		free(path);
-	}
-	return file_join(ASHLAR_LIBEXECDIR, name);
-}
-
 /* Others must not reach an image's set-id programs, nor a volume's files. */
 static int make_dirs(struct err *err)
 {
@@ -174,8 +152,8 @@ int containers_init(const struct containers_config *config, struct err *err)
 	paths->trash = file_join(config->state_dir, "containers/trash");
 	paths->archives = file_join(config->state_dir, "containers/oci");
 	paths->logs = file_join(config->state_dir, "log/containers");
-	paths->monitor = find_helper("ashlar-monitor");
-	paths->unpack = find_helper("ashlar-unpack");
+	paths->monitor = child_helper("ashlar-monitor");
+	paths->unpack = child_helper("ashlar-unpack");
 	ret = make_dirs(err);
 	if (ret < 0)
 		return ret;

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "ashlar/buf.h"
 #include "ashlar/child.h"
@@ -411,4 +412,24 @@ void child_cancel(struct child *child)
 	}
 	child->is_cancelled = true;
 	list_append(&cancelled, &child->node);
+}
+
+/* --- programs of our own ------------------------------------------------------------------------ */
+
+char *child_helper(const char *name)
+{
+	static const char *const below[] = { "", "/containers", "/server" };
+	char self[4096];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[length > 0 ? length : 0] = '\0';
+	if (length > 0)
+		*strrchr(self, '/') = '\0';
+	for (size_t i = 0; length > 0 && i < ARRAY_SIZE(below); i++) {
+		_cleanup_free_ char *path = xasprintf("%s%s/%s", self, below[i], name);
+
+		if (access(path, X_OK) == 0)
+			return TAKE(path);
+	}
+	return file_join(ASHLAR_LIBEXECDIR, name);
 }

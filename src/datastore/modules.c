@@ -6,7 +6,7 @@
 static const struct yang_module base_modules[] = {
 	{ "ietf-netconf",
 		(const char *const[]){ "writable-running", "candidate", "confirmed-commit",
-			"rollback-on-error", "validate", "startup", "xpath", NULL } },
+			"rollback-on-error", "validate", "startup", "url", "xpath", NULL } },
 	{ "ietf-netconf-monitoring", NULL },
 	{ "ietf-netconf-with-defaults", NULL },
 	{ "ietf-netconf-notifications", NULL },

@@ -29,6 +29,7 @@ static const char *const fixed[] = {
 	CAPABILITY "validate:1.1",
 	CAPABILITY "startup:1.0",
 	CAPABILITY "xpath:1.0",
+	CAPABILITY "url:1.0?scheme=https,file",
 	CAPABILITY "notification:1.0",
 	CAPABILITY "interleave:1.0",
 	CAPABILITY "with-defaults:1.0?basic-mode=explicit"

@@ -230,10 +230,11 @@ int op_edit_data(struct op *op, struct err *err)
 	static const struct op_param params[] = {
 		{ "datastore", NC_NS_NMDA, true },
 		{ "default-operation", NC_NS_NMDA, false },
-		{ "config", NC_NS_NMDA, true },
+		{ "config", NC_NS_NMDA, false },
+		{ "url", NC_NS_NMDA, false },
 		OP_TRANSACTION_PARAMS,
 	};
-	const struct nc_element *at[ARRAY_SIZE(params)];
+	const struct nc_element *at[ARRAY_SIZE(params)], *content = NULL;
 	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE,
 		.test_option = DS_TEST_THEN_SET };
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
@@ -248,10 +249,14 @@ int op_edit_data(struct op *op, struct err *err)
 	if (edit.target == DS_CANDIDATE)
 		edit.test_option = DS_SET;
 	if (ret >= 0)
-		ret = op_transaction(op, &at[3], &edit.planned, err);
-	if (ret >= 0)
-		ret = op_edit_content(op, at[2], &edit, err);
-	if (ret < 0)
+		ret = op_edit_choice(at[2], at[3], &content, err);
+	if (ret == 0)
+		ret = op_fetch(op, content, err);
+	if (ret == 0)
+		ret = op_transaction(op, &at[4], &edit.planned, err);
+	if (ret == 0)
+		ret = op_edit_content(op, content, &edit, err);
+	if (ret != 0)
 		return ret;
 	ds_edit(&op->client, &edit, op_on_done, op);
 	return 0;

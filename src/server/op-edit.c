@@ -42,16 +42,35 @@ int op_edit_content(
 	return 0;
 }
 
+/* 1: it is still to be fetched. */
 static int take_source(struct op *op, const struct nc_element *element, unsigned allowed,
 	struct ds_source *ret_source, struct err *err)
 {
 	const struct nc_element *config;
-	int ret = op_source(op, element, allowed, &ret_source->ds, &config, err);
+	int ret = op_source(op, element, allowed | OP_BY_URL, &ret_source->ds, &config, err);
 
 	if (ret < 0 || !config)
 		return ret;
+	ret = op_fetch(op, config, err);
+	if (ret != 0)
+		return ret;
 	ret_source->is_tree = true;
 	return take_config(op, config, &ret_source->tree, err);
+}
+
+/* What of an edit says the change: one of both. */
+int op_edit_choice(const struct nc_element *config, const struct nc_element *url,
+	const struct nc_element **ret_element, struct err *err)
+{
+	if (config && url)
+		return op_bad_element(
+			err, ERR_TAG_BAD_ELEMENT, url, "and <config> exclude each other");
+	*ret_element = config ? config : url;
+	if (*ret_element)
+		return 0;
+	(void)err_tagged(err, ERR_TAG_MISSING_ELEMENT, NULL, "<config> is missing");
+	err->type = ERR_TYPE_PROTOCOL;
+	return err_add_info(err, "bad-element", "config");
 }
 
 int op_edit_config(struct op *op, struct err *err)
@@ -65,10 +84,11 @@ int op_edit_config(struct op *op, struct err *err)
 		{ "default-operation", NULL, false },
 		{ "test-option", NULL, false },
 		{ "error-option", NULL, false },
-		{ "config", NULL, true },
+		{ "config", NULL, false },
+		{ "url", NULL, false },
 		OP_TRANSACTION_PARAMS,
 	};
-	const struct nc_element *at[ARRAY_SIZE(params)];
+	const struct nc_element *at[ARRAY_SIZE(params)], *content = NULL;
 	struct ds_edit edit = { .default_operation = DS_DEFAULT_MERGE,
 		.test_option = DS_TEST_THEN_SET };
 	int ret;
@@ -91,38 +111,70 @@ int op_edit_config(struct op *op, struct err *err)
 	if (ret >= 0 && at[3])
 		ret = op_enum(op, at[3], options, err);
 	if (ret >= 0)
-		ret = op_transaction(op, &at[5], &edit.planned, err);
-	if (ret >= 0)
-		ret = op_edit_content(op, at[4], &edit, err);
-	if (ret < 0)
+		ret = op_edit_choice(at[4], at[5], &content, err);
+	if (ret == 0)
+		ret = op_fetch(op, content, err);
+	if (ret == 0)
+		ret = op_transaction(op, &at[6], &edit.planned, err);
+	if (ret == 0)
+		ret = op_edit_content(op, content, &edit, err);
+	if (ret != 0)
 		return ret;
 	ds_edit(&op->client, &edit, op_on_done, op);
 	return 0;
 }
 
+/* <copy-config> to a URL; from another one is what nobody needs us for. */
+static int copy_to_url(struct op *op, const struct nc_element *target,
+	const struct nc_element *source, enum with_defaults defaults, struct err *err)
+{
+	const struct nc_element *config;
+	enum ds ds = DS_RUNNING;
+	int ret = op_source(op, source, WRITABLE | OP_BY_URL, &ds, &config, err);
+
+	if (ret < 0)
+		return ret;
+	if (op_is_url(config))
+		return op_bad_element(
+			err, ERR_TAG_OPERATION_NOT_SUPPORTED, source, "and <target> are both URLs");
+	return op_copy_to_url(op, target, ds, config, defaults, err);
+}
+
+/* A <target>: a datastore or a URL. */
+static int take_target(struct op *op, const struct nc_element *element, enum ds *ret_ds,
+	const struct nc_element **ret_url, struct err *err)
+{
+	int ret = op_source(op, element, WRITABLE | OP_BY_URL, ret_ds, ret_url, err);
+
+	if (ret == 0 && *ret_url && !op_is_url(*ret_url))
+		return op_bad_element(err, ERR_TAG_UNKNOWN_ELEMENT, *ret_url, "is no target");
+	return ret;
+}
+
 int op_copy_config(struct op *op, struct err *err)
 {
-	static const char *const modes[] = { "report-all", "report-all-tagged", "trim", "explicit",
-		NULL };
 	static const struct op_param params[] = {
 		{ "target", NULL, true },
 		{ "source", NULL, true },
 		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
 	};
-	const struct nc_element *at[ARRAY_SIZE(params)];
+	const struct nc_element *at[ARRAY_SIZE(params)], *url = NULL;
+	enum with_defaults defaults = WITH_DEFAULTS_EXPLICIT;
 	struct ds_source source = { 0 };
-	enum ds target;
+	enum ds target = DS_RUNNING;
 	int ret;
 
 	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 	if (ret == 0)
-		ret = op_datastore(op, at[0], WRITABLE, &target, err);
-	/* Of meaning for a target outside alone, which there is none: a datastore keeps what was set. */
-	if (ret == 0 && at[2])
-		ret = op_enum(op, at[2], modes, err);
-	if (ret >= 0)
+		ret = take_target(op, at[0], &target, &url, err);
+	/* Of meaning for a target outside alone: a datastore keeps what was set. */
+	if (ret == 0)
+		ret = op_defaults(op, at[2], &defaults, err);
+	if (ret == 0 && url)
+		return copy_to_url(op, url, at[1], defaults, err);
+	if (ret == 0)
 		ret = take_source(op, at[1], WRITABLE, &source, err);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	if (!source.is_tree && source.ds == target)
 		return op_bad_element(
@@ -134,14 +186,16 @@ int op_copy_config(struct op *op, struct err *err)
 int op_delete_config(struct op *op, struct err *err)
 {
 	static const struct op_param params[] = { { "target", NULL, true } };
-	const struct nc_element *at[ARRAY_SIZE(params)];
-	enum ds target;
+	const struct nc_element *at[ARRAY_SIZE(params)], *url = NULL;
+	enum ds target = DS_RUNNING;
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
 	if (ret == 0)
-		ret = op_datastore(op, at[0], WRITABLE, &target, err);
+		ret = take_target(op, at[0], &target, &url, err);
 	if (ret < 0)
 		return ret;
+	if (url)
+		return op_delete_url(op, url, err);
 	ds_delete(&op->client, target, op_on_done, op);
 	return 0;
 }
@@ -155,7 +209,7 @@ int op_validate(struct op *op, struct err *err)
 
 	if (ret == 0)
 		ret = take_source(op, at[0], WRITABLE | OP_BY_IDENTITY, &source, err);
-	if (ret < 0)
+	if (ret != 0)
 		return ret;
 	ds_validate(&op->client, &source, op_on_done, op);
 	return 0;

@@ -11,6 +11,7 @@
 #include "nc-reply.h"
 #include "op.h"
 #include "subscribe.h"
+#include "url.h"
 
 #define REPLY_ROOM 65536 /* what a reply's envelope may take beside its data */
 #define LARGE_MESSAGE                                                                              \
@@ -69,6 +70,8 @@ struct op *op_new(struct session *session, struct buf *message)
 
 static void op_free(struct op *op)
 {
+	url_cancel(op->url);
+	buf_done(&op->fetched);
 	loop_task_free(op->task);
 	nc_rpc_scan_free(op->scan);
 	buf_done(&op->message);
@@ -296,6 +299,8 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 		*ret_ds = DS_CANDIDATE;
 	else if (nc_element_is(child, NC_NS_BASE, "config") && ret_config)
 		*ret_config = child;
+	else if (allowed & OP_BY_URL && op_is_url(child) && ret_config)
+		*ret_config = child;
 	else if (allowed & OP_BY_IDENTITY && nc_element_is(child, NC_NS_NMDA, "datastore"))
 		return op_identity(op, child, allowed, ret_ds, NULL, err);
 	else
@@ -412,8 +417,15 @@ int op_transaction(struct op *op, const struct nc_element *const *elements,
 int op_payload(
 	struct op *op, const struct nc_element *element, struct xml_text *ret_text, struct err *err)
 {
-	int ret = nc_rpc_content(&op->rpc, element, &op->scratch, ret_text, err);
+	int ret;
 
+	if (op_is_url(element)) {
+		*ret_text = op->fetched.length
+			? (struct xml_text){ buf_bytes(&op->fetched), op->fetched.length }
+			: XML_LITERAL("");
+		return 0;
+	}
+	ret = nc_rpc_content(&op->rpc, element, &op->scratch, ret_text, err);
 	/* In the message this is the "<" of the element's own end tag, or behind an empty one. */
 	if (ret == 0 && ret_text->size)
 		*(char *)(ret_text->at + ret_text->size) = '\0';
@@ -468,6 +480,13 @@ static void parsed(struct op *op, int ret, struct err *err)
 	if (!err->code)
 		err->code = ret;
 	op_reply_error(op, err);
+}
+
+void op_go_on(struct op *op)
+{
+	_cleanup_err_ struct err err = { 0 };
+
+	parsed(op, 0, &err);
 }
 
 static void look_through(void *arg)

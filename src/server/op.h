@@ -20,6 +20,10 @@ struct op {
 	struct nc_rpc_scan *scan; /* of a large message that is being looked through; NULL: none */
 	struct loop_task *task;	  /* goes on with that */
 	char *comment;		  /* the client's, of a transaction; owned; may be NULL */
+	struct url *url;	  /* under way; NULL: none */
+	const struct nc_element *url_target; /* where a configuration is to go; in rpc */
+	struct buf fetched; /* the content of the configuration that a URL stands for */
+	bool has_fetched;
 	bool is_bad_rpc;
 	bool closes; /* the session ends with the reply */
 	struct nc_rpc rpc;
@@ -63,6 +67,7 @@ int op_params(struct op *op, const struct op_param *params, size_t count,
  * <datastore> is possible, too.
  */
 #define OP_BY_IDENTITY (1U << 31)
+#define OP_BY_URL      (1U << 30) /* of op_source(): *ret_config may be a <url> */
 int op_datastore(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
 	struct err *err) WARN_UNUSED;
 /* The same where <config> is possible, too: then *ret_config is that. */
@@ -117,6 +122,26 @@ int op_filter(struct op *op, const struct nc_element *filter, struct ds_read *re
 	bool *ret_nothing, struct err *err) WARN_UNUSED;
 /* missing-element. */
 int op_missing_element(const char *name, struct err *err);
+
+/* --- URLs ------------------------------------------------------------------------------------- */
+
+/* An edit's <config> or <url> (either may be NULL), which exclude each other. */
+int op_edit_choice(const struct nc_element *config, const struct nc_element *url,
+	const struct nc_element **ret_element, struct err *err) WARN_UNUSED;
+/* Is it a <url>? NULL: no. */
+bool op_is_url(const struct nc_element *element);
+/*
+ * 0: there is nothing to fetch, or it is there: op_payload() gives it. 1: it is being fetched, then the handler
+ * is called anew; it must not have begun anything.
+ */
+int op_fetch(struct op *op, const struct nc_element *element, struct err *err) WARN_UNUSED;
+/* Copies a datastore, or (if not NULL) the content of @config, to the URL; answers. */
+int op_copy_to_url(struct op *op, const struct nc_element *target, enum ds ds,
+	const struct nc_element *config, enum with_defaults defaults, struct err *err) WARN_UNUSED;
+int op_delete_url(struct op *op, const struct nc_element *target, struct err *err) WARN_UNUSED;
+/* Calls the handler anew. */
+void op_go_on(struct op *op);
+
 /* Fills in an error about an element; @format gets its name as %s. */
 int op_bad_element(
 	struct err *err, enum err_tag tag, const struct nc_element *element, const char *what);

@@ -15,6 +15,7 @@
 #include "subscribe.h"
 #include "tls.h"
 #include "unix.h"
+#include "url.h"
 
 int server_prepare(struct err *err)
 {
@@ -38,6 +39,7 @@ int server_start(const struct server_config *config, struct err *err)
 	int ret;
 
 	place_prepare();
+	url_init(config->config_dir);
 	auth_start();
 	session_start();
 	ds_set_state_provider("/ietf-netconf-monitoring:netconf-state", server_monitoring_show);
@@ -63,4 +65,5 @@ void server_stop(void)
 	unix_server_stop();
 	auth_done();
 	nc_hello_done();
+	url_done();
 }
