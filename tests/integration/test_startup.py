@@ -16,10 +16,10 @@ STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
 
 # as Infix writes them: one module that we do not have, and nodes of ours that nobody applies yet
 FOREIGN = {
-    "infix-services:mdns": {"enabled": True, "reflector": {"enabled": False}, "interfaces": {},
+    "example-vendor:mdns": {"enabled": True, "reflector": {"enabled": False}, "interfaces": {},
                             "text": "", "list": [{}, {"inner": {}, "none": [None]}]},
     "ieee802-dot1ab-lldp:lldp": {"infix-lldp:enabled": True},
-    "infix-services:web": {},
+    "example-vendor:box": {},
 }
 UNOWNED = {"ietf-hardware:hardware": {"component": [
     {"name": "USB", "class": "infix-hardware:usb", "state": {"admin-state": "unlocked"}}]}}
@@ -68,7 +68,7 @@ def test_unknown_parts_are_kept_and_listed(net, make_daemon):
     with daemon.local() as session:
         listed = {entry.findtext("path"): entry.findtext("reason")
                   for entry in session.get(STATUS).iter("not-applied")}
-        for part in ("/infix-services:mdns", "/infix-services:web", "/ieee802-dot1ab-lldp:lldp",
+        for part in ("/example-vendor:mdns", "/example-vendor:box", "/ieee802-dot1ab-lldp:lldp",
                      "/ietf-hardware:hardware", "/stp/max-hops"):
             assert any(part in path for path in listed), (part, listed)
         assert all(listed.values())
@@ -153,7 +153,7 @@ def test_check_tells_what_a_boot_would_set_aside(net, make_daemon, tmp_path):
     assert first == f"{path}: valid"
     assert heading == "This device would not apply:"
     assert [line.split(": ")[0].strip() for line in lines] == [
-        "/infix-services:mdns", "/ieee802-dot1ab-lldp:lldp", "/infix-services:web",
+        "/example-vendor:mdns", "/ieee802-dot1ab-lldp:lldp", "/example-vendor:box",
         "/ietf-interfaces:interfaces/interface[name='d0']/type"]
 
 
