@@ -37,6 +37,8 @@ void conn_init(struct conn *conn, const struct conn_transport *transport, struct
 void conn_done(struct conn *conn)
 {
 	assert(!conn->user);
+	if (conn->ended)
+		conn->ended(conn, conn->ended_arg);
 	list_remove(&conn->node);
 	buf_done(&conn->in);
 	buf_done(&conn->out);

@@ -59,7 +59,10 @@ struct conn {
 	uint64_t last_in_ms; /* when bytes last arrived */
 	uint64_t idle_ms;    /* a session without messages for so long ends; 0: never */
 	struct place *place; /* in the listener's limits; owned */
-	struct list node;    /* in the list of all */
+	/* It is over, and about to be freed; for who has made it. NULL: nobody wants to know. */
+	void (*ended)(struct conn *conn, void *arg);
+	void *ended_arg;
+	struct list node; /* in the list of all */
 };
 
 /* --- for the protocol above ------------------------------------------------------------------- */

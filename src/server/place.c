@@ -34,6 +34,7 @@ static const struct limits limits[PLACE_SERVICE_COUNT] = {
 	[PLACE_LOCAL] = { .all = 2048, .source = 1024, .strangers = 256 },
 	[PLACE_SSH] = { .all = 512, .source = 256, .strangers = 256 },
 	[PLACE_HTTPS] = { .all = 256, .source = 64, .strangers = 128 },
+	[PLACE_CALL_HOME] = { .all = 64, .source = 64, .strangers = 64 },
 	[PLACE_TLS] = { .all = 256, .source = 128, .strangers = 128 },
 };
 

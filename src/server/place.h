@@ -15,7 +15,8 @@ enum place_service {
 	PLACE_LOCAL,
 	PLACE_SSH,
 	PLACE_HTTPS,
-	PLACE_TLS, /* NETCONF over TLS */
+	PLACE_TLS,	 /* NETCONF over TLS */
+	PLACE_CALL_HOME, /* connections that we have made */
 	PLACE_SERVICE_COUNT,
 };
 

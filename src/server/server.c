@@ -4,6 +4,7 @@
 #include "ashlar/file.h"
 
 #include "auth.h"
+#include "call-home.h"
 #include "keys-made.h"
 #include "nc-hello.h"
 #include "place.h"
@@ -31,7 +32,11 @@ static int start(const struct server_config *config, struct err *err)
 	ret = tls_server_start(err);
 	if (ret == 0)
 		ret = unix_server_start(socket_path, err);
-	return ret < 0 ? ret : service_start(config, err);
+	if (ret == 0)
+		ret = service_start(config, err);
+	if (ret == 0)
+		call_home_start();
+	return ret;
 }
 
 int server_start(const struct server_config *config, struct err *err)
@@ -58,6 +63,7 @@ int server_start(const struct server_config *config, struct err *err)
 void server_stop(void)
 {
 	keys_made_stop();
+	call_home_stop();
 	service_stop();
 	rc_conn_destroy_all();
 	tls_server_stop();

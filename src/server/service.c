@@ -188,7 +188,7 @@ static void on_accept(int fd, struct place *place, void *arg)
 	service_set_keepalive(fd, &service->params);
 	switch (service->params.transport) {
 	case ENDPOINT_SSH:
-		ssh_conn_accept(fd, place, service->ssh);
+		(void)ssh_conn_accept(fd, place, service->ssh);
 		break;
 	case ENDPOINT_TLS:
 		(void)tls_accept(fd, place, service->tls, NULL); /* it is on its own */

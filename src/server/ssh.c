@@ -307,7 +307,7 @@ static const struct conn_transport transport = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *profile)
+struct conn *ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *profile)
 {
 	struct ssh_conn *ssh;
 	ssh_session session = ssh_new();
@@ -315,7 +315,7 @@ void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *prof
 	if (!session) {
 		close(fd);
 		place_leave(place);
-		return;
+		return NULL;
 	}
 	ssh_set_blocking(session, 0);
 	(void)ssh_options_set(session, SSH_OPTIONS_COMPRESSION, "no");
@@ -326,7 +326,7 @@ void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *prof
 		if (fcntl(fd, F_GETFD) >= 0)
 			close(fd);
 		place_leave(place);
-		return;
+		return NULL;
 	}
 	ssh = XNEW(struct ssh_conn);
 	conn_init(&ssh->conn, &transport, place);
@@ -340,6 +340,7 @@ void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *prof
 	list_append(&server.conns, &ssh->node);
 	/* Our banner goes first. */
 	loop_watch_kick(ssh->watch, LOOP_WRITE);
+	return &ssh->conn;
 }
 
 /* --- profiles --------------------------------------------------------------------------------- */

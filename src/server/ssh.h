@@ -8,6 +8,7 @@
 #include "ashlar/algorithm.h"
 #include "ashlar/err.h"
 
+struct conn;
 struct place;
 
 /* What connections are made with: host keys, algorithms, times. Those that are there do not need it. */
@@ -30,7 +31,7 @@ void ssh_profile_free(struct ssh_profile *profile);
 void ssh_server_start(void);
 /* Drops all connections. */
 void ssh_server_stop(void);
-/* Takes a connected descriptor and its place. */
-void ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *profile);
+/* Takes a connected descriptor and its place; NULL (both given back) when libssh does not. */
+struct conn *ssh_conn_accept(int fd, struct place *place, const struct ssh_profile *profile);
 
 #endif
