@@ -108,10 +108,27 @@ static int keep_previous(const char *path, struct err *err)
 	return 0;
 }
 
+/* The new file is whole on disk before the older ones move: where there is no room, nothing has changed. */
+static int write_file(const struct buf *text, struct err *err)
+{
+	_cleanup_free_ char *path = persist_path(0), *fresh = xasprintf("%s.new", path);
+	int r = file_write_atomic(fresh, buf_bytes(text), text->length, 0600, err);
+
+	if (r < 0)
+		return r;
+	r = keep_previous(path, err);
+	if (r == 0 && rename(fresh, path) < 0)
+		r = err_set(err, -errno, NULL, "cannot write %s: %s", path, strerror(errno));
+	if (r == 0)
+		r = file_fsync_dir(store_config.config_dir);
+	if (r < 0)
+		(void)unlink(fresh);
+	return r;
+}
+
 static int write_startup(void *arg)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
-	_cleanup_free_ char *path = persist_path(0);
 	_cleanup_err_ struct err err = { 0 };
 	/* the child's copies are its own to change */
 	struct lyd_node *tree = kept_merge((struct lyd_node *)persist.saving);
@@ -123,9 +140,7 @@ static int write_startup(void *arg)
 	if (r == 0 && !text.length)
 		r = buf_append_str(&text, "{\n}\n");
 	if (r == 0)
-		r = keep_previous(path, &err);
-	if (r == 0)
-		r = file_write_atomic(path, buf_bytes(&text), text.length, 0600, &err);
+		r = write_file(&text, &err);
 	if (r < 0)
 		dprintf(STDOUT_FILENO, "%s", err_text(&err));
 	return r < 0;
