@@ -85,6 +85,8 @@ static void fill(struct err *err, int code, enum err_tag tag, const char *path, 
 	struct err fresh = {
 		.code = code,
 		.tag = tag,
+		/* RFC 6241 appendix A: the one of our tags that is never of the application */
+		.type = tag == ERR_TAG_LOCK_DENIED ? ERR_TYPE_PROTOCOL : ERR_TYPE_APPLICATION,
 		.path = xstrdup(path),
 		.message = format_text(format, ap),
 	};
