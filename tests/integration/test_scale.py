@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import resource
 import select
 import socket
 import statistics
@@ -21,6 +22,15 @@ LOCAL, SSH, ROUNDS = 1000, 100, 5
 IDLE_KIB = {"local": 10, "ssh": 100}  # of resident memory, one session that does nothing
 INTERFACES = 10000
 STALL_MS = 50
+
+
+@pytest.fixture(autouse=True)
+def descriptors():
+    """As many as the sessions need, whatever the shell allows at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 8192), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def edit(name, text):
