@@ -22,6 +22,8 @@ int str_s64(const char *text, int64_t min, int64_t max, int64_t *ret_value) WARN
 void str_hex(char *out, const void *data, size_t size);
 /* Reads exactly @size bytes of hexadecimal, optionally separated by @separator (0: none). */
 int str_unhex(void *out, size_t size, const char *text, char separator) WARN_UNUSED;
+/* "one, two or three" of a list that ends with NULL (empty items are passed over); malloc'd. */
+char *str_alternatives(const char *const *items);
 /* Constant-time comparison of secrets of equal length. */
 bool str_secret_equal(const void *a, const void *b, size_t size);
 /* "aa:bb:cc:dd:ee:ff"; @out holds 18. */

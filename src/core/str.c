@@ -172,3 +172,24 @@ int str_parse_mac(const char *text, uint8_t ret_mac[6])
 	memcpy(ret_mac, mac, sizeof(mac));
 	return 0;
 }
+
+char *str_alternatives(const char *const *items)
+{
+	char *text = xstrdup("");
+	size_t i, last = 0;
+
+	for (i = 0; items[i]; i++)
+		if (*items[i])
+			last = i;
+	for (i = 0; items[i]; i++) {
+		const char *before = !*text ? "" : i == last ? " or " : ", ";
+		char *longer;
+
+		if (!*items[i])
+			continue;
+		longer = xasprintf("%s%s%s", text, before, items[i]);
+		free(text);
+		text = longer;
+	}
+	return text;
+}

@@ -256,6 +256,9 @@ int op_get_schema(struct op *op, struct err *err)
 			"there is more than one schema \"%s\": say which version", name);
 		return err_app_tag(err, "data-not-unique");
 	}
+	if (!count && version && find_schemas(name, NULL))
+		return op_bad_element(
+			err, ERR_TAG_INVALID_VALUE, at[1], "is no version of this schema here");
 	if (!count || yang_source(name, version, &source, NULL) < 0)
 		return op_bad_element(err, ERR_TAG_INVALID_VALUE, at[0], "names no schema of ours");
 	nc_reply_escape(&text, source);

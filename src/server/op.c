@@ -277,6 +277,25 @@ int op_params(struct op *op, const struct op_param *params, size_t count,
 	return 0;
 }
 
+static int unknown_datastore(const struct op *op, const struct nc_element *element,
+	unsigned allowed, bool takes_config, struct err *err)
+{
+	const char *const names[] = {
+		allowed & 1U << DS_RUNNING ? "<running>" : "",
+		allowed & 1U << DS_STARTUP ? "<startup>" : "",
+		allowed & 1U << DS_CANDIDATE ? "<candidate>" : "",
+		takes_config ? "<config>" : "",
+		allowed & OP_BY_URL && takes_config ? "<url>" : "",
+		NULL,
+	};
+	_cleanup_free_ char *list = str_alternatives(names);
+	_cleanup_free_ char *what = xasprintf("is not expected here: allowed is %s", list);
+
+	if (!xml_text_is(element->ns, NC_NS_BASE))
+		return unknown_element(op, element, err);
+	return op_bad_element(err, ERR_TAG_UNKNOWN_ELEMENT, element, what);
+}
+
 int op_source(struct op *op, const struct nc_element *element, unsigned allowed, enum ds *ret_ds,
 	const struct nc_element **ret_config, struct err *err)
 {
@@ -304,7 +323,7 @@ int op_source(struct op *op, const struct nc_element *element, unsigned allowed,
 	else if (allowed & OP_BY_IDENTITY && nc_element_is(child, NC_NS_NMDA, "datastore"))
 		return op_identity(op, child, allowed, ret_ds, NULL, err);
 	else
-		return unknown_element(op, child, err);
+		return unknown_datastore(op, child, allowed, ret_config != NULL, err);
 	if ((!ret_config || !*ret_config) && (child->has_children || child->has_text))
 		return op_bad_element(err, ERR_TAG_BAD_ELEMENT, child, "is not empty");
 	return 0;
@@ -372,7 +391,7 @@ int op_identity(struct op *op, const struct nc_element *element, unsigned allowe
 int op_enum(
 	struct op *op, const struct nc_element *element, const char *const *values, struct err *err)
 {
-	_cleanup_free_ char *value = NULL, *name = xml_text_dup(element->name);
+	_cleanup_free_ char *value = NULL, *name = xml_text_dup(element->name), *allowed = NULL;
 	int i, ret;
 
 	ret = nc_rpc_value(&op->rpc, element, &value, err);
@@ -381,8 +400,9 @@ int op_enum(
 	for (i = 0; values[i]; i++)
 		if (str_equal(values[i], value))
 			return i;
-	ret = err_tagged(
-		err, ERR_TAG_INVALID_VALUE, NULL, "\"%s\" is no value of <%s>", value, name);
+	allowed = str_alternatives(values);
+	ret = err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
+		"\"%s\" is no value of <%s>: allowed is %s", value, name, allowed);
 	if (err)
 		err->type = ERR_TYPE_PROTOCOL;
 	err_add_info(err, "bad-element", name);

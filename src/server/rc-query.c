@@ -41,13 +41,16 @@ static const char *const insert_names[] = {
 /* The value's index among @names. */
 static int choose(const char *const *names, const char *name, const char *value, struct err *err)
 {
+	_cleanup_free_ char *allowed = NULL;
 	int i;
 
 	for (i = 0; names[i]; i++)
 		if (names[i][0] && str_equal(names[i], value))
 			return i;
-	return err_set(err, -EINVAL, NULL, "\"%s\" is no value of the query parameter \"%s\"",
-		value, name);
+	allowed = str_alternatives(names);
+	return err_set(err, -EINVAL, NULL,
+		"\"%s\" is no value of the query parameter \"%s\": allowed is %s", value, name,
+		allowed);
 }
 
 static int take_content(struct rc_query *query, char *value, struct err *err)

@@ -29,6 +29,10 @@ static const struct {
 	{ "ipv6-address", "an IPv6 address" },
 	{ "ipv4-prefix", "an IPv4 prefix" },
 	{ "ipv6-prefix", "an IPv6 prefix" },
+	{ "node-instance-identifier",
+		"the path of a node; in JSON a name has its module's before it only where that "
+		"changes" },
+	{ "xpath1.0", "an XPath expression" },
 	{ "date-and-time", "a date and time such as 2000-01-02T03:04:05Z" },
 };
 

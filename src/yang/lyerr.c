@@ -30,7 +30,7 @@ static const struct message {
 	{ "missing its key", ERR_TAG_MISSING_ELEMENT, "bad-element" },
 	{ "not found as a child", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
 	{ "not found in the", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
-	{ "Unexpected data", ERR_TAG_UNKNOWN_ELEMENT, NULL },
+	{ "Unexpected data", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
 	{ "Mandatory node", ERR_TAG_MISSING_ELEMENT, "bad-element" },
 	{ "Unknown (or not implemented) YANG module", ERR_TAG_UNKNOWN_NAMESPACE, NULL },
 	{ "annotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE, NULL },
