@@ -138,6 +138,9 @@ const struct nl_object *nl_object_of(const struct object_kind *kind);
 void watch_drain(void);
 /* Dumps everything of a namespace into have; drops what is not there any more. */
 int watch_dump(struct nl *nl, struct err *err) WARN_UNUSED;
+/* Monotonic time at which the messages at hand were read: asking the clock for each would cost more than the
+ * rest of what is done about it. */
+uint64_t watch_now_ms(void);
 /* Joins the groups and begins to listen. */
 int watch_start(struct nl *nl, struct err *err) WARN_UNUSED;
 /* Name of the namespace an observed object of this folder lives in; "" for the daemon's own. By its link. */

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "ashlar/clock.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -319,7 +318,7 @@ static void route_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 			have_remove(&object_kind_route, key);
 		return;
 	}
-	parsed.seen_ms = before ? before->seen_ms : clock_ms();
+	parsed.seen_ms = before ? before->seen_ms : watch_now_ms();
 	route = object_new(&object_kind_route, key);
 	parsed.object = route->object;
 	*route = parsed;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/state.h"
@@ -17,6 +18,7 @@
 #include "kernel-private.h"
 
 #define EVENTS_PER_TURN 256
+#define EVENTS_AT_ONCE	32
 #define EVENT_BYTES	(64 * 1024) /* one port's VLAN list exceeds 32 KiB */
 
 static const unsigned groups[] = {
@@ -44,7 +46,14 @@ static struct {
 	struct map seen; /* key → the object */
 } dumping;
 
-static char buffer[EVENT_BYTES];
+/* What is not used of them is never touched, and takes no memory. */
+static char buffers[EVENTS_AT_ONCE][EVENT_BYTES];
+static uint64_t now_ms;
+
+uint64_t watch_now_ms(void)
+{
+	return now_ms;
+}
 
 void watch_put(struct nl *nl, struct object *observed)
 {
@@ -72,18 +81,31 @@ static void hand_on(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	}
 }
 
-/* 1: something was read, 0: empty, < 0: failed. */
-static int read_once(struct nl *nl)
+/* How many were read; 0: there are none; < 0: failed. */
+static int read_some(struct nl *nl)
 {
-	ssize_t size = recv(mnl_socket_get_fd(nl->events), buffer, sizeof(buffer), MSG_DONTWAIT);
-	const struct nlmsghdr *nlh = (const struct nlmsghdr *)buffer;
-	int left = (int)size;
+	struct mmsghdr messages[EVENTS_AT_ONCE] = { 0 };
+	struct iovec parts[EVENTS_AT_ONCE];
+	int count;
 
-	if (size < 0)
+	for (size_t i = 0; i < EVENTS_AT_ONCE; i++) {
+		parts[i] = (struct iovec){ buffers[i], sizeof(buffers[i]) };
+		messages[i].msg_hdr.msg_iov = &parts[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	count = recvmmsg(
+		mnl_socket_get_fd(nl->events), messages, EVENTS_AT_ONCE, MSG_DONTWAIT, NULL);
+	if (count < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
-		hand_on(nl, nlh, true);
-	return 1;
+	now_ms = clock_ms();
+	for (int i = 0; i < count; i++) {
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)buffers[i];
+		int left = (int)messages[i].msg_len;
+
+		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+			hand_on(nl, nlh, true);
+	}
+	return count;
 }
 
 static void recover(struct nl *nl, int error)
@@ -100,11 +122,13 @@ static void recover(struct nl *nl, int error)
 
 static void drain(struct nl *nl, int limit)
 {
+	bool can_wait = limit <= EVENTS_PER_TURN; /* what comes by itself */
 	int r = 1;
 
-	/* Only what comes by itself can wait for the next turn. */
-	while (r > 0 && limit-- > 0 && !(limit < EVENTS_PER_TURN && loop_should_yield()))
-		r = read_once(nl);
+	while (r > 0 && limit > 0 && !(can_wait && loop_should_yield())) {
+		r = read_some(nl);
+		limit -= r;
+	}
 	if (r < 0)
 		recover(nl, r);
 }
@@ -176,6 +200,7 @@ int watch_dump(struct nl *nl, struct err *err)
 
 	if (dumping.nl)
 		return 0;
+	now_ms = clock_ms();
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(in_dump_order); i++) {
 		const struct nl_object *object = in_dump_order[i];
 

@@ -490,10 +490,11 @@ static void retry_now(void *arg)
 
 void want_retry_refused(void)
 {
-	uint64_t since = clock_ms() - state.retried_ms;
+	uint64_t since;
 
 	if (!state.refused_count || loop_timer_active(state.retry))
 		return;
+	since = clock_ms() - state.retried_ms;
 	if (!state.retried_ms || since >= state.retry_wait_ms)
 		retry_now(NULL);
 	else
