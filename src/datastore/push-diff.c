@@ -91,6 +91,23 @@ static char *target_of(const struct lyd_node *node)
 	return buf_take(&text);
 }
 
+/* The instance path; an item's has its value also where libyang would count. */
+static char *name_of(const struct lyd_node *node)
+{
+	const char *value = node->schema->nodetype == LYS_LEAFLIST ? lyd_get_value(node) : NULL;
+	const struct lyd_node *parent = lyd_parent(node);
+	_cleanup_free_ char *above = NULL;
+	bool is_same = parent && parent->schema->module == node->schema->module;
+	char quote;
+
+	if (!value)
+		return path_of(node);
+	above = parent ? path_of(parent) : xstrdup("");
+	quote = strchr(value, '\'') ? '"' : '\'';
+	return xasprintf("%s/%s%s%s[.=%c%s%c]", above, is_same ? "" : node->schema->module->name,
+		is_same ? "" : ":", node->schema->name, quote, value, quote);
+}
+
 /* --- edits ------------------------------------------------------------------------------------ */
 
 static void free_edit(struct push_edit *edit)
@@ -147,7 +164,7 @@ static void add(struct diff *diff, const struct lyd_node *node, enum push_change
 		diff->is_full = true;
 		return;
 	}
-	path = path_of(node);
+	path = name_of(node);
 	if (!path)
 		return;
 	former = map_get_str(&edits->by_path, path);
@@ -178,6 +195,12 @@ static bool is_user_ordered(const struct lysc_node *schema)
 static void add_made(struct diff *diff, const struct lyd_node *node)
 {
 	add(diff, node, is_user_ordered(node->schema) ? PUSH_INSERT : PUSH_CREATE);
+}
+
+/* Entries that nothing tells apart. Items of state may be there twice, but then say no more than once. */
+static bool is_keyless(const struct lysc_node *schema)
+{
+	return schema->nodetype == LYS_LIST && lysc_is_dup_inst_list(schema);
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
@@ -226,7 +249,7 @@ static bool has_keyless_difference(const struct lyd_node *told, const struct lyd
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		LY_LIST_FOR (lists[i], node) {
-			if (!lysc_is_dup_inst_list(node->schema) ||
+			if (!is_keyless(node->schema) ||
 				(node->prev->next && node->prev->schema == node->schema))
 				continue;
 			if (differ_in_row(
@@ -282,14 +305,14 @@ static void compare_children(
 	const struct lyd_node *node;
 
 	LY_LIST_FOR (told, node) {
-		if (!lysc_is_key(node->schema) && !lysc_is_dup_inst_list(node->schema) &&
+		if (!lysc_is_key(node->schema) && !is_keyless(node->schema) &&
 			!counterpart(now, node))
 			add(diff, node, PUSH_DELETE);
 	}
 	LY_LIST_FOR (now, node) {
 		const struct lyd_node *was;
 
-		if (lysc_is_key(node->schema) || lysc_is_dup_inst_list(node->schema))
+		if (lysc_is_key(node->schema) || is_keyless(node->schema))
 			continue;
 		was = counterpart(told, node);
 		if (was)
@@ -470,7 +493,7 @@ static int print_placed(struct printing *printing, const struct lyd_node *first,
 	key = xmemdup(&first, sizeof(first));
 	map_put(&printing->placed, key, sizeof(*key), key);
 	for (const struct lyd_node *node = first; node && r == 0; node = next_of(node)) {
-		_cleanup_free_ char *path = path_of(node);
+		_cleanup_free_ char *path = name_of(node);
 		const struct push_edit *edit = map_get_str(&printing->edits->by_path, path);
 
 		if (edit && has_place(edit) && !is_within_other(printing->edits, edit))

@@ -652,7 +652,7 @@ def test_link(net, daemon, session):
     status = "up"
     while status == "up":
         changes = plain(edits(session, number))
-        assert all(target.startswith(TARGET + "p1/") for _, target, _ in changes)
+        assert all(target.startswith(TARGET + "p1/") for _, target, _ in changes), changes
         status = dict((target, text) for _, target, text in changes).get(
             TARGET + "p1/oper-status", status)
     net.plug(1)
