@@ -9,6 +9,8 @@
  * marks is read when the transaction is over; one that fails does no harm.
  */
 int push_note_edit(const struct edit *edit, size_t *at);
+/* The transaction is over, in whichever way: what it marked is told together. */
+void push_note_end(void);
 /* Who may read what has changed. */
 void push_note_access(void);
 

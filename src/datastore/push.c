@@ -74,6 +74,7 @@ static struct {
 	struct list all, due;
 	struct push *reading; /* whose read is under way; NULL: nobody's, or it is gone */
 	bool is_reading;
+	bool is_held;  /* a transaction is not through with its marks */
 	char **scopes; /* of that read; NULL: everything */
 	size_t scope_count;
 	uint64_t read_began_us;
@@ -487,7 +488,7 @@ static bool rests(struct push *push)
 
 static void work(void *arg)
 {
-	while (!push_all.is_reading && !list_empty(&push_all.due)) {
+	while (!push_all.is_reading && !push_all.is_held && !list_empty(&push_all.due)) {
 		struct push *push = CONTAINER_OF(push_all.due.next, struct push, due);
 
 		list_remove(&push->due);
@@ -619,12 +620,22 @@ int push_note_edit(const struct edit *edit, size_t *at)
 {
 	if (push_index_is_empty())
 		return 0;
+	push_all.is_held = true;
 	while (*at < edit->count) {
 		note_event(edit, &edit->events[(*at)++]);
 		if (loop_should_yield() && *at < edit->count)
 			return 1;
 	}
 	return 0;
+}
+
+void push_note_end(void)
+{
+	if (!push_all.is_held)
+		return;
+	push_all.is_held = false;
+	if (!list_empty(&push_all.due))
+		schedule();
 }
 
 static void note_unit(struct push_step *steps, size_t count, const char *path, void *arg)

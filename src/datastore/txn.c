@@ -126,6 +126,7 @@ static void finish(struct txn *txn)
 	err_copy(&err, &txn->err);
 	if (txn->opts.steps && !is_failed)
 		steps_settle(txn->opts.steps);
+	push_note_end();
 	current = NULL;
 	txn_free(txn);
 	done(is_failed ? &err : NULL, arg);
