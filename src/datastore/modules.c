@@ -15,6 +15,8 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-subscribed-notifications",
 		(const char *const[]){ "encode-xml", "replay", "subtree", "xpath", NULL } },
 	{ "ietf-yang-push", (const char *const[]){ "on-change", NULL } },
+	{ "ietf-system-capabilities", NULL },
+	{ "ietf-notification-capabilities", NULL },
 	{ "ietf-restconf", NULL },
 	{ "ietf-restconf-monitoring", NULL },
 	{ "ietf-yang-library", NULL },

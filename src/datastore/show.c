@@ -10,6 +10,7 @@
 #include "ashlar/log.h"
 #include "ashlar/str.h"
 
+#include "capabilities.h"
 #include "library.h"
 #include "schema.h"
 #include "show.h"
@@ -188,6 +189,7 @@ const struct show_point *show_root(void)
 	}
 	add_provider("/ietf-yang-library:yang-library", library_show);
 	add_provider("/ietf-yang-library:modules-state", library_show);
+	add_provider("/ietf-system-capabilities:system-capabilities", capabilities_show);
 	for (size_t i = 0; i < table.provider_count; i++)
 		add_provider(table.providers[i].path, table.providers[i].show);
 	return table.root;

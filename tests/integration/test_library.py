@@ -126,3 +126,25 @@ def test_update(make_daemon, net):
             if found is not None:
                 break
         assert found.findtext(f"{{{LIBRARY}}}content-id") == content_id
+
+
+def test_capabilities(nc):
+    """RFC 9196: what subscriptions can ask for, by datastore and node."""
+    data = nc.get('<system-capabilities xmlns="urn:ietf:params:xml:ns:yang:ietf-system-capabilities"'
+                  "/>").find("system-capabilities")
+    general = data.find("subscription-capabilities")
+    assert general.findtext("periodic-notifications-supported") == "config-changes state-changes"
+    assert int(general.findtext("minimum-update-period")) >= 1
+    assert general.findtext("minimum-dampening-period") == "0"
+    stores = {entry.findtext("datastore").split(":")[1]: entry
+              for entry in data.findall("datastore-capabilities")}
+    told = {name: [(node.findtext("node-selector"),
+                    node.findtext("subscription-capabilities/on-change-supported") or "")
+                   for node in entry.findall("per-node-capabilities")]
+            for name, entry in stores.items()}
+    assert told["running"] == [(None, "config-changes")]
+    assert told["startup"] == [(None, "")]
+    assert told["operational"][-1] == (None, "config-changes state-changes")
+    silent = dict(told["operational"][:-1])
+    assert any(path.endswith("statistics") for path in silent)
+    assert set(silent.values()) == {""}
