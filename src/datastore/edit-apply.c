@@ -170,8 +170,8 @@ static int check_owned(const struct edit *edit, const struct lyd_node *node, str
 	return fail(err, ERR_TAG_OPERATION_NOT_SUPPORTED, node, "is not supported by this device");
 }
 
-/* Removes the metadata that only steers an edit. */
-static void strip_meta(struct lyd_node *node)
+/* Removes the metadata that only steers an edit, or says where a value came from when it was read. */
+static void strip_meta(const struct edit *edit, struct lyd_node *node)
 {
 	struct lyd_meta *meta, *next;
 
@@ -180,9 +180,27 @@ static void strip_meta(struct lyd_node *node)
 		if (compat_meta_is_internal(meta))
 			continue;
 		if (str_equal(meta->annotation->module->name, "ietf-netconf") ||
-			str_equal(meta->annotation->module->name, "yang"))
+			str_equal(meta->annotation->module->name, "yang") ||
+			(!edit->is_any && str_equal(meta->annotation->module->name, "ietf-origin")))
 			lyd_free_meta_single(meta);
 	}
+}
+
+/* Tagged as what a value is by default (RFC 6243 section 4.5.2): it is to be as if nobody had set it. */
+static bool is_tagged(const struct lyd_node *node)
+{
+	return node->schema && node->schema->nodetype & LYD_NODE_TERM && node->flags & LYD_DEFAULT;
+}
+
+static int check_tagged(const struct lyd_node *node, enum edit_operation operation, struct err *err)
+{
+	if (!lyd_is_default(node))
+		return fail(
+			err, ERR_TAG_INVALID_VALUE, node, "is tagged as the default, and is not");
+	if (operation != EDIT_CREATE && operation != EDIT_MERGE && operation != EDIT_REPLACE)
+		return fail(err, ERR_TAG_INVALID_VALUE, node,
+			"is tagged as the default: that is only for what is set");
+	return 0;
 }
 
 static const struct lysc_node *schema_meant(const struct lyd_node *node)
@@ -245,7 +263,12 @@ static int adopt_children(struct edit *edit, struct lyd_node *node, struct err *
 		enum edit_operation op = operation_of(child, EDIT_MERGE);
 
 		next = child->next;
-		if (op == EDIT_REMOVE) {
+		if (is_tagged(child)) {
+			r = check_tagged(child, op, err);
+			if (r < 0)
+				return r;
+		}
+		if (op == EDIT_REMOVE || is_tagged(child)) {
 			lyd_free_tree(child);
 			edit_settle_defaults(node);
 			continue;
@@ -278,7 +301,7 @@ static int adopt(struct edit *edit, struct lyd_node *node, struct err *err)
 		return fail(err, ERR_TAG_BAD_ELEMENT, node,
 			"excludes another choice in the same request");
 	if (node->meta)
-		strip_meta(node);
+		strip_meta(edit, node);
 	node->flags |= LYD_NEW;
 	return adopt_children(edit, node, err);
 }
@@ -462,6 +485,24 @@ static int delete_node(struct edit *edit, struct lyd_node *match, const struct l
 	return 0;
 }
 
+static int return_to_default(struct edit *edit, struct lyd_node *match,
+	const struct lyd_node *request, enum edit_operation op, struct err *err)
+{
+	int r = check_tagged(request, op, err);
+
+	if (r < 0)
+		return r;
+	if (op == EDIT_CREATE && is_explicit(match))
+		return fail(err, ERR_TAG_DATA_EXISTS, request, "exists already");
+	if (!is_explicit(match))
+		return 0;
+	r = may_remove(edit, match, err);
+	if (r < 0)
+		return r;
+	edit_take_out(edit, match, false);
+	return 0;
+}
+
 static struct lyd_node *find_match(struct lyd_node *siblings, const struct lyd_node *request)
 {
 	const struct lysc_node *schema;
@@ -553,6 +594,8 @@ static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_nod
 	r = note_given(edit, parent, match ? match : request, err);
 	if (r < 0)
 		return r;
+	if (is_tagged(request))
+		return return_to_default(edit, match, request, op, err);
 	if (op == EDIT_DELETE || op == EDIT_REMOVE)
 		return delete_node(edit, match, request, op, err);
 	if (!request->schema)

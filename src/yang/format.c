@@ -10,6 +10,7 @@
 
 #include "ashlar/json.h"
 #include "ashlar/str.h"
+#include "ashlar/xml.h"
 #include "ashlar/yang.h"
 
 #include "compat.h"
@@ -223,15 +224,47 @@ static int parse_deletions(const char *text, size_t size, struct lyd_node **ret_
 	return r;
 }
 
-int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
+/*
+ * RFC 6243 gives the attribute "default" a namespace that is not its module's, and libyang knows it only when
+ * it prints. Appends the text with the module's instead, where it is declared.
+ */
+#define TAG_NS	      "urn:ietf:params:xml:ns:netconf:default:1.0"
+#define TAG_MODULE_NS "urn:ietf:params:xml:ns:yang:ietf-netconf-with-defaults"
+
+static bool declares_tag(const struct xml_attribute *attribute)
+{
+	return (xml_text_is(attribute->prefix, "xmlns") ||
+		       (!attribute->prefix.size && xml_text_is(attribute->name, "xmlns"))) &&
+		xml_text_is(attribute->value, TAG_NS);
+}
+
+static void rename_tags(const char *text, size_t size, struct buf *out)
+{
+	_cleanup_free_ struct xml *xml = XNEW(struct xml);
+	const char *from = text;
+	int event;
+
+	xml_init_fragment(xml, text, size);
+	while ((event = xml_next(xml, NULL)) >= 0 && event != XML_DONE) {
+		for (size_t i = 0; event == XML_START && i < xml->attribute_count; i++) {
+			const struct xml_attribute *attribute = &xml->attributes[i];
+
+			if (!declares_tag(attribute))
+				continue;
+			(void)!buf_append(out, from, (size_t)(attribute->value.at - from));
+			(void)!buf_append_str(out, TAG_MODULE_NS); /* no ceiling */
+			from = attribute->value.at + attribute->value.size;
+		}
+	}
+	(void)!buf_append(out, from, (size_t)(text + size - from));
+}
+
+static int parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_tree, struct err *err)
 {
 	_cleanup_err_ struct err first = { 0 };
 	int r;
 
-	if (memchr(text, '\0', size))
-		return err_tagged(
-			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
 	r = format == FORMAT_JSON ? check_names(text, &first) : 0;
 	if (r == 0)
 		r = parse(text, format, PARSE_EDIT, parent, ret_tree, &first);
@@ -242,6 +275,23 @@ int format_parse_edit(const char *text, size_t size, enum format format, struct 
 	else if (format == FORMAT_XML && !parent)
 		return parse_deletions(text, size, ret_tree, &first, err);
 	return err_move(err, &first);
+}
+
+int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,
+	struct lyd_node **ret_tree, struct err *err)
+{
+	_cleanup_(buf_done) struct buf renamed = { 0 };
+
+	if (memchr(text, '\0', size))
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
+	if (format == FORMAT_XML && memmem(text, size, TAG_NS, strlen(TAG_NS))) {
+		rename_tags(text, size, &renamed);
+		(void)!buf_append(&renamed, "", 1); /* the zero byte behind it */
+		text = buf_bytes(&renamed);
+		size = renamed.length - 1;
+	}
+	return parse_edit(text, size, format, parent, ret_tree, err);
 }
 
 int format_parse_config(const char *text, size_t size, enum format format,

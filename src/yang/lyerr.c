@@ -33,7 +33,7 @@ static const struct message {
 	{ "Unexpected data", ERR_TAG_UNKNOWN_ELEMENT, "bad-element" },
 	{ "Mandatory node", ERR_TAG_MISSING_ELEMENT, "bad-element" },
 	{ "Unknown (or not implemented) YANG module", ERR_TAG_UNKNOWN_NAMESPACE, NULL },
-	{ "annotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE, NULL },
+	{ "nnotation definition", ERR_TAG_UNKNOWN_ATTRIBUTE, NULL },
 	{ "Missing mandatory prefix for XML metadata", ERR_TAG_UNKNOWN_ATTRIBUTE, "bad-attribute" },
 	{ "no target instance", ERR_TAG_DATA_MISSING, NULL },
 	{ "required instance", ERR_TAG_DATA_MISSING, NULL },
