@@ -19,8 +19,8 @@
 #include "plan.h"
 
 #define ROUNDS_MAX 8
-#define TRIES_MAX  2	/* times the device may take a step that has no effect */
-#define GATHER_MAX 4096 /* steps handed to a target at once */
+#define TRIES_MAX  2	 /* times the device may take a step that has no effect */
+#define GATHER_MAX 65536 /* steps handed to a target at once: it may have to know all that come */
 
 struct run {
 	struct plan *first;		 /* the caller's */
@@ -34,11 +34,11 @@ struct run {
 	void *arg;
 	struct err err; /* of the failed step */
 	struct loop_task *task;
-	bool moved;	 /* this round did something */
-	bool is_ending;	 /* what was kept for undoing is being freed */
-	bool is_waiting; /* for apply_resume() */
-	struct step **gathered;
-	size_t gathered_count, gathered_room;
+	bool moved;		/* this round did something */
+	bool is_ending;		/* what was kept for undoing is being freed */
+	bool is_waiting;	/* for apply_resume() */
+	struct step **gathered; /* for a target; those before gathered_at have been dealt with */
+	size_t gathered_at, gathered_count, gathered_room;
 	struct list node;
 };
 
@@ -74,7 +74,8 @@ static void run_free(struct run *run)
 void apply_cancel(struct run *run)
 {
 	if (run->is_waiting) {
-		const struct target *target = object_of(run->gathered[0])->kind->target;
+		const struct target *target =
+			object_of(run->gathered[run->gathered_at])->kind->target;
 
 		if (target->cancel)
 			target->cancel();
@@ -130,7 +131,7 @@ static void fail(struct run *run, struct plan_step *failed)
 	for (size_t i = 0; i < run->round; i++)
 		note_added(run->rounds[i]);
 	run->plan = run->undo = plan_undo();
-	run->at = 0;
+	run->at = run->gathered_at = run->gathered_count = 0;
 }
 
 /* --- doing ------------------------------------------------------------------------------------ */
@@ -153,6 +154,7 @@ static void gather(struct run *run)
 		ARRAY_GROW(run->gathered, count, run->gathered_room);
 		run->gathered[count++] = step;
 	}
+	run->gathered_at = 0;
 	run->gathered_count = count;
 }
 
@@ -233,10 +235,11 @@ static void log_steps(const struct run *run, size_t count)
 	if (!log_enabled(LOG_LEVEL_DEBUG))
 		return;
 	for (size_t i = 0; i < count; i++) {
+		const struct step *step = plan_step(run->plan, run->at + i);
+
 		plan_describe(run->plan, run->at + i, text, sizeof(text));
 		log_debug("apply", "%s%s%s%s", run->undo ? "undo: " : "", text,
-			run->gathered[i]->error ? ": " : "",
-			run->gathered[i]->error ? err_text(&run->gathered[i]->err) : "");
+			step->error ? ": " : "", step->error ? err_text(&step->err) : "");
 	}
 }
 
@@ -244,20 +247,23 @@ static void log_steps(const struct run *run, size_t count)
 static bool advance(struct run *run)
 {
 	const struct target *target;
+	struct step **steps;
 	size_t dealt;
 	bool stops = run->mode == PLAN_STRICT && !run->undo;
 
-	if (!run->is_waiting)
+	if (run->gathered_at == run->gathered_count)
 		gather(run);
 	if (!run->gathered_count) {
 		refuse_vain(run, run->plan->steps[run->at]);
 		return true;
 	}
-	target = object_of(run->gathered[0])->kind->target;
-	dealt = target->apply(run->gathered, run->gathered_count, stops);
+	steps = run->gathered + run->gathered_at;
+	target = object_of(steps[0])->kind->target;
+	dealt = target->apply(steps, run->gathered_count - run->gathered_at, stops);
 	run->is_waiting = dealt == 0;
 	if (run->is_waiting)
 		return false;
+	run->gathered_at += dealt;
 	log_steps(run, dealt);
 	for (size_t i = 0; i < dealt; i++) {
 		if (!settle(run, run->plan->steps[run->at + i]))
