@@ -12,6 +12,7 @@
 #include <mbedtls/ssl.h>
 #include <poll.h>
 
+#include "../../include/ashlar/crypto-compat.h"
 #include "../../src/server/tls-compat.h"
 #include "bench.h"
 
@@ -40,10 +41,8 @@ static inline void tls_start(int endpoint)
 		die("TLS does not start");
 	mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &drbg);
 	mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_NONE);
-	tls_compat_configure(&config);
-#if MBEDTLS_VERSION_NUMBER >= 0x03000000
-	mbedtls_ssl_conf_new_session_tickets(&config, 0);
-#endif
+	if (!tls_compat_configure(&config, 0, 0, false))
+		die("TLS: no version");
 }
 
 static inline int tls_send(void *arg, const unsigned char *data, size_t size)
