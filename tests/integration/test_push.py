@@ -757,15 +757,7 @@ def test_slow_reader(nc, daemon):
 
 
 def test_many(nc, session):
-    """Thousands of subscriptions: an edit of what none is about costs what it did before."""
-    def cost():
-        begun = time.monotonic()
-        for i in range(100):
-            describe(nc, str(i), "p4")
-        return time.monotonic() - begun
-
-    cost()
-    before = min(cost() for _ in range(3))
+    """Thousands of subscriptions: an edit of what none is about is told to none, and is made as before."""
     for at in range(0, 2000, 100):
         for i in range(100):
             session.request(
@@ -775,8 +767,9 @@ def test_many(nc, session):
                 "</establish-subscription>")
         for i in range(100):
             session.reply()
-    after = min(cost() for _ in range(3))
-    assert after < before * 1.5, (before, after)
+    for i in range(100):
+        describe(nc, str(i), "p4")
+    assert session.rpc("<get/>") is not None  # the next message: no update came before it
 
 
 # --- patches add up -----------------------------------------------------------------------------------
