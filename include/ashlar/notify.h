@@ -25,7 +25,7 @@ uint64_t notify_time_left_ms(struct timespec when);
 
 /* --- posting ---------------------------------------------------------------------------------- */
 
-/* The notification with its content, at top level; taken. */
+/* The notification with its content, at top level, or with its parents down from there; taken. */
 void notify_post(struct lyd_node *notification);
 /*
  * The same for one whose tree is made by @build from @data (malloc'd; taken), whenever somebody asks for it.

@@ -269,9 +269,22 @@ void notify_log_times(struct timespec *ret_created, struct timespec *ret_aged)
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
+/* A notification within data comes with its parents. */
+static const struct lyd_node *find_notification(const struct lyd_node *tree)
+{
+	const struct lyd_node *elem;
+
+	LYD_TREE_DFS_BEGIN (tree, elem) {
+		if (elem->schema && elem->schema->nodetype == LYS_NOTIF)
+			return elem;
+		LYD_TREE_DFS_END(tree, elem);
+	}
+	return tree;
+}
+
 static bool is_allowed(const struct notify_stream *stream, const struct lyd_node *tree)
 {
-	return access_notification(access_of(&stream->opts.client), tree) &&
+	return access_notification(access_of(&stream->opts.client), find_notification(tree)) &&
 		notify_selects(&stream->opts.filter, tree);
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ashlar/cert.h"
+#include "ashlar/cms.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -24,20 +25,56 @@ void key_pair_done(struct key_pair *pair)
 	secret_done(&pair->public);
 }
 
+int key_pair_decrypt(const struct lyd_node *encrypted, struct secret *ret_secret, struct err *err)
+{
+	const char *format = node_identity(encrypted, "encrypted-value-format");
+	const char *name = node_text(encrypted, "encrypted-by/symmetric-key-ref", NULL);
+	const struct lyd_node *keys =
+		node_child(node_ancestor(encrypted, "keystore"), "symmetric-keys");
+	const struct lyd_node *by = name ? node_entry(keys, "symmetric-key", name) : NULL;
+	_cleanup_secret_ struct secret key = { 0 }, value = { 0 };
+	int r;
+
+	if (!str_equal(format, "cms-encrypted-data-format"))
+		return err_set(err, -EOPNOTSUPP, "encrypted-value-format",
+			"%s: only cms-encrypted-data-format is supported", format);
+	if (!node_exists(by, "cleartext-symmetric-key"))
+		return err_set(err, -EOPNOTSUPP, "encrypted-by",
+			"only what a symmetric key in clear text has encrypted can be decrypted");
+	r = key_pair_bytes(by, "cleartext-symmetric-key", KEY_SIZE_MAX, &key, err);
+	if (r == 0)
+		r = key_pair_bytes(encrypted, "encrypted-value", CMS_SIZE_MAX, &value, err);
+	if (r < 0)
+		return r;
+	r = cms_decrypt(&value, &key, ret_secret, err);
+	if (r < 0)
+		err_prefix(err, "encrypted-value");
+	return r;
+}
+
 static int read_private(const struct lyd_node *node, struct key_pair *pair, struct err *err)
 {
 	_cleanup_secret_ struct secret private = { 0 };
-	int r = key_pair_bytes(node, "cleartext-private-key", KEY_SIZE_MAX, &private, err);
+	const struct lyd_node *encrypted = node_child(node, "encrypted-private-key");
+	int r;
 
+	if (encrypted)
+		r = key_pair_decrypt(encrypted, &private, err);
+	else
+		r = key_pair_bytes(node, "cleartext-private-key", KEY_SIZE_MAX, &private, err);
+	if (r < 0 && encrypted)
+		err_prefix(err, "encrypted-private-key");
 	if (r < 0)
 		return r;
-	if (!private.size) {
+	if (!private.size && !encrypted) {
 		pair->is_lacking = true;
 		return 0;
 	}
 	r = key_parse(pair->format, &private, &pair->key, err);
 	if (r < 0) {
-		err_prefix(err, "cleartext-private-key");
+		err_prefix(err,
+			encrypted ? "encrypted-private-key/encrypted-value"
+				  : "cleartext-private-key");
 		return r;
 	}
 	if (!pair->public.size)

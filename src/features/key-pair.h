@@ -26,6 +26,12 @@ int key_pair_offer(
 	struct key_pair *pair, struct credential *credential, struct err *err) WARN_UNUSED;
 /* generate-csr (RFC 9640) of the key that is known as @name. */
 void key_pair_request(struct action_call *call, const char *name);
+/*
+ * What the container @encrypted (encrypted-value-grouping) of the keystore holds, decrypted by the symmetric key
+ * that it names.
+ */
+int key_pair_decrypt(
+	const struct lyd_node *encrypted, struct secret *ret_secret, struct err *err) WARN_UNUSED;
 /* A binary leaf's bytes, for others; -EFBIG, -EINVAL. */
 int key_pair_bytes(const struct lyd_node *parent, const char *leaf, size_t max,
 	struct secret *ret_secret, struct err *err) WARN_UNUSED;

@@ -217,14 +217,38 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 static int check(const struct unit *unit, struct err *err)
 {
 	_cleanup_secret_ struct secret secret = { 0 };
+	const struct lyd_node *encrypted;
 	int r;
 
 	if (is_asymmetric(unit))
 		return 0; /* want() reads it all */
-	r = key_pair_bytes(unit->node, "cleartext-symmetric-key", KEY_SIZE_MAX, &secret, err);
+	encrypted = node_child(unit->node, "encrypted-symmetric-key");
+	if (encrypted)
+		r = key_pair_decrypt(encrypted, &secret, err);
+	else
+		r = key_pair_bytes(
+			unit->node, "cleartext-symmetric-key", KEY_SIZE_MAX, &secret, err);
+	if (r < 0 && encrypted)
+		err_prefix(err, "encrypted-symmetric-key");
 	if (r == 0 && !secret.size)
-		r = err_set(err, -EINVAL, "cleartext-symmetric-key", "an empty key");
+		r = err_set(err, -EINVAL,
+			encrypted ? "encrypted-symmetric-key/encrypted-value"
+				  : "cleartext-symmetric-key",
+			"an empty key");
 	return r;
+}
+
+/* What a symmetric key has encrypted is another when the key is. */
+static void affects_encrypted(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *keystore = node_ancestor(node, "keystore"), *entry;
+
+	NODE_FOREACH (entry, node_child(keystore, "asymmetric-keys"), "asymmetric-key")
+		if (node_exists(entry, "encrypted-private-key"))
+			unit_set_add(set, entry);
+	NODE_FOREACH (entry, node_child(keystore, "symmetric-keys"), "symmetric-key")
+		if (node_exists(entry, "encrypted-symmetric-key"))
+			unit_set_add(set, entry);
 }
 
 /* --- actions ---------------------------------------------------------------------------------- */
@@ -246,7 +270,10 @@ const struct feature feature_keystore = {
 				(const char *const[]){ "cleartext-private-keys",
 					"cleartext-symmetric-keys", "cleartext-passwords",
 					"hidden-private-keys", "csr-generation", "p10-csr-format",
-					NULL } },
+					"certificate-expiration-notification",
+					"encrypted-private-keys", "encrypted-symmetric-keys",
+					"symmetrically-encrypted-value-format",
+					"cms-encrypted-data-format", NULL } },
 			{ "infix-crypto-types", NULL },
 			{ "infix-keystore", NULL },
 			{ "libnetconf2-netconf-server", NULL },
@@ -257,6 +284,21 @@ const struct feature feature_keystore = {
 			"/ietf-keystore:keystore/asymmetric-keys/asymmetric-key",
 			"/ietf-keystore:keystore/symmetric-keys/symmetric-key",
 			NULL,
+		},
+	.except =
+		(const char *const[]){
+			"/ietf-keystore:keystore/asymmetric-keys/asymmetric-key/"
+			"encrypted-private-key/encrypted-by/asymmetric-key-ref",
+			"/ietf-keystore:keystore/symmetric-keys/symmetric-key/"
+			"encrypted-symmetric-key/encrypted-by/asymmetric-key-ref",
+			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ "/ietf-keystore:keystore/symmetric-keys/symmetric-key/"
+			  "cleartext-symmetric-key",
+				affects_encrypted },
+			{ NULL, NULL },
 		},
 	.fill = fill,
 	.check = check,

@@ -5,6 +5,7 @@
 
 #include "auth.h"
 #include "call-home.h"
+#include "cert-expiry.h"
 #include "keys-made.h"
 #include "nc-hello.h"
 #include "place.h"
@@ -36,6 +37,8 @@ static int start(const struct server_config *config, struct err *err)
 		ret = service_start(config, err);
 	if (ret == 0)
 		call_home_start();
+	if (ret == 0)
+		cert_expiry_start();
 	return ret;
 }
 
@@ -63,6 +66,7 @@ int server_start(const struct server_config *config, struct err *err)
 void server_stop(void)
 {
 	keys_made_stop();
+	cert_expiry_stop();
 	call_home_stop();
 	service_stop();
 	rc_conn_destroy_all();

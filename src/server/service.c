@@ -19,6 +19,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
+#include "cert-expiry.h"
 #include "keys.h"
 #include "listen.h"
 #include "rc-conn.h"
@@ -310,6 +311,7 @@ static void on_failed(const char *name, const struct err *err)
 static void on_credential(const struct object_kind *kind, const char *name, void *arg)
 {
 	endpoint_renew(kind, name);
+	cert_expiry_changed(kind, name);
 }
 
 /* --- where nothing is said ---------------------------------------------------------------------- */

@@ -284,11 +284,15 @@ def test_keepalives(daemon, nc, site):
         nc.edit(call_home(tls_place("a", 1001, keepalives={
             "idle-time": 77, "max-probes": 3, "probe-interval": 5})))
         with over_tls(accept(waiting), site):
-            lines = run("ip", "netns", "exec", daemon.net.name, "cat", "/proc/net/tcp")
-            timers = [line.split()[5].split(":") for line in lines.splitlines()[1:]
-                      if line.split()[2].endswith(":03E9") and line.split()[3] == "01"]
-            ((kind, ticks),) = timers
-            assert kind == "02" and 60 < int(ticks, 16) / 100 <= 77
+            until(lambda: watched(daemon.net, ":03E9", 60, 77), "the connection to be watched")
+
+
+def watched(net, port, least, most):
+    """Is the timer of the connection to PORT that of keepalive, and due in between?"""
+    lines = run("ip", "netns", "exec", net.name, "cat", "/proc/net/tcp").splitlines()[1:]
+    timers = [line.split()[5].split(":") for line in lines
+              if line.split()[2].endswith(port) and line.split()[3] == "01"]
+    return any(kind == "02" and least < int(ticks, 16) / 100 <= most for kind, ticks in timers)
 
 
 def test_periodic(daemon, nc, site):

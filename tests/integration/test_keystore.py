@@ -1,8 +1,10 @@
 """Keystore and truststore: RFC 9640, RFC 9641, RFC 9642, and what Infix makes of them."""
 
+import datetime
 import stat
 
 import pytest
+from lxml import etree
 
 from ashlar import config
 from ashlar.netconf import RpcError
@@ -23,6 +25,19 @@ SUBTREE = ('<keystore xmlns="urn:ietf:params:xml:ns:yang:ietf-keystore"><asymmet
 @pytest.fixture
 def make(tmp_path):
     return Maker(tmp_path)
+
+
+@pytest.fixture
+def daemon(net, make_daemon):
+    """With one more user, to whom nothing is given."""
+    startup = config.switch(net.ports)
+    startup["ietf-system:system"]["authentication"]["user"] += [
+        config.user("nobody"), config.user("blind")]
+    startup |= config.access({"admin": [config.USER], "blind": ["blind"]}, [
+        {"name": "blind", "group": ["blind"], "rule": [
+            {"name": module, "module-name": f"ietf-{module}", "access-operations": "read",
+             "action": "deny"} for module in ("keystore", "truststore")]}])
+    return make_daemon(net, startup).start()
 
 
 def entry(name, **leaves):
@@ -339,15 +354,127 @@ def test_signing_request(nc, make, tmp_path, kind):
         request(nc, "k", b"rubbish")
 
 
+# --- encrypted keys -----------------------------------------------------------------------------
+
+
+def symmetric(name, **leaves):
+    return entry(name, key_format=CT + "octet-string-key-format", **leaves)
+
+
+def encrypted(make, data, by, key, **options):
+    return {"encrypted-by": {"symmetric-key-ref": by},
+            "encrypted-value-format": CT + "cms-encrypted-data-format",
+            "encrypted-value": b64(make.encrypted(data, key, **options))}
+
+
+@pytest.mark.parametrize("size", [16, 24, 32])
+def test_encrypted_key(nc, make, tmp_path, size):
+    """RFC 9640 section 2.1.4.3: a private key that a symmetric key of the keystore has encrypted is used,
+    and stays encrypted."""
+    key, by = make.ec(), bytes(range(size))
+    pair = entry("k", public_key_format=X509, private_key_format=EC,
+                 encrypted_private_key=encrypted(make, key.der, "kek", by))
+    kek = symmetric("kek", cleartext_symmetric_key=b64(by))
+    nc.edit(keystore(pair, symmetric=[kek]))
+    shown = key_of(nc, "k")
+    assert unb64(shown["public-key"]) == key.spki and "cleartext-private-key" not in shown
+    sign(nc, make, "k", key.spki, tmp_path)
+    # another key does not decrypt it, so that one cannot take its place
+    with pytest.raises(RpcError) as caught:
+        nc.edit(keystore(symmetric=[{**kek, "cleartext-symmetric-key": b64(by[::-1])}]))
+    assert caught.value.path.endswith("encrypted-value")
+    sign(nc, make, "k", key.spki, tmp_path)
+
+
+def test_what_cannot_be_decrypted(nc, make):
+    by = bytes(16)
+    nc.edit(keystore(symmetric=[symmetric("kek", cleartext_symmetric_key=b64(by))]))
+
+    def refused(value, part):
+        with pytest.raises(RpcError, match=part) as caught:
+            nc.edit(keystore(entry("k", public_key_format=X509, private_key_format=EC,
+                                   encrypted_private_key=value)))
+        return caught.value
+
+    assert refused(encrypted(make, b"no key", "kek", by), "no private key").path.endswith(
+        "encrypted-value")
+    refused(encrypted(make, b"x", "kek", bytes(32)), "32 bytes, but this one has 16")
+    refused(encrypted(make, b"x", "kek", bytes(24), cipher="des-ede3-cbc"), "EncryptedData")
+    value = encrypted(make, b"x", "kek", by)
+    refused({**value, "encrypted-value": b64(b"rubbish")}, "EncryptedData")
+    del value["encrypted-by"]["symmetric-key-ref"]
+    nc.edit(keystore(entry("a", public_key_format=X509, private_key_format=EC)))
+    value["encrypted-by"]["asymmetric-key-ref"] = "a"
+    assert refused(value, "").tag == "operation-not-supported"
+
+
+def test_encrypted_symmetric_key(nc, make):
+    by = bytes(32)
+    nc.edit(keystore(symmetric=[symmetric("kek", cleartext_symmetric_key=b64(by)), symmetric(
+        "s", encrypted_symmetric_key=encrypted(make, b"secret", "kek", by))]))
+    with pytest.raises(RpcError, match="EncryptedData") as caught:
+        nc.edit(keystore(symmetric=[symmetric("s", encrypted_symmetric_key={
+            **encrypted(make, b"x", "kek", by), "encrypted-value": b64(b"x")})]))
+    assert caught.value.path.endswith("encrypted-value")
+
+
+# --- certificates that end ----------------------------------------------------------------------
+
+
+def in_days(days, seconds=0):
+    now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+    return now + datetime.timedelta(days=days, seconds=seconds)
+
+
+def expiration(session):
+    """The next certificate-expiration: names on its path, and the date."""
+    while True:
+        notification = session.notification()
+        found = [node for node in notification.iter()
+                 if etree.QName(node).localname == "certificate-expiration"]
+        if found:
+            names = [node.text for node in notification.iter()
+                     if etree.QName(node).localname == "name"]
+            return names, found[0][0].text
+
+
+def test_certificate_expiration(nc, daemon, make):
+    """RFC 9640 section 2.1.4.5, certificate-expiration: at once when the time is near, then once a day in
+    the last week; of keys and of what is trusted, but to nobody who may not see those (RFC 8341
+    section 3.4.6)."""
+    key = make.ec()
+    nc.ok('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+    with daemon.local() as session, daemon.ssh("blind") as stranger:
+        stranger.ok(
+            '<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+        end = in_days(40)
+        session.edit(keystore(pair_of(key, soon=make.certificate_until(key, "soon", end),
+                                      late=make.certificate(key, "/CN=late", days=2000)[1])))
+        text = end.strftime("%Y-%m-%dT%H:%M:%S")
+        names, date = expiration(nc)
+        assert names == ["k", "soon"] and date.startswith(text)
+        # a day's moment that is 3 seconds away
+        end = in_days(5, 4)
+        session.edit(truststore(near=b64(make.certificate_until(key, "near", end))))
+        for _ in range(2):
+            names, date = expiration(nc)
+            assert names == ["bag", "near"] and date.startswith(end.strftime("%Y-%m-%dT%H:%M:%S"))
+        # what is already over
+        session.edit(truststore(over=b64(make.certificate_until(key, "over", in_days(-3)))))
+        told = [expiration(nc)[0] for _ in range(2)]
+        assert ["bag", "over"] in told
+        session.edit(config.interfaces({"name": "p1", "description": "x"}))
+        stranger.get_config()
+        assert not any(list(node.iter("{*}certificate-expiration"))
+                       for node in stranger.notifications)
+
+
 # --- who sees what ------------------------------------------------------------------------------
 
 
-def test_private_keys_are_shown_to_nobody(net, make_daemon, make):
+def test_private_keys_are_shown_to_nobody(daemon, make):
     """RFC 9640: cleartext keys and certificates are nacm:default-deny-all, the keystore as a whole
     default-deny-write (RFC 8341 section 7)."""
-    startup = config.switch(net.ports)
-    startup["ietf-system:system"]["authentication"]["user"].append(config.user("nobody"))
-    daemon = make_daemon(net, startup).start()
     key = make.ec()
     with daemon.local() as session:
         session.edit({**keystore(pair_of(key, c=make.certificate(key, "/CN=x")[1]),

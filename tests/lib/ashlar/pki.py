@@ -95,6 +95,25 @@ class Maker:
             "-extfile", config, *signer)
         return path, run("openssl", "x509", "-in", path, "-outform", "DER")
 
+    def certificate_until(self, key, subject, end):
+        """DER of a certificate that KEY has signed itself and that ends at END, an aware datetime."""
+        import datetime
+
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+
+        private = serialization.load_pem_private_key(key.path.read_bytes(), None)
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+        builder = x509.CertificateBuilder(
+            name, name, private.public_key(), x509.random_serial_number(),
+            end - datetime.timedelta(days=365), end)
+        return builder.sign(private, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def encrypted(self, data, key, cipher=None):
+        """RFC 5652 EncryptedData of DATA, with AES-CBC by KEY."""
+        return run("openssl", "cms", "-EncryptedData_encrypt", "-binary", "-outform", "DER",
+                   f"-{cipher or f'aes-{8 * len(key)}-cbc'}", "-secretkey", key.hex(), data=data)
+
     def cms(self, *paths):
         """RFC 9640: a degenerate SignedData that carries certificates."""
         options = [part for path in paths for part in ("-certfile", path)]
