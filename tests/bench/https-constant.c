@@ -20,7 +20,7 @@ static void load(const char *key_file, const char *cert_file)
 	mbedtls_pk_init(&key);
 	text = read_file(key_file, &size);
 	if (crypto_compat_parse_key(
-		    &key, (const unsigned char *)text, size, mbedtls_ctr_drbg_random, &drbg))
+		    &key, (const unsigned char *)text, size + 1, mbedtls_ctr_drbg_random, &drbg))
 		die("%s: no key", key_file);
 	if (mbedtls_x509_crt_parse_file(&cert, cert_file) ||
 		mbedtls_ssl_conf_own_cert(&config, &cert, &key))
