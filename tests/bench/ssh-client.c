@@ -1,8 +1,9 @@
 /*
  * Latency as a NETCONF client sees it. The items take turns, so that all of them meet the same noise:
  *
- *	PORT:FILE	send the rpc in FILE on one session for all rounds; from the first byte sent to the
- *			last one of the reply; a reply with an error ends the program
+ *	PORT:FILE,...	send the rpc in each FILE on one session for all rounds, the next one when the reply
+ *			has come; from the first byte sent to the last one of the last reply; a reply with
+ *			an error ends the program
  *	PORT:		a new connection each round, from connect() to the server's whole <hello>
  *	link:NAME	one netlink request with its acknowledgement: the link's alias is changed
  *
@@ -15,14 +16,16 @@
 
 #include "bench.h"
 
-#define ITEMS_MAX 16
+#define ITEMS_MAX    32
+#define REQUESTS_MAX 4
 #define HELLO                                                                                      \
 	"<hello xmlns=\"urn:ietf:params:xml:ns:netconf:base:1.0\"><capabilities><capability>"      \
 	"urn:ietf:params:netconf:base:1.1</capability></capabilities></hello>]]>]]>"
 
 struct item {
 	unsigned port;
-	struct request request;
+	struct request requests[REQUESTS_MAX];
+	unsigned count;
 	ssh_session session;
 	ssh_channel channel;
 	struct mnl_socket *netlink;
@@ -141,6 +144,7 @@ static void frame(struct request *request)
 static void open_item(struct item *item, const char *text)
 {
 	const char *colon = strchr(text, ':');
+	char *files, *file;
 
 	if (!colon)
 		die("%s: PORT:FILE, PORT: or link:NAME", text);
@@ -151,8 +155,13 @@ static void open_item(struct item *item, const char *text)
 	item->port = (unsigned)atoi(text);
 	if (!colon[1])
 		return;
-	request_read(&item->request, colon + 1);
-	frame(&item->request);
+	files = strdup(colon + 1);
+	while ((file = strsep(&files, ","))) {
+		if (item->count == REQUESTS_MAX)
+			die("%s: too many requests", text);
+		request_read(&item->requests[item->count], file);
+		frame(&item->requests[item->count++]);
+	}
 	open_session(item);
 	send_all(item, HELLO, strlen(HELLO));
 }
@@ -183,29 +192,31 @@ static uint64_t run_link(struct item *item)
 	return now_ns() - began;
 }
 
-static uint64_t run_rpc(struct item *item)
+static uint64_t run_rpc(struct item *item, struct request *request)
 {
 	uint64_t began, took;
 
-	request_number(&item->request);
+	request_number(request);
 	began = now_ns();
-	send_all(item, item->request.text, item->request.size);
+	send_all(item, request->text, request->size);
 	item->answer = receive(item, "\n##\n");
 	took = now_ns() - began;
 	/* An error stands at the beginning or behind what was read: both ends are looked at. */
 	if (strstr(item->answer > 8192 ? input + item->answer - 8192 : input, "<rpc-error"))
-		die("port %u: %.*s\n%.4000s", item->port, 400, item->request.text, input);
+		die("port %u: %.*s\n%.4000s", item->port, 400, request->text, input);
 	return took;
 }
 
 static uint64_t run_item(struct item *item)
 {
-	uint64_t began, took;
+	uint64_t began, took = 0;
 
 	if (item->netlink)
 		return run_link(item);
-	if (item->request.text)
-		return run_rpc(item);
+	for (unsigned i = 0; i < item->count; i++)
+		took += run_rpc(item, &item->requests[i]);
+	if (item->count)
+		return took;
 	began = now_ns();
 	open_session(item);
 	took = now_ns() - began;

@@ -1,9 +1,11 @@
 /*
- * What libyang itself needs for a configuration: parse it, validate it in full, print it. The schema
- * is the daemon's: MODULES has a line "name feature..." for each module, in the order of loading.
- * Prints a line "parse NANOSECONDS validate NANOSECONDS print NANOSECONDS" for each round.
+ * What libyang itself needs for a configuration, XML or JSON: parse it, validate it in full, print it.
+ * The schema is the daemon's: MODULES has a line "name feature..." for each module, in the order of
+ * loading. Prints a line "parse NANOSECONDS validate NANOSECONDS print NANOSECONDS memory BYTES" for
+ * each round; memory is what the valid tree takes.
  */
 #include <libyang/libyang.h>
+#include <malloc.h>
 #include <stdbool.h>
 
 #include "bench.h"
@@ -42,23 +44,27 @@ static struct ly_ctx *load_all(const char *dir, const char *path)
 
 static void measure(const struct ly_ctx *ctx, const char *text)
 {
+	LYD_FORMAT format = *text == '{' ? LYD_JSON : LYD_XML;
+	size_t before = mallinfo2().uordblks, memory;
 	struct lyd_node *tree = NULL;
 	char *printed = NULL;
 	uint64_t began = now_ns(), parsed, validated, done;
 
-	if (lyd_parse_data_mem(ctx, text, LYD_XML, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree) !=
+	if (lyd_parse_data_mem(ctx, text, format, LYD_PARSE_ONLY | LYD_PARSE_STRICT, 0, &tree) !=
 		LY_SUCCESS)
 		die("parse: %s", ly_errmsg(ctx));
 	parsed = now_ns();
 	if (lyd_validate_all(&tree, ctx, LYD_VALIDATE_NO_STATE, NULL) != LY_SUCCESS)
 		die("validate: %s", ly_errmsg(ctx));
 	validated = now_ns();
-	if (lyd_print_mem(&printed, tree, LYD_XML, LYD_PRINT_SHRINK | LYD_PRINT_WITHSIBLINGS) !=
+	memory = mallinfo2().uordblks - before;
+	if (lyd_print_mem(&printed, tree, format, LYD_PRINT_SHRINK | LYD_PRINT_WITHSIBLINGS) !=
 		LY_SUCCESS)
 		die("print: %s", ly_errmsg(ctx));
 	done = now_ns();
-	printf("parse %llu validate %llu print %llu\n", (unsigned long long)(parsed - began),
-		(unsigned long long)(validated - parsed), (unsigned long long)(done - validated));
+	printf("parse %llu validate %llu print %llu memory %zu\n",
+		(unsigned long long)(parsed - began), (unsigned long long)(validated - parsed),
+		(unsigned long long)(done - validated), memory);
 	free(printed);
 	lyd_free_all(tree);
 }
