@@ -22,6 +22,7 @@
 
 #define MARK		 "factory-reset"
 #define RESTART_DELAY_MS 200 /* the reply, and what subscribers are told, are on their way out */
+#define SECRETS_DEPTH	 1   /* below a directory of ours; deeper are images and volumes */
 #define OVERWRITTEN_MAX	 (1024 * 1024) /* bytes of a file that may hold a secret */
 
 static const struct ds_client self = { .user = "", .protocol = "internal", .is_recovery = true };
@@ -128,13 +129,19 @@ static void overwrite(int dir, const char *name)
 	(void)fsync(fd); /* what cannot be overwritten still goes */
 }
 
-static void overwrite_all(const char *path)
+static void overwrite_all(const char *path, unsigned depth)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir)))
-		overwrite(dirfd(dir), entry->d_name);
+	while (dir && (entry = readdir(dir))) {
+		_cleanup_free_ char *child = file_join(path, entry->d_name);
+
+		if (entry->d_type != DT_DIR)
+			overwrite(dirfd(dir), entry->d_name);
+		else if (depth && entry->d_name[0] != '.')
+			overwrite_all(child, depth - 1);
+	}
 	if (dir)
 		closedir(dir);
 }
@@ -153,7 +160,7 @@ static int empty_dir(const char *path, const char *kept, struct err *err)
 			(kept && str_equal(entry->d_name, kept)))
 			continue;
 		if (entry->d_type == DT_DIR)
-			overwrite_all(child);
+			overwrite_all(child, SECRETS_DEPTH);
 		else
 			overwrite(dirfd(dir), entry->d_name);
 		r = file_remove_tree(child, err);

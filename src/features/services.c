@@ -40,6 +40,42 @@ static int want_ssh(const struct unit *unit, struct want *want, struct err *err)
 	return 0;
 }
 
+static const struct lyd_node *top_node(const struct lyd_node *in, const char *name)
+{
+	const struct lyd_node *node = in;
+
+	while (lyd_parent(node))
+		node = lyd_parent(node);
+	LY_LIST_FOR (lyd_first_sibling(node), node) {
+		if (node->schema && str_equal(node->schema->name, name))
+			return node;
+	}
+	return NULL;
+}
+
+/* A key without certificate would serve nobody; the leaf only says that the key exists. */
+static int check_certificate(const struct unit *unit, const char *name, struct err *err)
+{
+	const struct lyd_node *keys =
+		node_child(top_node(unit->node, "keystore"), "asymmetric-keys");
+	const struct lyd_node *key = node_entry(keys, "asymmetric-key", name);
+
+	if (node_at(key, "certificates/certificate"))
+		return 0;
+	return err_set(err, -EINVAL, "certificate", "the key \"%s\" has no certificate", name);
+}
+
+/* It may have lost its last certificate. */
+static void affects_web(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *web = top_node(node, "web");
+
+	if (web &&
+		str_equal(node_text(web, "certificate", NULL),
+			node_text(node_ancestor(node, "asymmetric-key"), "name", "")))
+		unit_set_add(set, web);
+}
+
 static int want_web(const struct unit *unit, struct want *want, struct err *err)
 {
 	const char *certificate = node_text(unit->node, "certificate", NULL);
@@ -48,6 +84,8 @@ static int want_web(const struct unit *unit, struct want *want, struct err *err)
 	if (!certificate && !node_exists(unit->node, "enabled") &&
 		!node_exists(unit->node, "restconf/enabled"))
 		return 0;
+	if (certificate && check_certificate(unit, certificate, err) < 0)
+		return -EINVAL;
 	(void)want_object(want, &object_kind_serving, SERVING_WEB, "");
 	if (!node_bool(unit->node, "enabled", true) ||
 		!node_bool(unit->node, "restconf/enabled", true))
@@ -76,6 +114,13 @@ const struct feature feature_services = {
 			"/infix-services:web/console",
 			"/infix-services:web/netbrowse",
 			NULL,
+		},
+	.reads =
+		(const struct feature_reads[]){
+			{ "/ietf-keystore:keystore/asymmetric-keys/asymmetric-key/certificates/"
+			  "certificate",
+				affects_web },
+			{ NULL, NULL },
 		},
 	.want = want,
 };

@@ -93,7 +93,7 @@ int service_ssh_profile(
 	return r;
 }
 
-/* All certificates of a bag, one after the other; NULL: no such bag. */
+/* All certificates of a bag, one after the other; NULL: it has none, and nobody is trusted by it. */
 static char *trust_of(const char *name)
 {
 	const struct credential *trust =
@@ -113,18 +113,6 @@ static const char *cert_of(const struct credential *key, const char *name)
 	if (!cert && key->cert_count && (!name || !*key->certs[0].name))
 		cert = &key->certs[0];
 	return cert ? cert->pem : NULL;
-}
-
-static int make_tls(
-	const struct tls_setup *setup, struct tls_profile **ret_profile, struct err *err)
-{
-	if (setup->params->ca && !setup->ca)
-		return err_set(err, -EINVAL, NULL, "there are no authorities in \"%s\"",
-			setup->params->ca);
-	if (setup->params->ee && !setup->ee)
-		return err_set(err, -EINVAL, NULL, "there are no certificates in \"%s\"",
-			setup->params->ee);
-	return tls_profile_new(setup, ret_profile, err);
 }
 
 int service_tls_profile(
@@ -151,7 +139,7 @@ int service_tls_profile(
 		setup.cert = own_cert;
 	}
 	if (r == 0)
-		r = make_tls(&setup, ret_profile, err);
+		r = tls_profile_new(&setup, ret_profile, err);
 	if (own_key)
 		explicit_bzero(own_key, strlen(own_key));
 	return r;

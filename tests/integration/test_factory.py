@@ -36,6 +36,10 @@ def test_factory_reset(nc, daemon, net):
     """RFC 8808 section 2: every datastore, keys and whatever else was kept; then it starts anew."""
     keys = daemon.config_dir / "keys"
     host_key = (keys / "ssh_host_ed25519_key").read_bytes()
+    hidden = keys / "hidden" / "key.pem"
+    hidden.parent.mkdir()
+    hidden.write_text("a secret")
+    copy = open(hidden, "rb")
     kept = daemon.state_dir / "containers" / "volumes" / "left"
     kept.mkdir(parents=True)
     (kept / "file").write_text("x")
@@ -53,7 +57,9 @@ def test_factory_reset(nc, daemon, net):
     daemon.wait_log("event=factory-reset-done", begin)
     daemon.wait_log("^ashlard: ready$", begin)
     assert (keys / "ssh_host_ed25519_key").read_bytes() != host_key
-    assert not kept.exists()
+    assert not kept.exists() and not hidden.exists()
+    with copy:
+        assert not copy.read().strip(b"\0")  # written over
     assert not daemon.startup_file.with_suffix(".cfg.1").exists()
     with daemon.local() as again:
         assert sorted(content(again, "running")) == sorted(wanted)

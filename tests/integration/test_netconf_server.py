@@ -280,6 +280,23 @@ def test_web(daemon, nc, make):
     assert certificate_of(daemon.net) == own
 
 
+def test_web_needs_a_certificate(daemon, nc, make):
+    """The reference is to a key; without certificate that would serve nobody."""
+    key = make.ec()
+    _, cert = make.certificate(key, "/CN=device")
+    web = {"infix-services:web": {"certificate": "web"}}
+    with pytest.raises(RpcError, match="no certificate") as caught:
+        nc.edit({**keystore(tls_key("web", key)), **web})
+    assert caught.value.path == "/infix-svc:web/infix-svc:certificate"
+    nc.edit({**keystore(tls_key("web", key, c=cert)), **web})
+    last = keystore({"name": "web", "certificates": {"certificate": [
+        {"name": "c", "@operation": "delete"}]}})
+    with pytest.raises(RpcError, match="no certificate"):
+        nc.edit(last)
+    assert certificate_of(daemon.net) == cert
+    nc.edit({**last, "infix-services:web": {"@operation": "delete"}})
+
+
 def test_tickets_go_with_the_certificate(daemon, nc, make):
     """A session that was agreed under another certificate is not resumed."""
     def connect(context, session=None):

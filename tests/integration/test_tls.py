@@ -224,6 +224,24 @@ def test_changes(daemon, nc, site, tmp_path):
         session.get_config()
 
 
+def test_nobody_is_trusted(daemon, nc, site):
+    """A bag that is emptied trusts nobody any more; sessions that are there go on."""
+    site.configure(nc)
+    cert = site.client()
+    bag = {"name": "ca", "certificate": [{"name": "c0", "@operation": "delete"}]}
+    with connect(daemon, site, cert) as session:
+        nc.edit({"ietf-truststore:truststore": {"certificate-bags": {"certificate-bag": [bag]}}})
+        refused(daemon, site, cert)
+        session.get_config()
+    nc.edit(bags(clients=[cert[1]]))
+    site.configure(nc, ee="clients")
+    nc.edit({"ietf-truststore:truststore": {"certificate-bags": {"certificate-bag": [
+        bag, {**bag, "name": "clients"}]}}})
+    refused(daemon, site, cert)
+    nc.edit(bags(ca=[site.ca[1]]))
+    connect(daemon, site, cert).close()
+
+
 def test_nothing_is_resumed(daemon, nc, site):
     """A client is known anew in each connection."""
     site.configure(nc)
