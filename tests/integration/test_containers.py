@@ -16,6 +16,8 @@ from ashlar import TOP, config
 from ashlar.netconf import RpcError
 from ashlar.network import differences, until
 
+pytestmark = pytest.mark.kernel
+
 NAMESPACE = "urn:ietf:params:xml:ns:yang:1"
 ADDRESS = "192.0.2.10"
 

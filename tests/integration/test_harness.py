@@ -8,6 +8,8 @@ from ashlar.frames import Port
 from ashlar.netlink import Watch
 from ashlar.network import differences
 
+pytestmark = pytest.mark.kernel
+
 
 def make_bridge(net, options=""):
     net.ip(f"link add br0 type bridge {options}")

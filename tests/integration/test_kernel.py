@@ -7,6 +7,8 @@ import pytest
 from ashlar import config
 from ashlar.network import differences
 
+pytestmark = pytest.mark.kernel
+
 RT = config.namespaces()["ietf-routing"]
 
 

@@ -15,6 +15,8 @@ from ashlar.netconf import Closed, RpcError
 from ashlar.netlink import Watch
 from ashlar.network import differences
 
+pytestmark = pytest.mark.kernel
+
 ROUNDS = 100
 SEED = int(os.environ.get("ASHLAR_SEED", random.SystemRandom().randrange(1 << 32)))
 

@@ -6,6 +6,8 @@ from lxml import etree
 from ashlar import config
 from ashlar.netconf import RpcError, strip_namespaces
 
+pytestmark = pytest.mark.kernel
+
 NS = "urn:ashlar:params:xml:ns:yang:ashlar-history"
 PLAN = f"<plan xmlns='{NS}'/>"
 VETH = config.interfaces(config.veth("va", "vb"), config.veth("vb", "va"))

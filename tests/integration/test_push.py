@@ -11,6 +11,8 @@ from ashlar import config
 from ashlar.netconf import RpcError, strip_namespaces
 from ashlar.network import until
 
+pytestmark = pytest.mark.kernel
+
 SN = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 YP = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 DS = "urn:ietf:params:xml:ns:yang:ietf-datastores"

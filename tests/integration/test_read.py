@@ -8,6 +8,8 @@ from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.network import until
 
+pytestmark = pytest.mark.kernel
+
 IF = config.namespaces()["ietf-interfaces"]
 IP = config.namespaces()["ietf-ip"]
 PREFIXES = {"if": "ietf-interfaces", "ip": "ietf-ip"}

@@ -8,6 +8,8 @@ from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.network import differences
 
+pytestmark = pytest.mark.kernel
+
 INTERFACE = "/if:interfaces/if:interface[if:name='{}']"
 ROUTE = ("/rt:routing/rt:control-plane-protocols/rt:control-plane-protocol"
          "[rt:type='infix-rt:static'][rt:name='default']/rt:static-routes")

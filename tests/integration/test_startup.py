@@ -12,6 +12,8 @@ from ashlar import TOP, config
 from ashlar.netconf import RpcError
 from ashlar.network import until
 
+pytestmark = pytest.mark.kernel
+
 STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
 
 # as Infix writes them: one module that we do not have, and nodes of ours that nobody applies yet

@@ -11,6 +11,8 @@ from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.network import until
 
+pytestmark = pytest.mark.kernel
+
 STATUS = '<status xmlns="urn:ashlar:params:xml:ns:yang:ashlar-status"/>'
 
 
