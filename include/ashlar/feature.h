@@ -86,8 +86,7 @@ struct feature_shows {
 		const struct object *object, void (*add)(void *arg, const char *key), void *arg);
 };
 
-struct edit;	  /* datastore/edit.c: see datastore.h */
-struct link_kind; /* see kernel.h */
+struct edit; /* datastore/edit.c: see datastore.h */
 
 struct feature {
 	const char *name; /* also the file's stem */
@@ -136,8 +135,8 @@ struct feature {
 	const char *const *state_roots;
 	/* Ends with path NULL; may be NULL. */
 	const struct feature_action *actions;
-	/* A kind of link, of the interface type that has the feature's name; NULL: it makes none. */
-	const struct link_kind *link_kind;
+	/* Interface types (identities of infix-if-type) that it makes links of; NULL-terminated; NULL: none. */
+	const char *const *link_types;
 };
 
 /* All features, in the order of src/features/meson.build; ends with NULL. Generated. */

@@ -39,6 +39,9 @@ enum kernel_ability {
 	KERNEL_ABILITIES,
 };
 bool kernel_can(enum kernel_ability ability);
+struct link_kind;
+/* Whether it makes links of the kind; probed likewise, each when it first matters. */
+bool kernel_can_make(const struct link_kind *kind);
 
 /* --- link ------------------------------------------------------------------------------------- */
 
@@ -56,10 +59,11 @@ enum link_attr {
 };
 
 /* What differs from kind to kind: a const table in src/kernel. */
-struct link_kind;
-extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth;
+extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth, link_kind_dummy;
 /* IFLA_INFO_KIND: "bridge". */
 const char *link_kind_name(const struct link_kind *kind);
+/* What is said of a kernel without it. */
+const char *link_kind_lacking(const struct link_kind *kind);
 
 struct link_bridge {
 	bool vlan_filtering;

@@ -182,7 +182,7 @@ const struct feature feature_bridge = {
 			INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
 			NULL,
 		},
-	.link_kind = &link_kind_bridge,
+	.link_types = (const char *const[]){ "bridge", NULL },
 	.fill = fill,
 	.check = check,
 	.want = want,

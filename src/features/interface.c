@@ -83,6 +83,23 @@ static bool read_vid(const char *text, uint16_t *ret_vid)
 	return true;
 }
 
+/* "dummy0" */
+static const char *guess_by_prefix(const char *name)
+{
+	static const struct {
+		const char *prefix, *type;
+	} types[] = {
+		{ "eth", "ethernet" },
+		{ "dummy", "dummy" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
+		if (is_numbered(name, types[i].prefix, '\0'))
+			return types[i].type;
+	}
+	return NULL;
+}
+
 const char *interface_guess(const char *name, char *ret_other, uint16_t *ret_vid)
 {
 	char other[KERNEL_NAME_MAX] = "";
@@ -104,8 +121,8 @@ const char *interface_guess(const char *name, char *ret_other, uint16_t *ret_vid
 		type = "veth";
 	} else if (str_equal(name, "lo")) {
 		type = "loopback";
-	} else if (is_numbered(name, "eth", '\0')) {
-		type = "ethernet";
+	} else {
+		type = guess_by_prefix(name);
 	}
 	if (ret_other)
 		memcpy(ret_other, other, sizeof(other));
@@ -138,10 +155,19 @@ static bool is_supported(const char *type)
 	if (str_equal(type, "ethernet") || str_equal(type, "loopback"))
 		return true;
 	for (const struct feature *const *feature = feature_table; *feature; feature++) {
-		if ((*feature)->link_kind && str_equal((*feature)->name, type))
-			return true;
+		for (const char *const *of = (*feature)->link_types; of && *of; of++) {
+			if (str_equal(*of, type))
+				return true;
+		}
 	}
 	return false;
+}
+
+int interface_check_kind(const struct link_kind *kind, struct err *err)
+{
+	return kernel_can_make(kind) ? 0
+				     : err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
+					       "%s", link_kind_lacking(kind));
 }
 
 static int check(const struct unit *unit, struct err *err)

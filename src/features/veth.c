@@ -62,7 +62,7 @@ static int show(
 const struct feature feature_veth = {
 	.name = "veth",
 	.roots = (const char *const[]){ INTERFACE_PATH "/infix-interfaces:veth", NULL },
-	.link_kind = &link_kind_veth,
+	.link_types = (const char *const[]){ "veth", NULL },
 	.fill = fill,
 	.check = check,
 	.want = want,

@@ -184,7 +184,7 @@ const struct feature feature_vlan = {
 			{ INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if", mtu_affects },
 			{ NULL, NULL },
 		},
-	.link_kind = &link_kind_vlan,
+	.link_types = (const char *const[]){ "vlan", NULL },
 	.fill = fill,
 	.check = check,
 	.want = want,

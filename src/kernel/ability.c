@@ -12,7 +12,8 @@
 
 #include "kernel-private.h"
 
-#define NO_VLAN 4095 /* no VLAN has this number */
+#define NO_VLAN	  4095 /* no VLAN has this number */
+#define KINDS_MAX 16
 
 /* Bits of the child's exit status. */
 enum {
@@ -81,15 +82,22 @@ static bool has_bridge_attribute(struct mnl_socket *socket, const char *name, ui
 	return found;
 }
 
-static int probe(void)
+static struct mnl_socket *enter_netns(void)
 {
 	struct mnl_socket *socket;
-	int found = 0;
 
 	if (unshare(CLONE_NEWNET) < 0)
-		return 0;
+		return NULL;
 	socket = mnl_socket_open(NETLINK_ROUTE);
-	if (!socket || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+	return socket && mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) == 0 ? socket : NULL;
+}
+
+static int probe(const struct link_kind *none)
+{
+	struct mnl_socket *socket = enter_netns();
+	int found = 0;
+
+	if (!socket)
 		return 0;
 	if (add_link(socket, "br", "bridge", 0) == 0)
 		found |= HAS_BRIDGE;
@@ -101,6 +109,26 @@ static int probe(void)
 	if (add_link(socket, "vlan", "vlan", 1) == -ERANGE)
 		found |= HAS_VLAN;
 	return found;
+}
+
+/* A kind that wants to be told more says so; one that is not there is not supported. */
+static int probe_kind(const struct link_kind *kind)
+{
+	struct mnl_socket *socket = enter_netns();
+
+	return socket && add_link(socket, "probe", link_kind_name(kind), 0) != -EOPNOTSUPP;
+}
+
+/* What @ask returns in a process of its own; < 0: unknown, let the kernel itself refuse. */
+static int ask_child(int (*ask)(const struct link_kind *kind), const struct link_kind *kind)
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0)
+		_exit(ask(kind));
+	return pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) ? -EIO
+									     : WEXITSTATUS(status);
 }
 
 bool kernel_can(enum kernel_ability ability)
@@ -115,15 +143,30 @@ bool kernel_can(enum kernel_ability ability)
 
 	if (kernel_is_recording())
 		return true;
-	if (found < 0) {
-		pid_t pid = fork();
-		int status = 0;
+	if (found < 0)
+		found = ask_child(probe, NULL);
+	return found < 0 || (found & bits[ability]);
+}
 
-		if (pid == 0)
-			_exit(probe());
-		if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
-			return true; /* unknown: let the kernel itself refuse */
-		found = WEXITSTATUS(status);
+bool kernel_can_make(const struct link_kind *kind)
+{
+	static struct {
+		const struct link_kind *kind;
+		bool can;
+	} known[KINDS_MAX];
+	static size_t count;
+	int found;
+
+	if (kernel_is_recording())
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		if (known[i].kind == kind)
+			return known[i].can;
 	}
-	return found & bits[ability];
+	found = ask_child(probe_kind, kind);
+	if (found >= 0 && count < KINDS_MAX) {
+		known[count].kind = kind;
+		known[count++].can = found;
+	}
+	return found != 0;
 }

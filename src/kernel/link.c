@@ -30,7 +30,7 @@ bool link_is_former(const struct link *want)
 }
 
 static const struct link_kind *const kinds[] = { &link_kind_bridge, &link_kind_vlan,
-	&link_kind_veth };
+	&link_kind_veth, &link_kind_dummy };
 
 const struct link_kind *link_kind_by_name(const char *name)
 {
@@ -44,6 +44,11 @@ const struct link_kind *link_kind_by_name(const char *name)
 const char *link_kind_name(const struct link_kind *kind)
 {
 	return kind->name;
+}
+
+const char *link_kind_lacking(const struct link_kind *kind)
+{
+	return kind->lacking;
 }
 
 const char *link_alias(const struct link *link)
@@ -161,7 +166,7 @@ static const uint8_t *default_mac(const struct link *have)
 		return lowest_mac(have);
 	if (lower && (have->is_dsa || have->kind == &link_kind_vlan))
 		return lower->mac;
-	if (have->kind == &link_kind_veth && !link_has_mac(have->first_mac))
+	if (have->kind && !link_has_mac(have->first_mac))
 		return generated_mac(have);
 	return have->first_mac;
 }

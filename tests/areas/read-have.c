@@ -59,7 +59,8 @@ static void name(char *to, const char *text)
 
 static void link_kind(struct link *link, const char *text)
 {
-	const struct link_kind *kinds[] = { &link_kind_bridge, &link_kind_vlan, &link_kind_veth };
+	const struct link_kind *kinds[] = { &link_kind_bridge, &link_kind_vlan, &link_kind_veth,
+		&link_kind_dummy };
 
 	snprintf(link->kind_name, sizeof(link->kind_name), "%s", text);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {

@@ -95,7 +95,7 @@ EDITS = {
     "nobody's node": (
         port(f'<bridge xmlns="{INFIX}"><stp><max-hops>9</max-hops></stp></bridge>', "br0"),
         "operation-not-supported", LIST + "[if:name='br0']", None),
-    "unsupported type": (typed("d0", "dummy"), "operation-not-supported",
+    "unsupported type": (typed("d0", "other"), "operation-not-supported",
                          LIST + "[if:name='d0']/if:type", None),
     "create what exists": (
         f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface nc:operation="create">'

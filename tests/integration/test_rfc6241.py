@@ -537,7 +537,7 @@ def test_when(nc):
     nc.edit(config.interfaces({"name": "br7", "type": "infix-if-type:bridge",
                                "infix-interfaces:bridge": {"vlans": {"vlan": []}}}), "candidate")
     assert nc.interface("br7", "candidate").find("bridge") is not None
-    nc.edit(config.interfaces({"name": "br7", "type": "infix-if-type:dummy"}), "candidate")
+    nc.edit(config.interfaces({"name": "br7", "type": "infix-if-type:other"}), "candidate")
     nc.ok("<discard-changes/>")
     nc.edit(config.interfaces(config.veth("va", "vb"), config.veth("vb", "va")))
     # one type's container cannot be given to another

@@ -94,7 +94,7 @@ def test_unknown_parts_are_kept_and_listed(net, make_daemon):
 def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
     startup = config.switch(net.ports)
     startup["ietf-interfaces:interfaces"]["interface"].append(
-        config.interface("wifi0", "dummy", description="nobody makes these"))
+        config.interface("wifi0", "other", description="nobody makes these"))
     daemon = make_daemon(net, startup).start()
     assert net.addresses("br0") == ["192.0.2.1/24"]
     with daemon.local() as session:
@@ -146,7 +146,7 @@ def test_what_refers_to_what_is_not_applied(net, make_daemon):
 
 def test_check_tells_what_a_boot_would_set_aside(net, make_daemon, tmp_path):
     startup = {**config.switch(net.ports), **FOREIGN}
-    startup["ietf-interfaces:interfaces"]["interface"].append(config.interface("d0", "dummy"))
+    startup["ietf-interfaces:interfaces"]["interface"].append(config.interface("d0", "other"))
     path = tmp_path / "startup.cfg"
     path.write_text(config.to_json(startup))
     status, said = check(make_daemon(net), path)
