@@ -685,6 +685,20 @@ static void note_children(struct snode *snode)
 	}
 }
 
+static void note_uniques(const struct lysc_node *schema)
+{
+	struct lysc_node_leaf ***uniques = ((const struct lysc_node_list *)schema)->uniques;
+	LY_ARRAY_COUNT_TYPE u, i;
+
+	LY_ARRAY_FOR(uniques, u)
+	{
+		LY_ARRAY_FOR(uniques[u], i)
+		{
+			schema_of((const struct lysc_node *)uniques[u][i])->unique_in = schema;
+		}
+	}
+}
+
 int constraints_init(struct snode *const *nodes, size_t count, struct err *err)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -694,6 +708,8 @@ int constraints_init(struct snode *const *nodes, size_t count, struct err *err)
 		if (!(schema->flags & LYS_CONFIG_W))
 			continue;
 		note_children(nodes[i]);
+		if (schema->nodetype == LYS_LIST)
+			note_uniques(schema);
 		if (schema->nodetype & (LYS_CHOICE | LYS_CASE))
 			continue;
 		r = add_node(nodes[i], err);

@@ -37,7 +37,9 @@ struct snode {
 	bool is_leafref_source;	   /* instances are kept by value */
 	bool has_settled_children; /* a child has a default, is a container, or sits in a choice */
 	bool has_counted_children; /* a child is mandatory or has min- or max-elements or unique */
-	struct map instances;	   /* struct lyd_node * → itself */
+	const struct lysc_node
+		*unique_in;   /* the list among whose entries this leaf's value counts */
+	struct map instances; /* struct lyd_node * → itself */
 };
 
 /* Builds the table for the loaded schema; -EINVAL when a feature names a path that is not there. */

@@ -42,6 +42,22 @@ static int make_default(struct validation *v, struct lyd_node *parent,
 	return 0;
 }
 
+/* The default values of a leaf-list are those of one that is not there (RFC 7950 section 7.7.2). */
+static void settle_leaf_list(
+	struct validation *v, struct lyd_node *parent, const struct lysc_node *schema)
+{
+	struct lyd_node *first = validate_first(v, parent, schema), *node, *next;
+	bool is_given = false;
+
+	for (node = first; node && node->schema == schema; node = node->next)
+		is_given |= !(node->flags & LYD_DEFAULT);
+	for (node = first; is_given && node && node->schema == schema; node = next) {
+		next = node->next;
+		if (node->flags & LYD_DEFAULT)
+			edit_take_out(v->edit, node, true);
+	}
+}
+
 static int settle_schema(struct validation *v, struct lyd_node *parent,
 	const struct lysc_node *schema, struct err *err);
 
@@ -127,6 +143,8 @@ static int settle_schema(struct validation *v, struct lyd_node *parent,
 	case LYS_LEAFLIST:
 		if (!constraints_default(schema, 0))
 			return 0;
+		if (schema->nodetype == LYS_LEAFLIST)
+			settle_leaf_list(v, parent, schema);
 		break;
 	default:
 		return 0;

@@ -202,6 +202,17 @@ static void check_own(struct validation *v, struct lyd_node *node)
 		add_instance(v, snode->own[i], node);
 }
 
+/* A new value that only one entry of a list may have. */
+static void count_unique(struct validation *v, struct lyd_node *node)
+{
+	const struct lysc_node *list = schema_of_node(node)->unique_in;
+
+	while (list && node && node->schema != list)
+		node = lyd_parent(node);
+	if (list && node && lyd_parent(node))
+		validate_count(v, lyd_parent(node));
+}
+
 static void node_made(struct validation *v, struct lyd_node *node)
 {
 	struct snode *snode = schema_of_node(node);
@@ -214,6 +225,7 @@ static void node_made(struct validation *v, struct lyd_node *node)
 		add_parent(v, &v->settle, node);
 	if (snode->has_counted_children)
 		add_parent(v, &v->count, node);
+	count_unique(v, node);
 	tell_readers(v, node, NULL);
 }
 
@@ -288,6 +300,9 @@ static void read_event(struct validation *v)
 	case EDIT_CHANGED:
 		data_index_change(node);
 		check_own(v, node);
+		count_unique(v, node);
+		if (node->schema->nodetype == LYS_LEAFLIST)
+			validate_touch_parent(v, lyd_parent(node)); /* is no default any more */
 		tell_readers(v, node, event->old);
 		break;
 	case EDIT_MOVED:

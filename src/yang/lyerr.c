@@ -39,6 +39,19 @@ static const struct message {
 	{ "required instance", ERR_TAG_DATA_MISSING, NULL },
 };
 
+/* What data violates as a whole says its error-app-tag (RFC 7950 section 15). */
+static const struct violation {
+	const char *app_tag;
+	enum err_tag tag;
+	const char *info; /* as above */
+} violations[] = {
+	{ "data-not-unique", ERR_TAG_OPERATION_FAILED, NULL },
+	{ "too-many-elements", ERR_TAG_OPERATION_FAILED, NULL },
+	{ "too-few-elements", ERR_TAG_OPERATION_FAILED, NULL },
+	{ "must-violation", ERR_TAG_OPERATION_FAILED, NULL },
+	{ "missing-choice", ERR_TAG_DATA_MISSING, "missing-choice" },
+};
+
 static const struct message *find_message(const char *text)
 {
 	for (size_t i = 0; text && i < ARRAY_SIZE(messages); i++) {
@@ -59,10 +72,46 @@ static void add_quoted(struct err *err, const char *info, const char *text)
 		err_add_info(err, info, value);
 }
 
-static enum err_tag tag_of(const struct ly_err_item *item)
+/* A must that the model has given an error-app-tag of its own. */
+static bool is_own_must(const struct ly_err_item *item, const struct lysc_node *schema)
 {
-	const struct message *message = find_message(item->msg);
+	struct lysc_must *musts = schema ? lysc_node_musts(schema) : NULL;
+	LY_ARRAY_COUNT_TYPE u;
 
+	LY_ARRAY_FOR(musts, u)
+	{
+		if (musts[u].eapptag && str_equal(musts[u].eapptag, item->apptag))
+			return true;
+	}
+	return false;
+}
+
+/* @schema: of the node that the error is about; may be NULL. */
+static const struct violation *find_violation(
+	const struct ly_err_item *item, const struct lysc_node *schema)
+{
+	static const struct violation must = { NULL, ERR_TAG_OPERATION_FAILED, NULL };
+	static const struct violation when = { NULL, ERR_TAG_UNKNOWN_ELEMENT, NULL };
+	static const struct violation missing = { NULL, ERR_TAG_DATA_MISSING, NULL };
+
+	if (!item->msg)
+		return NULL;
+	for (size_t i = 0; item->apptag && i < ARRAY_SIZE(violations); i++) {
+		if (str_equal(item->apptag, violations[i].app_tag))
+			return &violations[i];
+	}
+	if (item->apptag && is_own_must(item, schema))
+		return &must;
+	if (str_starts(item->msg, "When condition"))
+		return &when;
+	/* Of configuration it is the datastore that lacks it, whatever the request has. */
+	return schema && schema->flags & LYS_CONFIG_W && str_starts(item->msg, "Mandatory node")
+		? &missing
+		: NULL;
+}
+
+static enum err_tag tag_of(const struct ly_err_item *item, const struct message *message)
+{
 	if (message)
 		return message->tag;
 	switch (item->vecode) {
@@ -95,6 +144,55 @@ static char *bare_path(const char *text)
 	return xstrndup(start, end ? (size_t)(end - start) : strlen(start));
 }
 
+static const struct lysc_node *schema_child(const struct lysc_node *parent,
+	const struct lys_module *module, const char *name, size_t length)
+{
+	const struct lysc_node *child = parent ? lysc_node_child(parent)
+		: module && module->compiled   ? module->compiled->data
+					       : NULL;
+
+	for (; child; child = child->next) {
+		if (!strncmp(child->name, name, length) && !child->name[length] &&
+			(!module || child->module == module))
+			return child;
+	}
+	return NULL;
+}
+
+static void add_step(struct buf *path, const struct lysc_node *node, bool with_module)
+{
+	_cleanup_free_ char *step = xasprintf("/%s%s%s", with_module ? node->module->name : "",
+		with_module ? ":" : "", node->name);
+
+	(void)!buf_append_str(path, step); /* no ceiling */
+}
+
+/* Of a schema node's path what data shows: no choices, no cases. What is not known is left as it is. */
+static char *without_choices(const char *path)
+{
+	_cleanup_(buf_done) struct buf out = { 0 };
+	const struct lysc_node *node = NULL, *shown = NULL;
+
+	for (const char *at = path; *at == '/';) {
+		size_t length = strcspn(at + 1, "/");
+		const char *colon = memchr(at + 1, ':', length), *name = colon ? colon + 1 : at + 1;
+		_cleanup_free_ char *module =
+			colon ? xstrndup(at + 1, (size_t)(colon - at - 1)) : NULL;
+
+		node = schema_child(node,
+			module ? ly_ctx_get_module_implemented(yang_ctx(), module) : NULL, name,
+			(size_t)(at + 1 + length - name));
+		if (!node)
+			return xstrdup(path);
+		at += length + 1;
+		if (node->nodetype & (LYS_CHOICE | LYS_CASE))
+			continue;
+		add_step(&out, node, !shown || shown->module != node->module);
+		shown = node;
+	}
+	return buf_take(&out);
+}
+
 /* Of what stands below a given parent libyang tells the path from there on, or the schema node's. */
 static char *path_below(const char *path, bool is_schema, const struct lyd_node *parent)
 {
@@ -121,6 +219,11 @@ static char *path_of_item(const struct ly_err_item *item, const struct lyd_node 
 	bool is_schema = false;
 	_cleanup_free_ char *path = bare_path(compat_error_path(item, &is_schema));
 
+	if (is_schema && path) {
+		_cleanup_free_ char *full = path;
+
+		path = without_choices(full);
+	}
 	return parent ? path_below(path, is_schema, parent) : TAKE(path);
 }
 
@@ -137,6 +240,16 @@ static const char *skip_predicates(const char *at)
 		at += *at == ']';
 	}
 	return at;
+}
+
+/* Of an entry's path that of its list. */
+static char *path_of_list(const char *path)
+{
+	size_t end = 0;
+
+	for (const char *at = path; *at == '/'; at = skip_predicates(path + end))
+		end = (size_t)(at - path) + 1 + strcspn(at + 1, "/[");
+	return xstrndup(path, end);
 }
 
 const struct lysc_node *lyerr_schema(const char *path)
@@ -233,9 +346,24 @@ static bool tell_value(struct err *err, const char *path, const char *message)
 
 /* ---------------------------------------------------------------------------------------------- */
 
+static void tell_violation(struct err *err, const struct violation *violation,
+	const struct ly_err_item *item, const char *path)
+{
+	const struct lysc_node *schema = lyerr_schema(path);
+	bool is_of_list = path && str_equal(violation->app_tag, "too-many-elements");
+	_cleanup_free_ char *list = is_of_list ? path_of_list(path) : NULL;
+
+	err_tagged(err, violation->tag, list ? list : path, "%s", item->msg);
+	if (violation->info)
+		add_quoted(err, violation->info, item->msg);
+	if (violation->tag == ERR_TAG_UNKNOWN_ELEMENT && schema)
+		err_add_info(err, "bad-element", schema->name);
+}
+
 int lyerr_below(struct err *err, int code, const struct lyd_node *parent)
 {
 	const struct ly_err_item *item = compat_last_error(yang_ctx());
+	const struct violation *violation;
 	const struct message *message;
 	_cleanup_free_ char *path = NULL;
 
@@ -243,11 +371,15 @@ int lyerr_below(struct err *err, int code, const struct lyd_node *parent)
 		return err_set(err, code, NULL, "libyang failed without a reason");
 	path = path_of_item(item, parent);
 	message = find_message(item->msg);
-	if (message || item->vecode != LYVE_DATA || !tell_value(err, path, item->msg))
-		err_tagged(err, tag_of(item), path, "%s", item->msg ? item->msg : "unknown error");
+	violation = find_violation(item, lyerr_schema(path));
+	if (violation)
+		tell_violation(err, violation, item, path);
+	else if (message || item->vecode != LYVE_DATA || !tell_value(err, path, item->msg))
+		err_tagged(err, tag_of(item, message), path, "%s",
+			item->msg ? item->msg : "unknown error");
 	if (item->apptag && *item->apptag)
 		err_app_tag(err, item->apptag);
-	if (message && message->info)
+	if (message && message->info && !violation)
 		add_quoted(err, message->info, item->msg);
 	if (err)
 		err->code = code;

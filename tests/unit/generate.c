@@ -159,6 +159,13 @@ static const char *value_for(const struct lysc_node *leaf)
 	return values->count ? values->list[generate_below(values->count)] : NULL;
 }
 
+static const char *value_or_none(const struct lysc_node *leaf)
+{
+	const char *value = value_for(leaf);
+
+	return value ? value : "none";
+}
+
 static bool is_number(const struct lysc_type *type)
 {
 	switch (type->basetype) {
@@ -218,16 +225,75 @@ static const char *operation(void)
 	return names[one_in(2) ? 0 : generate_below(ARRAY_SIZE(names))];
 }
 
+/* Where an entry goes that the user orders: beside one that may be there or not. */
+static void put_place(struct buf *text, const struct lysc_node *schema)
+{
+	static const char *const places[] = { "first", "last", "before", "after" };
+	unsigned place = generate_below(ARRAY_SIZE(places));
+	const struct lysc_node *child;
+
+	put(text, "\"yang:insert\":\"");
+	put(text, places[place]);
+	put(text, "\"");
+	if (place < 2)
+		return;
+	put(text, schema->nodetype == LYS_LIST ? ",\"yang:key\":\"" : ",\"yang:value\":\"");
+	if (schema->nodetype == LYS_LEAFLIST)
+		put(text, value_or_none(schema));
+	LY_LIST_FOR (lysc_node_child(schema), child) {
+		if (!lysc_is_key(child))
+			continue;
+		put(text, "[");
+		put(text, child->module->name);
+		put(text, ":");
+		put(text, child->name);
+		put(text, "='");
+		put(text, value_or_none(child));
+		put(text, "']");
+	}
+	put(text, "\"");
+}
+
 static void put_operation(struct buf *text, const struct lysc_node *schema)
 {
-	bool is_ordered = schema->nodetype == LYS_LIST && (schema->flags & LYS_ORDBY_USER);
-
 	put(text, "\"@\":{\"ietf-netconf:operation\":\"");
 	put(text, operation());
 	put(text, "\"");
-	if (is_ordered)
-		put(text, one_in(2) ? ",\"yang:insert\":\"first\"" : ",\"yang:insert\":\"last\"");
+	if (lysc_is_userordered(schema)) {
+		put(text, ",");
+		put_place(text, schema);
+	}
 	put(text, "},");
+}
+
+/* Several values of a leaf-list, all of them different, with or without their places. */
+static void put_items(struct buf *text, const struct lysc_node *list)
+{
+	const struct values *values = values_of(list);
+	unsigned count = 1 + generate_below(values->count), at = generate_below(values->count);
+	bool is_placed = lysc_is_userordered(list) && one_in(2);
+
+	put(text, "[");
+	for (unsigned i = 0; i < count; i++) {
+		put(text, i ? "," : "");
+		put_value(text, list, values->list[(at + i) % values->count]);
+	}
+	put(text, "]");
+	if (!is_placed)
+		return;
+	put(text, ",\"@");
+	if (!list->parent || list->parent->module != list->module) {
+		put(text, list->module->name);
+		put(text, ":");
+	}
+	put(text, list->name);
+	put(text, "\":[");
+	for (unsigned i = 0; i < count; i++) {
+		put(text, i ? ",{" : "{");
+		put_place(text, list);
+		put(text, "}");
+	}
+	put(text, "]");
 }
 
 /* --- nodes -------------------------------------------------------------------------------------- */
@@ -334,15 +400,21 @@ static bool put_node(struct buf *text, const struct lysc_node *schema,
 			goto nothing;
 		break;
 	case LYS_LEAF:
-	case LYS_LEAFLIST:
 		value = value_for(schema);
 		if (!value)
 			goto nothing;
-		put(text, schema->nodetype == LYS_LEAFLIST ? "[" : "");
 		put_value(text, schema, value);
-		put(text, schema->nodetype == LYS_LEAFLIST ? "]" : "");
 		break;
-	default: /* anydata has no constraint of interest here */
+	case LYS_LEAFLIST:
+		if (!values_of(schema)->count)
+			goto nothing;
+		put_items(text, schema);
+		break;
+	case LYS_ANYDATA:
+	case LYS_ANYXML:
+		put(text, one_in(2) ? "{\"inner\":[\"a\",{\"b\":1}]}" : "{\"other\":{}}");
+		break;
+	default:
 		goto nothing;
 	}
 	put(text, ",");

@@ -1,7 +1,18 @@
 /*
- * Random edits of the whole schema. Of each: incremental validation gives the verdict that full validation
- * gives, and the tree it leaves; undone it leaves the tree as it was; its record made forwards and backwards
- * leads from the one tree to the other; and by way of the candidate it comes to the same.
+ * Random edits of the whole schema: all modules of the device, and one that has every kind of node and
+ * constraint. Of each edit:
+ *
+ * - incremental validation gives the verdict that full validation (lyd_validate_all()) gives, and the tree it
+ *   leaves;
+ * - of an invalid one it gives an error that full validation gives. Full validation stops at the first of
+ *   several violations, which may be another than the first that the edit leads to. So all violations are looked
+ *   for by going through the whole tree (violations.c): there are none exactly when full validation finds none,
+ *   and both errors are among them, each with the error-tag, the error-app-tag and the path of one, and with
+ *   what its message has to name: the model's own error-message, or else the condition, the value, or the node;
+ * - undone it leaves the tree as it was, to the byte;
+ * - its record made forwards and backwards leads from the one tree to the other;
+ * - by way of the candidate it comes to the same;
+ * - after a kill, with a record torn as it was written, what was acknowledged is there again.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,86 +20,37 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ashlar/feature.h"
+#include "ashlar/file.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
 #include "../../src/datastore/candidate.h"
 #include "../../src/datastore/constraints.h"
 #include "../../src/datastore/data-index.h"
+#include "../../src/datastore/journal.h"
+#include "../../src/datastore/modules.h"
 #include "../../src/datastore/record.h"
 #include "../../src/datastore/store.h"
 #include "generate.h"
+#include "violations.h"
 
-static const char *const if_features[] = { "vlan-filtering", "containers", NULL };
-static const char *const keystore[] = { "central-keystore-supported", "symmetric-keys",
-	"asymmetric-keys", NULL };
-static const char *const truststore[] = { "central-truststore-supported", "public-keys", NULL };
-static const char *const users[] = { "authentication", "local-users", NULL };
-static const struct yang_module modules[] = {
-	{ "ietf-netconf", NULL },
-	{ "ietf-netconf-with-defaults", NULL },
-	{ "ietf-keystore", keystore },
-	{ "ietf-truststore", truststore },
-	{ "iana-if-type", NULL },
-	{ "infix-if-type", NULL },
-	{ "ieee802-dot1q-types", NULL },
-	{ "ieee802-ethernet-interface", NULL },
-	{ "infix-ethernet-interface", NULL },
-	{ "infix-hardware", NULL },
-	{ "infix-interfaces", if_features },
-	{ "ietf-ip", NULL },
-	{ "infix-ip", NULL },
-	{ "ietf-ipv4-unicast-routing", NULL },
-	{ "ietf-ipv6-unicast-routing", NULL },
-	{ "infix-routing", NULL },
-	{ "ietf-system", users },
-	{ "infix-system", NULL },
-	{ "infix-containers", NULL },
-	{ "infix-meta", NULL },
-	{ "ietf-netconf-acm", NULL },
-};
+/* The daemon's (real-features.c): their modules are loaded, but one feature here owns all of them. */
+extern const struct feature *const real_feature_table[];
 
 static struct feature everything = { .name = "everything" };
 const struct feature *const feature_table[] = { &everything, NULL };
 
 static bool is_settled;
-
-static int setup(void **state)
-{
-	struct err err = { 0 };
-	const struct ds_config config = { "/nowhere", "/nowhere", "/nowhere" };
-
-	loop_init();
-	generate_ignore_leaks(true);
-	if (yang_init(YANG_DIR, modules, ARRAY_SIZE(modules), &err) < 0)
-		goto failed;
-	generate_ignore_leaks(false);
-	generate_init();
-	everything.roots = generate_roots();
-	if (schema_init(&err) < 0)
-		goto failed;
-	store_init(&config);
-	return 0;
-failed:
-	fprintf(stderr, "%s\n", err_text(&err));
-	return -1;
-}
-
-static int teardown(void **state)
-{
-	candidate_done();
-	data_index_forget(*store_running());
-	store_done();
-	schema_done();
-	generate_done();
-	yang_done();
-	loop_done();
-	return 0;
-}
+static unsigned errors_compared, restarts;
+static char dir[] = "/tmp/test-random-XXXXXX"; /* modules, and what a restart starts from */
+static struct feature_module *loaded;
 
 /* --- trees -------------------------------------------------------------------------------------- */
 
@@ -140,18 +102,14 @@ static void same_content(
 	lyd_free_all(diff);
 }
 
-static char full_reason[512];
-
-/* Full validation is not idempotent: twice gives the settled tree. */
-static bool full_valid(struct lyd_node **tree)
+/* Full validation is not idempotent: twice gives the settled tree. @err: the first error it finds. */
+static bool full_valid(struct lyd_node **tree, struct err *err)
 {
-	bool ok = lyd_validate_all(tree, yang_ctx(), LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS &&
-		lyd_validate_all(tree, yang_ctx(), LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS;
-
-	snprintf(full_reason, sizeof(full_reason), "%s",
-		ok || !ly_errmsg(yang_ctx()) ? "" : ly_errmsg(yang_ctx()));
-	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-	return ok;
+	if (lyd_validate_all(tree, yang_ctx(), LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS &&
+		lyd_validate_all(tree, yang_ctx(), LYD_VALIDATE_NO_STATE, NULL) == LY_SUCCESS)
+		return true;
+	(void)yang_err(err, -EINVAL); /* the verdict is told by the caller */
+	return false;
 }
 
 /* --- one edit ----------------------------------------------------------------------------------- */
@@ -178,6 +136,28 @@ static int apply_text(struct edit *edit, const char *text, struct err *err)
 	return r;
 }
 
+/*
+ * What only stands there by default, an emptied container too, is as if it were not there; but for one that the
+ * request at hand has given: where that is not allowed, it is an error.
+ */
+static void drop_defaults(struct lyd_node **first)
+{
+	struct lyd_node *node, *next;
+
+	for (node = *first; node; node = next) {
+		struct lyd_node *child = (struct lyd_node *)lyd_child(node);
+
+		next = node->next;
+		if (!(node->flags & LYD_DEFAULT) || node->flags & LYD_NEW) {
+			drop_defaults(&child);
+			continue;
+		}
+		if (*first == node)
+			*first = next;
+		lyd_free_tree(node);
+	}
+}
+
 static void replay(struct lyd_node **tree, const struct buf *record, const char *what)
 {
 	struct err err = { 0 };
@@ -189,8 +169,10 @@ static void replay(struct lyd_node **tree, const struct buf *record, const char 
 		record_replay(&edit, buf_bytes(record), record->length, &at, &err) < 0)
 		fail_msg("%s: %s", what, err_text(&err));
 	edit_keep(&edit);
-	if (!full_valid(tree))
-		fail_msg("%s: what was recorded does not lead to a valid tree", what);
+	drop_defaults(tree);
+	if (!full_valid(tree, &err))
+		fail_msg("%s: what was recorded does not lead to a valid tree: %s", what,
+			err_text(&err));
 }
 
 /* What is recorded of the edit leads from before to after and back. */
@@ -211,6 +193,36 @@ static void check_records(const struct edit *edit, const struct lyd_node *before
 	lyd_free_all(tree);
 }
 
+/* --- the record that outlives the daemon ----------------------------------------------------------- */
+
+static void checkpoint_written(const struct err *err, void *arg)
+{
+	if (err)
+		fail_msg("%s", err_text(err));
+	loop_stop();
+}
+
+static void checkpoint(void)
+{
+	journal_checkpoint(checkpoint_written, NULL);
+	loop_run();
+}
+
+/* Before the client is told. */
+static void acknowledge(const struct edit *edit)
+{
+	_cleanup_(buf_done) struct buf forward = { 0 };
+	struct err err = { 0 };
+	int r = record_changes(&forward, edit, &err);
+
+	if (r == 0)
+		r = journal_append(&forward, edit->count, &err);
+	if (r < 0)
+		fail_msg("%s", err_text(&err));
+	if (r == 1)
+		checkpoint();
+}
+
 static void learn(const struct edit *edit)
 {
 	size_t at = 0;
@@ -219,22 +231,63 @@ static void learn(const struct edit *edit)
 		;
 }
 
+/* --- errors --------------------------------------------------------------------------------------- */
+
+static void check_told(
+	const struct violations *all, const struct err *err, bool is_full, const char *what)
+{
+	_cleanup_free_ char *text = NULL;
+
+	if (violations_told(all, err, is_full))
+		return;
+	text = violations_text(all);
+	fail_msg("%s\n%s tells %s %s %s: %s\nbut wrong is:\n%s", what,
+		is_full ? "full validation" : "incremental validation",
+		err_tag_name(err_effective_tag(err)), err->app_tag ? err->app_tag : "-",
+		err->path ? err->path : "-", err_text(err), text);
+}
+
+/* @err and @full: what incremental and full validation have said of it, or nothing. */
+static void check_errors(const struct lyd_node *tree, const struct err *err, const struct err *full,
+	const char *what)
+{
+	struct violations all = { 0 };
+
+	violations_find(&all, tree);
+	if (err->code) {
+		errors_compared++;
+		check_told(&all, err, false, what);
+		check_told(&all, full, true, what);
+	} else if (all.count) {
+		_cleanup_free_ char *text = violations_text(&all);
+
+		fail_msg("%s\nis valid, but wrong is:\n%s", what, text);
+	}
+	violations_done(&all);
+}
+
 /* Directly, in running; @expected is the tree that full validation makes of it, or not. */
 static bool settle(struct edit *edit, int r, struct lyd_node *before, const char *what)
 {
 	struct lyd_node *expected = copy_of(*edit->tree);
-	struct err err = { 0 };
-	bool is_valid = r == 0 && full_valid(&expected);
+	struct err err = { 0 }, full = { 0 };
+	bool is_valid;
 
-	if (r == 0)
+	drop_defaults(&expected);
+	is_valid = r == 0 && full_valid(&expected, &full);
+	if (r == 0) {
 		r = validate(edit, &err);
-	if (is_valid != (r == 0))
-		fail_msg("%s: full validation says %d %s, incremental %d %s (%s)", what, is_valid,
-			full_reason, r, err_text(&err), err.path ? err.path : "");
+		if (is_valid != (r == 0))
+			fail_msg("%s: full validation says %d %s, incremental %d %s (%s)", what,
+				is_valid, err_text(&full), r, err_text(&err),
+				err.path ? err.path : "");
+		check_errors(*edit->tree, &err, &full, what);
+	}
 	if (r == 0) {
 		same_content(*edit->tree, expected, what);
 		check_records(edit, before, what);
 		learn(edit);
+		acknowledge(edit);
 		edit_keep(edit);
 		is_settled = true;
 	} else {
@@ -242,6 +295,7 @@ static bool settle(struct edit *edit, int r, struct lyd_node *before, const char
 		same_text(*edit->tree, before, what);
 	}
 	err_done(&err);
+	err_done(&full);
 	lyd_free_all(expected);
 	return r == 0;
 }
@@ -291,39 +345,19 @@ static void edit_candidate(const char *text)
 	lyd_free_all(before);
 }
 
-/* What only stands there by default, an emptied container too, is as if it were not there. */
-static void drop_defaults(struct lyd_node **first)
-{
-	struct lyd_node *node, *next;
-
-	for (node = *first; node; node = next) {
-		struct lyd_node *child = (struct lyd_node *)lyd_child(node);
-
-		next = node->next;
-		if (!(node->flags & LYD_DEFAULT)) {
-			drop_defaults(&child);
-			continue;
-		}
-		if (*first == node)
-			*first = next;
-		lyd_free_tree(node);
-	}
-}
-
 /* Running becomes what full validation makes of the candidate, or stays. */
 static bool commit_candidate(void)
 {
 	struct lyd_node *before = copy_of(*store_running());
 	struct lyd_node *expected = copy_of(candidate_tree());
 	struct err err = { 0 };
-	_cleanup_free_ char *reason = NULL;
+	_cleanup_err_ struct err full = { 0 };
 	bool is_expected, is_valid;
 	struct edit edit;
 	int r;
 
 	drop_defaults(&expected);
-	is_expected = full_valid(&expected);
-	reason = xstrdup(full_reason);
+	is_expected = full_valid(&expected, &full);
 	edit_begin(&edit, store_running(), NULL);
 	candidate_build_start();
 	while ((r = candidate_build(&edit, &err)) == 1)
@@ -334,8 +368,8 @@ static bool commit_candidate(void)
 	if (is_valid != is_expected) {
 		_cleanup_free_ char *is = text_of(candidate_tree());
 
-		fail_msg("the candidate is valid: %d, %s; its commit: %d\n%s", is_expected, reason,
-			is_valid, is);
+		fail_msg("the candidate is valid: %d, %s; its commit: %d\n%s", is_expected,
+			err_text(&full), is_valid, is);
 	}
 	if (is_valid) {
 		same_content(*store_running(), expected, "commit");
@@ -349,6 +383,68 @@ static bool commit_candidate(void)
 	lyd_free_all(before);
 	lyd_free_all(expected);
 	return is_valid;
+}
+
+/* --- restarts --------------------------------------------------------------------------------------- */
+
+/* The journal with the highest number; malloc'd. */
+static char *journal_path(void)
+{
+	DIR *files = opendir(dir);
+	struct dirent *entry;
+	unsigned highest = 0, number;
+
+	assert_non_null(files);
+	while ((entry = readdir(files))) {
+		if (sscanf(entry->d_name, "journal.%u", &number) == 1 && number > highest)
+			highest = number;
+	}
+	closedir(files);
+	return xasprintf("%s/journal.%u", dir, highest);
+}
+
+/* The beginning of a record that was being written. */
+static void tear(void)
+{
+	_cleanup_(buf_done) struct buf sealed = { 0 };
+	_cleanup_free_ char *path = NULL;
+	const char record[64] = { 'M' };
+	FILE *file;
+
+	assert_int_equal(record_seal(&sealed, record, sizeof(record)), 0);
+	path = journal_path();
+	file = fopen(path, "a");
+	assert_non_null(file);
+	fwrite(buf_bytes(&sealed), 1, generate_below((unsigned)sealed.length), file);
+	fclose(file);
+}
+
+/* Dies at some moment and starts again: running is what clients were told. */
+static void restart(void)
+{
+	struct lyd_node *acknowledged = *store_running();
+	struct err err = { 0 };
+	struct edit edit;
+	int r;
+
+	restarts++;
+	candidate_done();
+	journal_done();
+	tear();
+	data_index_forget(acknowledged);
+	*store_running() = NULL;
+	edit_begin(&edit, store_running(), NULL);
+	r = journal_restore(&edit, &err);
+	is_settled = false;
+	if (r == 1)
+		r = validate(&edit, &err);
+	if (r < 0)
+		fail_msg("restart: %s (%s)", err_text(&err), err.path ? err.path : "");
+	same_content(*store_running(), acknowledged, "restart");
+	edit_keep(&edit);
+	is_settled = true;
+	lyd_free_all(acknowledged);
+	checkpoint();
 }
 
 static void test_random_edits(void **state)
@@ -371,9 +467,90 @@ static void test_random_edits(void **state)
 			refused++;
 		if (candidate_is_edited() && generate_below(3) == 0)
 			committed += commit_candidate();
+		if (generate_below(100) == 0)
+			restart();
 	}
-	printf("%u edits: %u direct, %u refused, %u commits\n", count, direct, refused, committed);
+	printf("%u edits: %u direct, %u refused, %u errors compared, %u commits, %u restarts\n",
+		count, direct, refused, errors_compared, committed, restarts);
 	assert_true(direct > count / 20 && refused > count / 20 && committed > count / 50);
+	assert_true(errors_compared > count / 50 && restarts > count / 200);
+}
+
+/* --- life ---------------------------------------------------------------------------------------- */
+
+static void link_modules(const char *from, const char *to)
+{
+	DIR *modules = opendir(from);
+	struct dirent *entry;
+
+	assert_non_null(modules);
+	while ((entry = readdir(modules))) {
+		_cleanup_free_ char *source = file_join(from, entry->d_name);
+		_cleanup_free_ char *target = file_join(to, entry->d_name);
+
+		if (str_ends(entry->d_name, ".yang"))
+			assert_int_equal(symlink(source, target), 0);
+	}
+	closedir(modules);
+}
+
+static void add_modules(void)
+{
+	size_t count = 0, room = 0;
+
+	for (const struct feature *const *at = real_feature_table; *at; at++) {
+		const struct feature_module *module = (*at)->modules;
+
+		for (; module && module->name; module++) {
+			ARRAY_GROW(loaded, count, room);
+			loaded[count++] = *module;
+		}
+	}
+	ARRAY_GROW(loaded, count, room);
+	loaded[count++] = (struct feature_module){ "example-kinds", NULL };
+	ARRAY_GROW(loaded, count, room);
+	loaded[count] = (struct feature_module){ NULL, NULL };
+	everything.modules = loaded;
+}
+
+static int setup(void **state)
+{
+	struct err err = { 0 };
+	const struct ds_config config = { .config_dir = "/nowhere", .run_dir = dir };
+
+	loop_init();
+	assert_non_null(mkdtemp(dir));
+	link_modules(YANG_DIR, dir);
+	link_modules(TEST_DATA_DIR "/unit/yang", dir);
+	add_modules();
+	generate_ignore_leaks(true);
+	if (modules_load(dir, &err) < 0)
+		goto failed;
+	generate_ignore_leaks(false);
+	generate_init();
+	everything.roots = generate_roots();
+	if (schema_init(&err) < 0)
+		goto failed;
+	store_init(&config);
+	checkpoint();
+	return 0;
+failed:
+	fprintf(stderr, "%s\n", err_text(&err));
+	return -1;
+}
+
+static int teardown(void **state)
+{
+	candidate_done();
+	journal_done();
+	data_index_forget(*store_running());
+	store_done();
+	schema_done();
+	generate_done();
+	yang_done();
+	loop_done();
+	free(loaded);
+	return file_remove_tree(dir, NULL);
 }
 
 int main(void)
