@@ -26,6 +26,11 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-netconf-partial-lock", NULL },
 	{ "ietf-nmda-compare", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },
+	/* Leafrefs point at these: libyang would find out and compile everything once more. */
+	{ "ietf-hardware", NULL },
+	{ "ietf-key-chain", NULL },
+	{ "ietf-network-instance", NULL },
+	{ "infix-schedule", NULL },
 };
 
 int modules_load(const char *dir, struct err *err)

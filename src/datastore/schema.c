@@ -89,6 +89,8 @@ struct mark {
 	const struct feature *feature;
 	const struct lysc_node *unit;
 	const struct feature_reads *reads;
+	const struct lysc_node **except;
+	size_t except_count;
 	bool owned;
 };
 
@@ -105,8 +107,8 @@ static LY_ERR mark_node(struct lysc_node *schema, void *arg, ly_bool *skip)
 		add_once((const void ***)&snode->reads, &snode->reads_count, mark->reads);
 		return LY_SUCCESS;
 	}
-	for (const char *const *except = mark->feature->except; except && *except; except++) {
-		if (path_schema(*except) == schema) {
+	for (size_t i = 0; i < mark->except_count; i++) {
+		if (mark->except[i] == schema) {
 			*skip = 1;
 			return LY_SUCCESS;
 		}
@@ -116,15 +118,34 @@ static LY_ERR mark_node(struct lysc_node *schema, void *arg, ly_bool *skip)
 	return LY_SUCCESS;
 }
 
-static int mark_root(const struct feature *feature, const char *path, bool owned, struct err *err)
+/* What @feature leaves to others below its roots. */
+static int find_except(const struct feature *feature, struct mark *mark, struct err *err)
+{
+	size_t room = 0;
+
+	for (const char *const *path = feature->except; path && *path; path++) {
+		const struct lysc_node *schema = path_schema(*path);
+
+		if (!schema)
+			return err_set(err, -EINVAL, *path, "feature %s excepts an unknown path",
+				feature->name);
+		ARRAY_GROW(mark->except, mark->except_count, room);
+		mark->except[mark->except_count++] = schema;
+	}
+	return 0;
+}
+
+static int mark_root(const struct mark *own, const char *path, bool owned, struct err *err)
 {
 	const struct lysc_node *root = path_schema(path), *parent;
-	struct mark mark = { .feature = feature, .owned = owned };
+	const struct feature *feature = own->feature;
+	struct mark mark = *own;
 	struct snode *unit;
 
 	if (!root)
 		return err_set(
 			err, -EINVAL, path, "feature %s: no such schema path", feature->name);
+	mark.owned = owned;
 	mark.unit = schema_unit(root);
 	unit = schema_of(mark.unit);
 	add_once((const void ***)&unit->features, &unit->feature_count, feature);
@@ -158,15 +179,17 @@ static int mark_silent(const struct feature *feature, const char *path, struct e
 
 static int mark_feature(const struct feature *feature, struct err *err)
 {
-	int r = 0;
+	struct mark own = { .feature = feature };
+	int r = find_except(feature, &own, err);
 
 	for (const char *const *path = feature->silent; r == 0 && path && *path; path++)
 		r = mark_silent(feature, *path, err);
 
 	for (const char *const *root = feature->roots; r == 0 && root && *root; root++)
-		r = mark_root(feature, *root, true, err);
+		r = mark_root(&own, *root, true, err);
 	for (const char *const *root = feature->state_roots; r == 0 && root && *root; root++)
-		r = mark_root(feature, *root, false, err);
+		r = mark_root(&own, *root, false, err);
+	free(own.except);
 	for (const struct feature_reads *reads = feature->reads; r == 0 && reads && reads->path;
 		reads++) {
 		const struct lysc_node *schema = path_schema(reads->path);
