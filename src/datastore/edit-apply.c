@@ -11,6 +11,7 @@
 #include "../yang/compat.h"
 #include "access.h"
 #include "edit.h"
+#include "order.h"
 #include "schema.h"
 
 /*
@@ -256,10 +257,12 @@ static int adopt(struct edit *edit, struct lyd_node *node, struct err *err);
 
 static int adopt_children(struct edit *edit, struct lyd_node *node, struct err *err)
 {
-	struct lyd_node *child, *next;
-	int r;
+	struct lyd_node *child = (struct lyd_node *)lyd_child(node), *next;
+	int r = order_arrange(&child, err);
 
-	for (child = (struct lyd_node *)lyd_child(node); child; child = next) {
+	if (r < 0)
+		return r;
+	for (; child; child = next) {
 		enum edit_operation op = operation_of(child, EDIT_MERGE);
 
 		next = child->next;
@@ -612,21 +615,58 @@ static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_nod
 	return r;
 }
 
+static int apply_one(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation inherited, struct err *err)
+{
+	if (is_twice(edit, request))
+		return given_twice(err, request);
+	return apply_node(edit, parent, request_top, request, inherited, err);
+}
+
+/* Of what is replaced the request has the order too; *ret_next is what stands behind the list. */
+static int replace_entries(struct edit *edit, struct lyd_node *parent,
+	struct lyd_node **request_top, struct lyd_node *request, struct lyd_node **ret_next,
+	struct err *err)
+{
+	const struct lysc_node *schema = request->schema;
+	struct order order = { 0 };
+	struct lyd_node *next, *node;
+	int r = 0;
+
+	for (; r == 0 && request && request->schema == schema; request = next) {
+		next = request->next;
+		r = apply_one(edit, parent, request_top, request, EDIT_REPLACE, err);
+		/* The request's node is in the tree now, or another that it stands for. */
+		node = r == 0 ? lyd_parent(request) == parent
+				? request
+				: find_instance(edit_children(edit, parent), request)
+			      : NULL;
+		if (node)
+			order_add(&order, node);
+	}
+	*ret_next = request;
+	if (r == 0)
+		return order_settle(&order, edit, err);
+	order_done(&order);
+	return r;
+}
+
 static int apply_siblings(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
 	struct lyd_node *request, enum edit_operation inherited, struct err *err)
 {
+	bool is_replaced = inherited == EDIT_REPLACE;
 	struct lyd_node *next;
-	int r;
+	int r = is_replaced ? order_arrange(&request, err) : 0;
 
-	for (; request; request = next) {
+	for (; r == 0 && request; request = next) {
+		if (is_replaced && request->schema && lysc_is_userordered(request->schema)) {
+			r = replace_entries(edit, parent, request_top, request, &next, err);
+			continue;
+		}
 		next = request->next;
-		r = is_twice(edit, request)
-			? given_twice(err, request)
-			: apply_node(edit, parent, request_top, request, inherited, err);
-		if (r < 0)
-			return r;
+		r = apply_one(edit, parent, request_top, request, inherited, err);
 	}
-	return 0;
+	return r;
 }
 
 int edit_apply(struct edit *edit, struct lyd_node **request, enum edit_operation operation,

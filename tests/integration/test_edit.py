@@ -1,6 +1,7 @@
 """What <edit-config> does: its five operations, its options, and that it does all of it or nothing."""
 
 import pytest
+from lxml import etree
 
 from ashlar import config
 from ashlar.netconf import RpcError
@@ -166,6 +167,83 @@ def test_user_ordered_lists(nc):
         add("x", f'''y:insert="after" y:key="[n:name='nobody']"
                      xmlns:n="{config.namespaces()["ietf-netconf-acm"]}"''')
     assert error.value.app_tag == "missing-instance"
+
+
+ACM = config.namespaces()["ietf-netconf-acm"]
+
+
+def ordered(*names, attributes=""):
+    """An nacm with these rule lists, in this order, each with rules and groups in the reverse one."""
+    lists = "".join(
+        f"<rule-list><name>{name}</name><group>g{name}</group>"
+        + "".join(f"<rule><name>{rule}</name><action>permit</action></rule>" for rule in names[::-1])
+        + "</rule-list>" for name in names)
+    return f'<nacm xmlns="{ACM}" xmlns:nc="{config.NETCONF}"{attributes}>{lists}</nacm>'
+
+
+def order_of(nc, source="running"):
+    data = nc.get_config(source, subtree=f'<nacm xmlns="{ACM}"><rule-list/></nacm>')
+    return [(entry.findtext("name"), [rule.text for rule in entry.iterfind("rule/name")])
+            for entry in data.iterfind("nacm/rule-list")]
+
+
+def put_all(nc, daemon, names):
+    """The whole configuration again, with the order of @names: by copy-config of a <config>."""
+    whole = nc.rpc("<get-config><source><running/></source></get-config>").find(f"{{{config.NETCONF}}}data")
+    parts = "".join(etree.tostring(part, encoding="unicode") for part in whole
+                    if part.tag != f"{{{ACM}}}nacm")
+    nc.ok(f"<copy-config><target><running/></target><source><config>{parts}{ordered(*names)}</config>"
+          "</source></copy-config>")
+
+
+def put_replace(nc, daemon, names):
+    nc.edit(ordered(*names, attributes=' nc:operation="replace"'))
+
+
+def put_candidate(nc, daemon, names):
+    nc.edit(ordered(*names, attributes=' nc:operation="replace"'), "candidate")
+    assert [name for name, _ in order_of(nc, "candidate")] == list(names)
+    nc.ok("<commit/>")
+
+
+def put_anew(nc, daemon, names):
+    """Away with all of it and made anew, both before the commit."""
+    nc.edit(f'<nacm xmlns="{ACM}" xmlns:nc="{config.NETCONF}" nc:operation="remove"/>', "candidate")
+    nc.edit(ordered(*names), "candidate")
+    nc.ok("<commit/>")
+
+
+def put_restconf(nc, daemon, names):
+    lists = [{"name": name, "group": [f"g{name}"],
+              "rule": [{"name": rule, "action": "permit"} for rule in names[::-1]]}
+             for name in names]
+    with daemon.restconf() as rc:
+        assert rc.put("/restconf/data/ietf-netconf-acm:nacm", {"ietf-netconf-acm:nacm": {
+            "enable-nacm": False,
+            "groups": {"group": [{"name": "admin", "user-name": [config.USER]}]},
+            "rule-list": lists}}).status == 204
+
+
+@pytest.mark.parametrize("put", [put_all, put_replace, put_candidate, put_anew, put_restconf])
+def test_order_of_what_replaces(daemon, nc, put):
+    """RFC 7950 7.7.7, RFC 6241 7.3: what replaces a configuration has its order too: in running, in the
+    journal, and back again when a confirmed commit is taken back."""
+    def expected(names):
+        return [(name, list(names[::-1])) for name in names]
+
+    nc.edit(f'<nacm xmlns="{ACM}"><enable-nacm>false</enable-nacm></nacm>')
+    for names in "abcde", "ecabd", "xdb":
+        put(nc, daemon, names)
+        assert order_of(nc) == expected(names)
+    nc.edit(ordered(*"bdx", attributes=' nc:operation="replace"'), "candidate")
+    nc.ok("<commit><confirmed/></commit>")
+    assert order_of(nc) == expected("bdx")
+    nc.ok("<cancel-commit/>")
+    assert order_of(nc) == expected("xdb")
+    daemon.kill()
+    daemon.start()
+    with daemon.local() as again:
+        assert order_of(again) == expected("xdb")
 
 
 def test_an_edit_of_nothing(nc, daemon):

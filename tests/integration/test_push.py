@@ -505,6 +505,25 @@ def test_user_ordered(nc, session):
     assert ("move", base + "c", "first") in found
 
 
+def test_order_of_what_replaces(nc, session):
+    """8641 3.5.2: of a configuration that comes as a whole, in another order, only what has moved."""
+    def rules(names, attributes=""):
+        inside = "".join(f"<rule><name>{name}</name><action>permit</action></rule>"
+                         for name in names)
+        return ('<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" '
+                f'xmlns:nc="{config.NETCONF}"><rule-list{attributes}><name>l</name>{inside}'
+                "</rule-list></nacm>")
+
+    nc.edit(rules("abcd"))
+    number = on_change(session, subtree(
+        '<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm"><rule-list/></nacm>'))
+    update(session, number)
+    nc.edit(rules("dabc", ' nc:operation="replace"'))
+    base = "/ietf-netconf-acm:nacm/rule-list=l/rule="
+    assert [(edit.findtext("operation"), edit.findtext("target"), edit.findtext("where"))
+            for edit in event(session).iter("edit")] == [("move", base + "d", "first")]
+
+
 def test_excluded(nc, session):
     """8641 3.1, change-type: kinds of changes that are not wanted."""
     number = on_change(session, one("p1"), excluded=["replace", "create"])

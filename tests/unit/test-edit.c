@@ -130,6 +130,30 @@ static const struct row {
 		XSYS("<dns-resolver><search yang:insert=\"after\" yang:value=\"z\">c</search></dns-resolver>"),
 		EDIT_MERGE, NULL, "bad-attribute",
 		"/ietf-system:system/dns-resolver/search[.='c']" },
+	{ "user order: a merge leaves what is there", ORDER("\"a\",\"b\",\"c\""),
+		XSYS("<dns-resolver><search>c</search><search>d</search><search>a</search></dns-resolver>"),
+		EDIT_MERGE, ORDER("\"a\",\"b\",\"c\",\"d\"") },
+	{ "user order: that of what replaces", ORDER("\"a\",\"b\",\"c\",\"d\""),
+		XSYS("<dns-resolver><search>d</search><search>b</search><search>x</search>"
+		     "<search>a</search></dns-resolver>"),
+		EDIT_REPLACE, ORDER("\"d\",\"b\",\"x\",\"a\"") },
+	{ "user order: of what replaces a container", ORDER("\"a\",\"b\",\"c\""),
+		XSYS("<dns-resolver nc:operation=\"replace\"><search>c</search><search>b</search>"
+		     "<search>a</search></dns-resolver>"),
+		EDIT_MERGE, ORDER("\"c\",\"b\",\"a\"") },
+	{ "user order: insert within what replaces", ORDER("\"a\",\"b\",\"c\""),
+		XSYS("<dns-resolver nc:operation=\"replace\"><search>a</search>"
+		     "<search yang:insert=\"first\">b</search>"
+		     "<search yang:insert=\"before\" yang:value=\"a\">c</search></dns-resolver>"),
+		EDIT_MERGE, ORDER("\"b\",\"c\",\"a\"") },
+	{ "user order: insert within what is new", "{}",
+		XSYS("<dns-resolver><search>a</search><search yang:insert=\"first\">b</search>"
+		     "<search yang:insert=\"after\" yang:value=\"b\">c</search></dns-resolver>"),
+		EDIT_MERGE, ORDER("\"b\",\"c\",\"a\"") },
+	{ "user order: beside nobody in what is new", "{}",
+		XSYS("<dns-resolver><search yang:insert=\"after\" yang:value=\"z\">c</search></dns-resolver>"),
+		EDIT_MERGE, NULL, "bad-attribute",
+		"/ietf-system:system/dns-resolver/search[.='c']" },
 };
 
 static int setup(void **state)
