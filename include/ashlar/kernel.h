@@ -59,7 +59,8 @@ enum link_attr {
 };
 
 /* What differs from kind to kind: a const table in src/kernel. */
-extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth, link_kind_dummy;
+extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth, link_kind_dummy,
+	link_kind_bond;
 /* IFLA_INFO_KIND: "bridge". */
 const char *link_kind_name(const struct link_kind *kind);
 /* What is said of a kernel without it. */
@@ -85,6 +86,25 @@ struct link_vlan {
 struct link_veth {
 	char peer
 		[KERNEL_NAME_MAX]; /* both ends are wanted; whichever comes first creates the pair */
+};
+
+struct link_bond {
+	uint8_t mode, hash; /* BOND_MODE_*, BOND_XMIT_POLICY_* */
+	bool lacp_fast, lacp_active;
+	uint16_t system_priority;
+	uint32_t
+		look_ms; /* between two looks at the carrier of a port; the delays are multiples of it */
+	uint32_t up_delay_ms, down_delay_ms;
+	/* Observed only: the aggregator in use. */
+	uint16_t aggregator, actor_key, partner_key;
+	uint8_t partner_mac[6];
+};
+
+struct link_bond_port { /* observed only */
+	bool is_active;
+	uint8_t actor_state, partner_state; /* LACP_STATE_* */
+	uint16_t aggregator;
+	uint32_t failures;
 };
 
 struct link_port { /* of a bridge */
@@ -114,6 +134,7 @@ struct link {
 		struct link_bridge bridge;
 		struct link_vlan vlan;
 		struct link_veth veth;
+		struct link_bond bond;
 	};
 	union {
 		/* Wanted: data node of each attribute set; see link_set(). */
@@ -130,10 +151,11 @@ struct link {
 			uint32_t port_mark, port_mark_index;
 			uint32_t speed_mbps; /* 0: unknown */
 			uint32_t min_mtu, max_mtu;
-			uint16_t arptype;  /* ARPHRD_* */
-			uint8_t operstate; /* IF_OPER_* */
-			uint8_t duplex;	   /* DUPLEX_*: 0xff unknown */
-			uint8_t autoneg;   /* AUTONEG_*: 0xff unknown */
+			uint16_t arptype;		 /* ARPHRD_* */
+			uint8_t operstate;		 /* IF_OPER_* */
+			uint8_t duplex;			 /* DUPLEX_*: 0xff unknown */
+			uint8_t autoneg;		 /* AUTONEG_*: 0xff unknown */
+			struct link_bond_port bond_port; /* when the master is a bond */
 			bool has_mac, is_dsa, is_ours;
 			bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
 			char kind_name[16];  /* IFLA_INFO_KIND as reported, "" for none */

@@ -91,6 +91,8 @@ static const char *guess_by_prefix(const char *name)
 	} types[] = {
 		{ "eth", "ethernet" },
 		{ "dummy", "dummy" },
+		{ "bond", "lag" },
+		{ "lag", "lag" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {

@@ -111,6 +111,8 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 	}
 	if (slave_data && str_equal(slave_kind, "bridge"))
 		take_port(&seen->link.port, slave_data);
+	else if (slave_data && str_equal(slave_kind, "bond"))
+		link_take_bond_port(&seen->link.bond_port, slave_data);
 }
 
 static void take_port_mark(struct link *link, const char *text)
@@ -541,6 +543,8 @@ static int refresh_all(void)
 		msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 		msg->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
 		r = nl_request(nl, nlh, take_all_stats, nl);
+		if (r == 0)
+			r = link_refresh_bonds(nl);
 	}
 	ethtool_refresh(0);
 	return r;

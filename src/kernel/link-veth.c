@@ -28,8 +28,8 @@ static void veth_put_data(struct nlmsghdr *nlh, const struct link *want, const s
 	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	/* One that is made again gets its old number. */
-	ifi->ifi_index = (int)link_choose_index(
-		want->veth.peer, nl_of(""), want->object.want ? 0 : want->lower_ifindex);
+	ifi->ifi_index = (int)link_choose_index(want->veth.peer, nl_of(""),
+		want->object.want ? 0 : want->lower_ifindex, &link_kind_veth);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->veth.peer);
 	if (other)
 		mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of((const struct link *)other));

@@ -27,6 +27,7 @@ struct chosen {
 	char name[KERNEL_NAME_MAX];
 	uint32_t ifindex;
 	struct nl *nl;
+	const struct link_kind *kind; /* of one to be made; NULL: not told */
 };
 
 static struct {
@@ -45,7 +46,8 @@ static bool is_taken(uint32_t ifindex)
 	return false;
 }
 
-uint32_t link_choose_index(const char *name, struct nl *nl, uint32_t index)
+uint32_t link_choose_index(
+	const char *name, struct nl *nl, uint32_t index, const struct link_kind *kind)
 {
 	struct chosen *chosen = map_get_str(&self.chosen, name);
 
@@ -63,7 +65,16 @@ uint32_t link_choose_index(const char *name, struct nl *nl, uint32_t index)
 	}
 	chosen->ifindex = index;
 	chosen->nl = nl;
+	if (kind)
+		chosen->kind = kind;
 	return index;
+}
+
+bool link_is_chosen_as(const char *name, const struct link_kind *kind)
+{
+	const struct chosen *chosen = map_get_str(&self.chosen, name);
+
+	return chosen && chosen->kind == kind;
 }
 
 void link_forget_chosen(void)
@@ -229,7 +240,7 @@ static int move(struct nl_batch *batch, struct step *step, const struct link *wa
 		put_altname(batch, from, false, step, altname, ifindex);
 	nlh = begin(batch, from, RTM_NEWLINK, 0, step, ifindex, NULL);
 	if (to != from) {
-		ifindex = link_choose_index(key, to, renumbers ? 0 : ifindex);
+		ifindex = link_choose_index(key, to, renumbers ? 0 : ifindex, NULL);
 		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)to->fd);
 	}
 	if (renumbers)
@@ -257,8 +268,7 @@ static int put_generic(struct nlmsghdr *nlh, struct ifinfomsg *ifi, const struct
 		ifi->ifi_change = IFF_UP;
 		ifi->ifi_flags = delta->to_up ? IFF_UP : 0;
 	}
-	if (have && want->kind && want->kind == have->kind &&
-		want->kind->compare(want, have) == OBJECT_CHANGE)
+	if (delta->has_data)
 		put_kind(nlh, want, have);
 	return delta->attrs & (1U << LINK_MASTER) ? put_master(nlh, want, have, delta->master, err)
 						  : 0;
@@ -293,6 +303,20 @@ static int check_mtu(struct nl_batch *batch, const struct link *want, const stru
 		lower->mtu);
 }
 
+/* A bond puts up what joins it, and down what leaves it; nobody else looks after what is taken back. */
+static void settle_flags(struct nl_batch *batch, struct step *step, const struct link *want,
+	bool joins, const struct place *place)
+{
+	struct ifinfomsg *ifi;
+
+	if (!link_is_former(want) && !(joins && (want->set & (1U << LINK_DOWN))))
+		return;
+	begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
+	ifi->ifi_change = IFF_UP;
+	ifi->ifi_flags = link_is_former(want) ? want->flags & IFF_UP : 0;
+	nl_batch_end(batch);
+}
+
 /* The port's flags come after it has its master. */
 static int change_values(struct nl_batch *batch, struct step *step, const struct link *want,
 	const struct link *have, const struct link_delta *delta, const struct place *place)
@@ -300,12 +324,20 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
 	uint32_t empty = nlh->nlmsg_len;
+	bool moves_port = delta->attrs & (1U << LINK_MASTER);
+	bool joins = moves_port && link_is_bond(delta->master);
 	int r = put_generic(nlh, ifi, want, have, delta, &step->err);
 
+	if (joins) { /* is taken only while it is down, and the kernel does this before that */
+		ifi->ifi_change = IFF_UP;
+		ifi->ifi_flags = 0;
+	}
 	if (r < 0 || (nlh->nlmsg_len == empty && !ifi->ifi_change))
 		nl_batch_drop(batch);
 	else
 		nl_batch_end(batch);
+	if (r == 0 && (joins || (moves_port && have && link_is_bond(have->master))))
+		settle_flags(batch, step, want, joins, place);
 	if (r == 0 && (delta->attrs & (1U << LINK_PORT)) && *delta->master) {
 		nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
 		put_port(nlh, delta->port);
@@ -341,6 +373,10 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 			return r;
 		place.ifindex = link_index(want->object.key, &place.nl);
 	}
+	delta.has_data = have && want->kind && want->kind == have->kind &&
+		want->kind->compare(want, have) == OBJECT_CHANGE &&
+		!(want->kind->send &&
+			want->kind->send(batch, step, want, have, place.nl, place.ifindex));
 	r = change_values(batch, step, want, have, &delta, &place);
 	if (r == 0 && have && delta.has_port_mark)
 		mark_port(batch, &place, step, have, mark, delta.port_mark);
@@ -359,7 +395,8 @@ static int make(struct nl_batch *batch, struct step *step, const struct link *wa
 
 	if (!want->kind)
 		return err_set(&step->err, -ENODEV, NULL, "%s does not exist", want->object.key);
-	ifindex = link_choose_index(want->object.key, nl, link_is_former(want) ? want->ifindex : 0);
+	ifindex = link_choose_index(
+		want->object.key, nl, link_is_former(want) ? want->ifindex : 0, want->kind);
 	nlh = begin(batch, nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, step, ifindex, &ifi);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->object.key);
 	mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of(want));
@@ -367,7 +404,7 @@ static int make(struct nl_batch *batch, struct step *step, const struct link *wa
 		mnl_attr_put_u32(nlh, IFLA_MTU, want->mtu);
 	if ((want->set & (1U << LINK_MAC)) && link_has_mac(want->mac))
 		mnl_attr_put(nlh, IFLA_ADDRESS, 6, want->mac);
-	if ((want->set & (1U << LINK_MASTER)) && *want->master)
+	if ((want->set & (1U << LINK_MASTER)) && *want->master && !link_is_bond(want->master))
 		r = put_master(nlh, want, NULL, want->master, &step->err);
 	if (r == 0 && want->kind->put_base)
 		r = want->kind->put_base(nlh, want, &step->err);
@@ -392,6 +429,8 @@ static struct link fresh_link(const struct link *want)
 	fresh.group = link_mark_of(want);
 	fresh.port_mark = 0;
 	fresh.flags = 0;
+	if (link_is_bond(fresh.master))
+		fresh.master[0] = '\0'; /* it joins afterwards */
 	return fresh;
 }
 
@@ -588,12 +627,12 @@ static const char *link_explain(const struct step *step, int error)
 		return "the interface does not take this MAC address";
 	case EBUSY:
 		return attrs & (1U << LINK_MASTER)
-			? "the interface is in use and cannot be a bridge port"
+			? "the interface is in use and cannot be a port of another"
 			: "the interface is in use";
 	case ELOOP:
 		return "a bridge cannot be a port of a bridge";
 	case EINVAL:
-		return attrs & (1U << LINK_MASTER) ? "the interface cannot be a port of this bridge"
+		return attrs & (1U << LINK_MASTER) ? "the interface cannot be a port of that one"
 						   : NULL;
 	default:
 		return NULL;

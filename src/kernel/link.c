@@ -30,7 +30,7 @@ bool link_is_former(const struct link *want)
 }
 
 static const struct link_kind *const kinds[] = { &link_kind_bridge, &link_kind_vlan,
-	&link_kind_veth, &link_kind_dummy };
+	&link_kind_veth, &link_kind_dummy, &link_kind_bond };
 
 const struct link_kind *link_kind_by_name(const char *name)
 {
@@ -216,6 +216,23 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 	delta->has_port_mark = have && delta->port_mark != have->port_mark;
 }
 
+/* What depends on the master: a bond's port has the MAC address of the bond, and no flags. */
+static void find_port_delta(struct link_delta *delta, uint32_t set, const struct link *have)
+{
+	const char *master = (set & (1U << LINK_MASTER)) ? delta->master : have->master;
+
+	if (*master && link_is_bond(master))
+		return;
+	if ((set & (1U << LINK_MAC)) && link_has_mac(delta->mac) &&
+		memcmp(delta->mac, have->mac, 6))
+		delta->attrs |= 1U << LINK_MAC;
+	/* Out of its bridge it has no port flags; a new bridge begins with the defaults. */
+	if ((set & (1U << LINK_PORT)) && *master &&
+		!ports_equal(delta->port,
+			delta->attrs & (1U << LINK_MASTER) ? &link_default_port : &have->port))
+		delta->attrs |= 1U << LINK_PORT;
+}
+
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
 	const struct link *have)
 {
@@ -251,17 +268,9 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		delta->attrs |= 1U << LINK_ALIAS;
 	if ((set & (1U << LINK_MTU)) && delta->mtu != have->mtu)
 		delta->attrs |= 1U << LINK_MTU;
-	if ((set & (1U << LINK_MAC)) && link_has_mac(delta->mac) &&
-		memcmp(delta->mac, have->mac, 6))
-		delta->attrs |= 1U << LINK_MAC;
 	if ((set & (1U << LINK_MASTER)) && !str_equal(delta->master, have->master))
 		delta->attrs |= 1U << LINK_MASTER;
-	/* Out of its bridge it has no port flags; a new bridge begins with the defaults. */
-	if ((set & (1U << LINK_PORT)) &&
-		*((set & (1U << LINK_MASTER)) ? delta->master : have->master) &&
-		!ports_equal(delta->port,
-			delta->attrs & (1U << LINK_MASTER) ? &link_default_port : &have->port))
-		delta->attrs |= 1U << LINK_PORT;
+	find_port_delta(delta, set, have);
 	if ((set & (1U << LINK_NETNS)) &&
 		(!str_equal(delta->netns, link_netns(have)) ||
 			!str_equal(delta->netns_name, link_netns_name(have))))

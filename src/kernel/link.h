@@ -11,6 +11,10 @@ struct link_kind {
 	/* What differs from @have (all of it: NULL, when the link is made) as attributes of
 	 * IFLA_INFO_DATA. NULL: no data that could be changed or given that way. */
 	void (*put_data)(struct nlmsghdr *nlh, const struct link *want, const struct link *have);
+	/* Sends, for a change of kind data that one message beside all else cannot make, messages of its own and
+	 * returns true. May be NULL. */
+	bool (*send)(struct nl_batch *batch, struct step *step, const struct link *want,
+		const struct link *have, struct nl *nl, uint32_t ifindex);
 	/* Attributes beside IFLA_LINKINFO that make the link: IFLA_LINK. -ENODEV and the like when what
 	 * it stands on is absent. May be NULL. */
 	int (*put_base)(struct nlmsghdr *nlh, const struct link *want, struct err *err);
@@ -65,6 +69,13 @@ static inline bool link_is_made(const struct link *link)
  * one: it is given before the link moves, so that there is no moment in which it is not known. */
 #define LINK_ALTNAME "ashlar:"
 
+/* Whether the link of that name is a bond, or is to be one. */
+bool link_is_bond(const char *name);
+/* Reads IFLA_INFO_SLAVE_DATA of a bond's port. */
+void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data);
+/* Reads what no message tells of bonds and their ports. */
+int link_refresh_bonds(struct nl *nl);
+
 /* An observed link that is to be as it was is "wanted" by no unit. */
 bool link_is_former(const struct link *want);
 /* Data node of an attribute of a wanted link; NULL: unknown. */
@@ -82,7 +93,7 @@ struct link_delta {
 	uint8_t mac[6];
 	const struct link_port *port;
 	uint32_t group, port_mark;
-	bool has_group, has_port_mark, to_up, to_down;
+	bool has_group, has_port_mark, has_data, to_up, to_down;
 };
 /* @was and @have may be NULL; without @have everything that is wanted differs. */
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
@@ -92,7 +103,11 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);
 int link_dump(struct nl *nl, struct err *err) WARN_UNUSED;
 
-/* A number for a link to be made, and what goes by it until the kernel has told of the link. */
-uint32_t link_choose_index(const char *name, struct nl *nl, uint32_t index);
+/* A number for a link to be made (of the kind; NULL: it is there already and moves), and what goes by it until
+ * the kernel has told of the link. */
+uint32_t link_choose_index(
+	const char *name, struct nl *nl, uint32_t index, const struct link_kind *kind);
+/* Whether a link of that name and kind is made in the batch at hand. */
+bool link_is_chosen_as(const char *name, const struct link_kind *kind);
 
 #endif

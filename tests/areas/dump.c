@@ -36,11 +36,21 @@ static void dump_bridge(struct buf *out, const struct link_bridge *bridge)
 		bridge->multicast_query_ifaddr, bridge->multicast_query_interval_s);
 }
 
+static void dump_bond(struct buf *out, const struct link_bond *bond)
+{
+	put(out, " mode=%u hash=%u look=%u up_delay=%u down_delay=%u lacp=%s/%s priority=%u",
+		bond->mode, bond->hash, bond->look_ms, bond->up_delay_ms, bond->down_delay_ms,
+		bond->lacp_active ? "active" : "passive", bond->lacp_fast ? "fast" : "slow",
+		bond->system_priority);
+}
+
 static void dump_kind(struct buf *out, const struct link *link)
 {
 	put(out, " kind=%s", link->kind ? link_kind_name(link->kind) : "none");
 	if (link->kind == &link_kind_bridge)
 		dump_bridge(out, &link->bridge);
+	else if (link->kind == &link_kind_bond)
+		dump_bond(out, &link->bond);
 	else if (link->kind == &link_kind_vlan)
 		put(out, " id=%u protocol=%04x lower=%s", link->vlan.id, link->vlan.protocol,
 			link->vlan.lower);

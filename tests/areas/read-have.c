@@ -60,13 +60,15 @@ static void name(char *to, const char *text)
 static void link_kind(struct link *link, const char *text)
 {
 	const struct link_kind *kinds[] = { &link_kind_bridge, &link_kind_vlan, &link_kind_veth,
-		&link_kind_dummy };
+		&link_kind_dummy, &link_kind_bond };
 
 	snprintf(link->kind_name, sizeof(link->kind_name), "%s", text);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (str_equal(link_kind_name(kinds[i]), text))
 			link->kind = kinds[i];
 	}
+	if (link->kind == &link_kind_vlan)
+		link->vlan.protocol = ETHERTYPE_VLAN;
 }
 
 static void link_flag(struct link *link, const char *flag)
@@ -83,6 +85,8 @@ static void link_flag(struct link *link, const char *flag)
 		link->bridge.vlan_filtering = true;
 	else if (str_equal(flag, "stp"))
 		link->bridge.stp = true;
+	else if (str_equal(flag, "active"))
+		link->bond_port.is_active = true;
 	else if (str_equal(flag, "forwarding4"))
 		link->ipv4_forwarding = true;
 	else if (str_equal(flag, "forwarding6"))
@@ -105,6 +109,36 @@ static bool link_name(struct link *link, const char *field, const char *value)
 		link_kind(link, value);
 	else if (str_equal(field, "mac"))
 		link->has_mac = !str_parse_mac(value, link->mac);
+	else if (str_equal(field, "partner_mac"))
+		return str_parse_mac(value, link->bond.partner_mac) == 0;
+	else
+		return false;
+	return true;
+}
+
+static bool bond_number(struct link *link, const char *field, uint64_t value)
+{
+	struct link_bond_port *port = &link->bond_port;
+	struct link_bond *bond = &link->bond;
+
+	if (str_equal(field, "mode"))
+		bond->mode = (uint8_t)value;
+	else if (str_equal(field, "hash"))
+		bond->hash = (uint8_t)value;
+	else if (str_equal(field, "aggregator"))
+		bond->aggregator = (uint16_t)value;
+	else if (str_equal(field, "actor_key"))
+		bond->actor_key = (uint16_t)value;
+	else if (str_equal(field, "partner_key"))
+		bond->partner_key = (uint16_t)value;
+	else if (str_equal(field, "failures"))
+		port->failures = (uint32_t)value;
+	else if (str_equal(field, "port_aggregator"))
+		port->aggregator = (uint16_t)value;
+	else if (str_equal(field, "actor_state"))
+		port->actor_state = (uint8_t)value;
+	else if (str_equal(field, "partner_state"))
+		port->partner_state = (uint8_t)value;
 	else
 		return false;
 	return true;
@@ -112,6 +146,8 @@ static bool link_name(struct link *link, const char *field, const char *value)
 
 static void link_number(struct link *link, const char *field, uint64_t value)
 {
+	if (bond_number(link, field, value))
+		return;
 	if (str_equal(field, "ifindex"))
 		link->ifindex = (uint32_t)value;
 	else if (str_equal(field, "oper"))
@@ -158,7 +194,6 @@ static void read_link(char *line)
 	struct link *link = object_new(&object_kind_link, key ? key : "");
 
 	link->arptype = ARPHRD_ETHER;
-	link->vlan.protocol = ETHERTYPE_VLAN;
 	link->set = (1U << LINK_ATTRS) - 1;
 	link->duplex = link->autoneg = 0xff;
 	while ((field = word(&line))) {

@@ -33,14 +33,48 @@ def dummy():
         [({"name": "dummy0", "ietf-ip:ipv4": {"mtu": 1300}}, {"mtu": 1300}, True)])
 
 
-KINDS = [dummy()]
+def lag_port(name, lag, **members):
+    return config.interface(name, "ethernet", infix_interfaces__lag_port={"lag": lag}, **members)
+
+
+def lag():
+    ports = {"info_slave_kind": "bond", "master": "lag0"}
+    return Kind(
+        "lag",
+        [{"name": "lag0", "infix-interfaces:lag": {"mode": "lacp"},
+          **config.ipv4("198.51.100.1/24")},
+         lag_port("p3", "lag0"), lag_port("p4", "lag0"),
+         {"name": "lag0.7", **config.ipv4("198.18.7.1/24")}],
+        {"lag0": {"info_kind": "bond", "mode": "802.3ad", "miimon": 100, "updelay": 0,
+                  "xmit_hash_policy": "layer2+3", "ad_lacp_rate": "slow", "ad_lacp_active": "on",
+                  "ad_actor_sys_prio": 65535},
+         "p3": ports, "p4": ports, "lag0.7": {"link": "lag0"}},
+        [({"name": "lag0", "infix-interfaces:lag": {"link-monitor": {
+            "debounce": {"up": 250, "down": 1000}}}},
+          {"miimon": 50, "updelay": 250, "downdelay": 1000}, True),
+         ({"name": "lag0", "infix-interfaces:lag": {"lacp": {"system-priority": 7}}},
+          {"ad_actor_sys_prio": 7}, True),
+         ({"name": "lag0", "infix-interfaces:lag": {"lacp": {"rate": "fast", "mode": "passive"}}},
+          {"ad_lacp_rate": "fast", "ad_lacp_active": "off"}, True),
+         ({"name": "lag0", "infix-interfaces:lag": {"mode": "static"}},
+          {"mode": "balance-xor", "xmit_hash_policy": "layer2+3", "miimon": 50}, True),
+         ({"name": "lag0", "infix-interfaces:lag": {"mode": "lacp", "lacp": {
+             "rate": "slow", "mode": "active"}}},
+          {"mode": "802.3ad", "ad_lacp_rate": "slow", "ad_lacp_active": "on",
+           "ad_actor_sys_prio": 7}, True)])
+
+
+KINDS = [dummy(), lag()]
 
 
 @pytest.fixture
 def daemon(net, make_daemon):
     """A bridge over two ports; two ports that nobody uses."""
-    daemon = make_daemon(net, config.switch(net.ports[:2])).start()
-    net.wait_up("br0", *net.ports[:2])
+    startup = config.switch(net.ports[:2])
+    startup["ietf-interfaces:interfaces"]["interface"] += [
+        config.interface(name, "ethernet") for name in net.ports[2:]]
+    daemon = make_daemon(net, startup).start()
+    net.wait_up("br0", *net.ports)
     return daemon
 
 
@@ -53,8 +87,11 @@ def edit(nc, *entries):
     nc.edit(config.interfaces(*entries))
 
 
-def remove(nc, *names):
-    edit(nc, *({"name": name, "@operation": "delete"} for name in names))
+def removal(entries):
+    """The way back: what was made goes, a port is one that nobody uses again."""
+    return [config.interface(entry["name"], "ethernet", **{"@operation": "replace"})
+            if entry["name"].startswith("p") else {"name": entry["name"], "@operation": "delete"}
+            for entry in entries]
 
 
 def known(net, name):
@@ -76,10 +113,6 @@ def is_known(net, name, expected):
     return {key: link.get(key) for key in expected} == expected
 
 
-def names(kind):
-    return [entry["name"] for entry in kind.entries]
-
-
 def test_made_changed_and_removed(nc, net, kind):
     before = net.dump()
     edit(nc, *kind.entries)
@@ -94,7 +127,8 @@ def test_made_changed_and_removed(nc, net, kind):
         edit(nc, change)
         assert_known(net, change["name"], expected)
         assert (known(net, change["name"])["ifindex"] == index) == stays
-    remove(nc, *names(kind))
+    edit(nc, *removal(kind.entries))
+    net.wait_up(*net.ports)
     assert differences(before, net.dump()) == []
 
 
@@ -123,8 +157,7 @@ def test_refused_with_another(nc, net, kind):
         # what had to be made again has another number only if nobody could keep the old one
         assert differences(made, net.dump()) == []
     with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
-        nc.edit({**config.interfaces(*({"name": name, "@operation": "delete"}
-                                       for name in names(kind))), **REFUSED})
+        nc.edit({**config.interfaces(*removal(kind.entries)), **REFUSED})
     assert differences(made, net.dump()) == []
 
 
@@ -135,3 +168,139 @@ def test_what_others_remove_comes_back(nc, net, kind):
     net.wait(lambda: net.link(name), f"{name} again")
     for name, expected in kind.links.items():
         net.wait(lambda: is_known(net, name, expected), f"{name} as it was")
+
+
+# --- traffic that proves it -----------------------------------------------------------------------
+
+
+def ping(namespace, address, count=3):
+    namespace.run("ping", "-q", "-c", str(count), "-i", "0.05", "-W", "5", address)
+
+
+@pytest.fixture
+def far(net):
+    """The namespace behind p3 with that behind p4 in it: two cables, eth0 and eth1."""
+    net.far[4].ip("link set eth0 down")
+    net.far[4].ip("link set eth0 name eth1")
+    net.far[4].ip(f"link set eth1 netns {net.far[3].name}")
+    return net.far[3]
+
+
+def far_lag(far, options):
+    far.ip(f"link add lag9 type bond miimon 100 {options}")
+    for name in "eth0", "eth1":
+        far.ip(f"link set {name} down")
+        far.ip(f"link set {name} master lag9")
+    far.ip("link set lag9 up")
+    far.ip("address add 198.51.100.2/24 dev lag9")
+
+
+def states(nc, port, side):
+    return {node.text for node in nc.interface(port).iterfind(f"lag-port/lacp/{side}-state")}
+
+
+def test_lacp_between_two_devices(nc, net, far):
+    far_lag(far, "mode 802.3ad lacp_rate fast")
+    edit(nc, {"name": "lag0", "infix-interfaces:lag": {"mode": "lacp", "lacp": {"rate": "fast"}},
+              **config.ipv4("198.51.100.1/24")}, lag_port("p3", "lag0"), lag_port("p4", "lag0"))
+    agreed = {"in_sync", "collecting", "distributing"}
+    for port in "p3", "p4":
+        net.wait(lambda: agreed <= states(nc, port, "actor") & states(nc, port, "partner"),
+                 f"{port} in the aggregate", timeout=60)
+        assert {"short_timeout", "active"} <= states(nc, port, "actor")
+        assert nc.interface(port).findtext("lag-port/state") == "active"
+        assert nc.interface(port).findtext("lag-port/lag") == "lag0"
+    shown = nc.interface("lag0")
+    lacp = shown.find("lag/lacp")
+    assert lacp.findtext("partner-mac") == far.link("lag9")["address"]
+    assert lacp.findtext("hash") == "layer2-3"
+    assert int(lacp.findtext("actor-key")) and int(lacp.findtext("partner-key"))
+    ids = {nc.interface(port).findtext("lag-port/lacp/aggregator-id") for port in ("p3", "p4")}
+    assert ids == {lacp.findtext("aggregator-id")}
+    assert [node.text for node in shown.iterfind("lower-layer-if")] == ["p3", "p4"]
+    # a read of everything knows as much
+    everything = {entry.findtext("name"): entry for entry in
+                  nc.get(f'<interfaces xmlns="{config.namespaces()["ietf-interfaces"]}"/>')
+                  .iter("interface")}
+    assert everything["lag0"].findtext("lag/lacp/partner-mac") == lacp.findtext("partner-mac")
+    ping(far, "198.51.100.1")
+    far.ip("link set eth0 down")
+    net.wait(lambda: nc.interface("p3").findtext("lag-port/link-failures") == "1", "the failure")
+    ping(far, "198.51.100.1")
+
+
+def test_static_lag(nc, net, far):
+    far_lag(far, "mode balance-xor")
+    edit(nc, {"name": "lag0", "infix-interfaces:lag": {"mode": "static"},
+              **config.ipv4("198.51.100.1/24")}, lag_port("p3", "lag0"), lag_port("p4", "lag0"))
+    net.wait_up("lag0")
+    ping(far, "198.51.100.1")
+    shown = nc.interface("lag0").find("lag")
+    assert (shown.findtext("static/mode"), shown.findtext("static/hash")) == \
+        ("balance-xor", "layer2-3")
+    assert shown.find("lacp/aggregator-id") is None
+
+
+def test_lag_port_moves(nc, net):
+    """From bridge to aggregate to another aggregate and back, with what is configured of the port."""
+    before = net.dump()
+    mac = {"infix-interfaces:custom-phys-address": {"static": "02:00:00:00:00:42"}}
+    edit(nc, config.port("p3", "br0"))
+    net.wait_up("p3")
+    in_bridge = net.dump()
+    edit(nc, *({"name": name, "infix-interfaces:lag": {"mode": "static"}}
+               for name in ("lag0", "lag1")),
+         {**lag_port("p3", "lag0"), **mac, "@operation": "replace"})
+    net.wait_up("p3", "lag0")
+    assert net.link("p3")["master"] == "lag0"
+    assert net.link("p3")["address"] == net.link("lag0")["address"]
+    edit(nc, lag_port("p3", "lag1"))
+    assert net.link("p3")["master"] == "lag1"
+    net.wait_up("p3", "lag1")
+    # kept down in there, which the kernel would not do by itself
+    edit(nc, {"name": "p3", "enabled": False})
+    assert "UP" not in net.link("p3")["flags"]
+    edit(nc, {"name": "p3", "enabled": True})
+    # alone, with the address that is configured
+    edit(nc, {"name": "p3", "infix-interfaces:lag-port": {"@operation": "delete"}})
+    net.wait_up("p3")
+    assert net.link("p3")["address"] == "02:00:00:00:00:42"
+    edit(nc, {**config.port("p3", "br0"), "@operation": "replace"},
+         *({"name": name, "@operation": "delete"} for name in ("lag0", "lag1")))
+    net.wait_up("p3", "br0")
+    assert differences(in_bridge, net.dump()) == []
+    edit(nc, {**config.interface("p3", "ethernet"), "@operation": "replace"})
+    net.wait_up("p3")
+    assert differences(before, net.dump()) == []
+
+
+def test_bridge_becomes_lag(nc, net):
+    """Another type under the same name, with the same port in it."""
+    edit(nc, config.interface("x0", "bridge"), config.port("p3", "x0"))
+    net.wait_up("p3", "x0")
+    before = {**net.dump(), "fdb": None}  # which of them the address that they share belongs to
+    lag = [{"name": "x0", "type": "infix-if-type:lag", "infix-interfaces:lag": {"mode": "static"},
+            "@operation": "replace"}, {**lag_port("p3", "x0"), "@operation": "replace"}]
+    with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+        nc.edit({**config.interfaces(*lag), **REFUSED})
+    net.wait_up("p3", "x0")
+    assert differences(before, {**net.dump(), "fdb": None}) == []
+    edit(nc, *lag)
+    assert known(net, "x0")["info_kind"] == "bond"
+    net.wait(lambda: net.link("p3").get("master") == "x0", "p3 in x0")
+    net.wait_up("p3", "x0")
+    edit(nc, config.interface("x0", "bridge", **{"@operation": "replace"}),
+         {**config.port("p3", "x0"), "@operation": "replace"})
+    net.wait_up("p3", "x0")
+    assert net.link("p3")["master"] == "x0"
+
+
+def test_lag_port_that_comes_later(nc, net):
+    edit(nc, {"name": "lag0", "infix-interfaces:lag": {"mode": "static"}}, lag_port("p5", "lag0"))
+    assert nc.interface("p5").findtext("oper-status") == "not-present"
+    net.plug(5)
+    net.wait(lambda: (link := net.link("p5")) and link.get("master") == "lag0", "p5 in lag0")
+    net.wait_up("p5", "lag0")
+    net.unplug(5)
+    net.wait(lambda: net.link("p5") is None, "p5 gone")
+    net.wait(lambda: nc.interface("p5").findtext("oper-status") == "not-present", "not-present")

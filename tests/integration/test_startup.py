@@ -105,16 +105,17 @@ def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
         session.edit(description("p1"))
 
 
-# A kind of interface that nobody makes yet, interfaces on it and on those, a port of theirs.
+# A kind of interface that nobody makes, interfaces on it and on those, a port of theirs.
 ON_NOTHING = [
-    config.interface("lag0", "lag", infix_interfaces__lag={"mode": "static"}),
-    config.interface("lag0.7", "vlan", infix_interfaces__vlan={"id": 7, "lower-layer-if": "lag0"}),
-    config.interface("lag0.7.8", "vlan", **{
-        "infix-interfaces:vlan": {"id": 8, "lower-layer-if": "lag0.7"},
+    config.interface("tun0", "other"),
+    config.interface("tun0.7", "vlan", infix_interfaces__vlan={"id": 7, "lower-layer-if": "tun0"}),
+    config.interface("tun0.7.8", "vlan", **{
+        "infix-interfaces:vlan": {"id": 8, "lower-layer-if": "tun0.7"},
         "infix-interfaces:bridge-port": {"bridge": "br0"}}),
 ]
 
 
+@pytest.mark.guest
 def test_what_refers_to_what_is_not_applied(net, make_daemon):
     startup = config.switch(net.ports)
     startup["ietf-interfaces:interfaces"]["interface"] += ON_NOTHING
@@ -126,12 +127,13 @@ def test_what_refers_to_what_is_not_applied(net, make_daemon):
     with daemon.local() as session:
         listed = {entry.findtext("path"): entry.findtext("reason")
                   for entry in session.get(STATUS).iter("not-applied")}
-        assert {path: reason for path, reason in listed.items() if "lag0" in path} == {
-            "/ietf-interfaces:interfaces/interface[name='lag0']": "not supported by this device",
-            "/ietf-interfaces:interfaces/interface[name='lag0.7']":
-                'lower-layer-if refers to "lag0", which is not applied',
-            "/ietf-interfaces:interfaces/interface[name='lag0.7.8']":
-                'lower-layer-if refers to "lag0.7", which is not applied'}
+        assert {path: reason for path, reason in listed.items() if "tun0" in path} == {
+            "/ietf-interfaces:interfaces/interface[name='tun0']/type":
+                "interfaces of type other are not supported by this device",
+            "/ietf-interfaces:interfaces/interface[name='tun0.7']":
+                'lower-layer-if refers to "tun0", which is not applied',
+            "/ietf-interfaces:interfaces/interface[name='tun0.7.8']":
+                'lower-layer-if refers to "tun0.7", which is not applied'}
         for path, reason in listed.items():
             assert f"  {path}: {reason}\n" in said
         session.copy("running", "startup")

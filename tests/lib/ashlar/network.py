@@ -24,6 +24,9 @@ SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 FLEETING = {
     "stats", "stats64", "valid_life_time", "preferred_life_time", "fdb_n_learned", "age", "used",
     "updated",
+    # what LACP finds out
+    "ad_actor_oper_port_state", "ad_actor_oper_port_state_str", "ad_partner_oper_port_state",
+    "ad_partner_oper_port_state_str", "ad_aggregator_id", "ad_info",
 }
 
 
@@ -62,8 +65,10 @@ def until(condition, what, timeout=DEADLINE, pace=0.02):
 def steady(value):
     """VALUE without its fleeting parts, for comparing two dumps."""
     if isinstance(value, dict):
+        # which port of a link aggregate carries traffic is for LACP to find out
+        fleeting = FLEETING | {"state"} if "ad_aggregator_id" in value else FLEETING
         return {key: steady(part) for key, part in value.items()
-                if key not in FLEETING and not key.endswith("_timer")}
+                if key not in fleeting and not key.endswith("_timer")}
     if isinstance(value, list):
         return [steady(part) for part in value]
     return value
