@@ -26,6 +26,7 @@ enum push_trouble {
 struct push_opts {
 	struct ds_client client; /* the user is copied */
 	enum ds ds;
+	enum format format; /* of what is given */
 	struct notify_filter filter;
 	bool is_on_change;
 	/* Periodic: */
@@ -39,9 +40,12 @@ struct push_opts {
 
 	/* Is there room for a message? If not, push_resume() tells of it. */
 	bool (*is_ready)(void *arg);
-	/* Everything selected, as XML. Incomplete: it could not be read. Takes the bytes. */
+	/*
+	 * Everything selected, as XML elements or the members of a JSON object. Incomplete: it could not be
+	 * read. Takes the bytes.
+	 */
 	void (*update)(struct timespec when, struct buf *contents, bool is_incomplete, void *arg);
-	/* Changes, as the <edit> elements of a patch. */
+	/* Changes, as the <edit> elements of a patch, or the members of a JSON array. */
 	void (*changes)(
 		struct timespec when, uint32_t patch_id, const struct buf *edits, void *arg);
 	/* Nothing is sent until it is told otherwise. */

@@ -144,6 +144,8 @@ int format_opaque_error(const struct lyd_node *node, struct err *err);
 /* Input of an RPC or action, validated. @parent: node in the running tree for an action, or NULL. */
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,
 	struct lyd_node **ret_op, struct err *err) WARN_UNUSED;
+/* Appends as XML what is the input of an RPC in JSON, its values being valid, and nothing else checked. */
+int format_rpc_to_xml(struct buf *out, const char *text, size_t size, struct err *err) WARN_UNUSED;
 /* Appends one node (with or without its following siblings). */
 int format_print(struct buf *out, const struct lyd_node *node, enum format format, bool siblings,
 	enum with_defaults defaults, bool pretty, struct err *err) WARN_UNUSED;

@@ -13,7 +13,9 @@ static const struct yang_module base_modules[] = {
 	{ "nc-notifications", NULL },
 	{ "notifications", NULL },
 	{ "ietf-subscribed-notifications",
-		(const char *const[]){ "encode-xml", "replay", "subtree", "xpath", NULL } },
+		(const char *const[]){
+			"encode-json", "encode-xml", "replay", "subtree", "xpath", NULL } },
+	{ "ietf-restconf-subscribed-notifications", NULL },
 	{ "ietf-yang-push", (const char *const[]){ "on-change", NULL } },
 	{ "ietf-system-capabilities", NULL },
 	{ "ietf-notification-capabilities", NULL },

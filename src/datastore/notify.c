@@ -111,11 +111,13 @@ int notify_time_compare(struct timespec a, struct timespec b)
 uint64_t notify_time_left_ms(struct timespec when)
 {
 	struct timespec now = notify_now();
-	int64_t left =
-		(int64_t)(when.tv_sec - now.tv_sec) * 1000000000 + when.tv_nsec - now.tv_nsec;
+	int64_t left;
 
+	if (when.tv_sec <= now.tv_sec - 1)
+		return 0;
 	if (when.tv_sec - now.tv_sec > INT32_MAX)
 		return (uint64_t)INT32_MAX * 1000;
+	left = (int64_t)(when.tv_sec - now.tv_sec) * 1000000000 + when.tv_nsec - now.tv_nsec;
 	return left > 0 ? (uint64_t)(left + 999999) / 1000000 : 0;
 }
 

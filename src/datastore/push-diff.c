@@ -404,7 +404,16 @@ static bool is_within_other(const struct push_edits *edits, const struct push_ed
 	return false;
 }
 
-static void put_text(struct buf *out, const char *text)
+struct printing {
+	const struct push_edits *edits;
+	const struct lyd_node *told;
+	enum format format;
+	struct buf *out;
+	size_t number;
+	struct map placed; /* lists whose entries are done: by the address of the first entry */
+};
+
+static void put_xml_text(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '&')
@@ -418,19 +427,44 @@ static void put_text(struct buf *out, const char *text)
 	}
 }
 
-static void put_place(struct buf *out, const struct lyd_node *node)
+/* A leaf of the edit. A target has no characters that JSON would escape: all those are percent-encoded. */
+static void put_leaf(struct printing *printing, const char *name, const char *text)
+{
+	struct buf *out = printing->out;
+
+	if (printing->format == FORMAT_JSON) {
+		(void)!buf_printf(out, ",\"%s\":\"%s\"", name, text);
+		return;
+	}
+	(void)!buf_printf(out, "<%s>", name);
+	put_xml_text(out, text);
+	(void)!buf_printf(out, "</%s>", name);
+}
+
+static void put_place(struct printing *printing, const struct lyd_node *node)
 {
 	const struct lyd_node *before = node->prev->next ? node->prev : NULL;
 	_cleanup_free_ char *target = NULL;
 
 	if (!before || before->schema != node->schema) {
-		put(out, "<where>first</where>");
+		put_leaf(printing, "where", "first");
 		return;
 	}
 	target = target_of(before);
-	put(out, "<point>");
-	put_text(out, target);
-	put(out, "</point><where>after</where>");
+	put_leaf(printing, "point", target);
+	put_leaf(printing, "where", "after");
+}
+
+static int put_value(struct printing *printing, const struct lyd_node *node, struct err *err)
+{
+	bool is_json = printing->format == FORMAT_JSON;
+	int r;
+
+	put(printing->out, is_json ? ",\"value\":" : "<value>");
+	r = format_print(
+		printing->out, node, printing->format, false, WITH_DEFAULTS_EXPLICIT, false, err);
+	put(printing->out, is_json ? "" : "</value>");
+	return r;
 }
 
 /* A container that only structures is there when something is in it. */
@@ -444,38 +478,31 @@ static const struct lyd_node *find_existing(const struct lyd_node *told, const c
 	return node;
 }
 
-static int print_edit(const struct push_edit *edit, size_t number, const struct lyd_node *told,
-	struct buf *out, struct err *err)
+static int print_edit(struct printing *printing, const struct push_edit *edit, struct err *err)
 {
-	const struct lyd_node *node = find_existing(told, edit->path);
+	const struct lyd_node *node = find_existing(printing->told, edit->path);
+	bool is_json = printing->format == FORMAT_JSON;
 	/* What came and went, or the other way round: what is in effect now counts. */
 	enum push_change change = node ? edit->change : PUSH_DELETE;
+	size_t number = ++printing->number;
 	int r = 0;
 
 	if (node && change == PUSH_DELETE)
 		change = PUSH_CREATE;
-	(void)!buf_printf(out, "<edit><edit-id>%zu</edit-id><operation>%s</operation><target>",
-		number, change_names[change]);
-	put_text(out, edit->target);
-	put(out, "</target>");
+	if (is_json)
+		(void)!buf_printf(
+			printing->out, "%s{\"edit-id\":\"%zu\"", number > 1 ? "," : "", number);
+	else
+		(void)!buf_printf(printing->out, "<edit><edit-id>%zu</edit-id>", number);
+	put_leaf(printing, "operation", change_names[change]);
+	put_leaf(printing, "target", edit->target);
 	if (change == PUSH_INSERT || change == PUSH_MOVE)
-		put_place(out, node);
-	if (change == PUSH_CREATE || change == PUSH_INSERT || change == PUSH_REPLACE) {
-		put(out, "<value>");
-		r = format_print(out, node, FORMAT_XML, false, WITH_DEFAULTS_EXPLICIT, false, err);
-		put(out, "</value>");
-	}
-	put(out, "</edit>");
+		put_place(printing, node);
+	if (change == PUSH_CREATE || change == PUSH_INSERT || change == PUSH_REPLACE)
+		r = put_value(printing, node, err);
+	put(printing->out, is_json ? "}" : "</edit>");
 	return r;
 }
-
-struct printing {
-	const struct push_edits *edits;
-	const struct lyd_node *told;
-	struct buf *out;
-	size_t number;
-	struct map placed; /* lists whose entries are done: by the address of the first entry */
-};
 
 static bool has_place(const struct push_edit *edit)
 {
@@ -497,8 +524,7 @@ static int print_placed(struct printing *printing, const struct lyd_node *first,
 		const struct push_edit *edit = map_get_str(&printing->edits->by_path, path);
 
 		if (edit && has_place(edit) && !is_within_other(printing->edits, edit))
-			r = print_edit(
-				edit, ++printing->number, printing->told, printing->out, err);
+			r = print_edit(printing, edit, err);
 	}
 	return r;
 }
@@ -521,13 +547,13 @@ static int print(struct printing *printing, const struct push_edit *edit, struct
 		return 0;
 	if (node)
 		return print_placed(printing, first_of(lyd_first_sibling(node), node->schema), err);
-	return print_edit(edit, ++printing->number, printing->told, printing->out, err);
+	return print_edit(printing, edit, err);
 }
 
-int push_edits_print(const struct push_edits *edits, const struct lyd_node *told, struct buf *out,
-	struct err *err)
+int push_edits_print(const struct push_edits *edits, const struct lyd_node *told,
+	enum format format, struct buf *out, struct err *err)
 {
-	struct printing printing = { .edits = edits, .told = told, .out = out };
+	struct printing printing = { .edits = edits, .told = told, .format = format, .out = out };
 	int r = 0;
 
 	for (size_t i = 0; i < edits->count && r == 0; i++) {

@@ -29,8 +29,8 @@ void push_edits_done(struct push_edits *edits);
  */
 bool push_diff(struct push_edits *edits, const struct lyd_node *told, const struct lyd_node *now,
 	const char *path);
-/* <edit> elements, with values from @told. */
-int push_edits_print(const struct push_edits *edits, const struct lyd_node *told, struct buf *out,
-	struct err *err) WARN_UNUSED;
+/* <edit> elements, or the members of a JSON array, with values from @told. */
+int push_edits_print(const struct push_edits *edits, const struct lyd_node *told,
+	enum format format, struct buf *out, struct err *err) WARN_UNUSED;
 
 #endif

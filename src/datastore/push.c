@@ -202,12 +202,19 @@ static void count_told(struct push *push, size_t text_size)
 	push_all.told_size += text_size * TOLD_PER_BYTE;
 }
 
-static int parse(const struct buf *text, struct lyd_node **ret_tree, struct err *err)
+static int parse(const struct push *push, const struct buf *text, struct lyd_node **ret_tree,
+	struct err *err)
 {
+	_cleanup_(buf_done) struct buf object = { 0 };
+	bool is_json = push->opts.format == FORMAT_JSON;
+
 	*ret_tree = NULL;
-	if (text->length &&
-		lyd_parse_data_mem(yang_ctx(), buf_bytes(text), LYD_XML, LYD_PARSE_ONLY, 0,
-			ret_tree) != LY_SUCCESS)
+	if (!text->length)
+		return 0;
+	if (is_json)
+		(void)!buf_printf(&object, "{%s}", buf_bytes(text)); /* no ceiling */
+	if (lyd_parse_data_mem(yang_ctx(), buf_bytes(is_json ? &object : text),
+		    is_json ? LYD_JSON : LYD_XML, LYD_PARSE_ONLY, 0, ret_tree) != LY_SUCCESS)
 		return yang_err(err, -EIO);
 	return 0;
 }
@@ -289,7 +296,7 @@ static void send_changes(struct push *push)
 
 	if (!push->edits.live || push->is_dampened || !is_ready(push))
 		return;
-	if (push_edits_print(&push->edits, push->told, &text, &err) < 0) {
+	if (push_edits_print(&push->edits, push->told, push->opts.format, &text, &err) < 0) {
 		log_warning("push", "%s", err_text(&err));
 		push->wants_update = true;
 		mark_all(push);
@@ -339,7 +346,7 @@ static void take_whole(struct push *push, struct buf *out)
 		suspend(push, PUSH_TOO_BIG);
 		return;
 	}
-	if (parse(out, &now, &err) < 0) {
+	if (parse(push, out, &now, &err) < 0) {
 		retry(push, &err);
 		return;
 	}
@@ -365,7 +372,7 @@ static void take_part(struct push *push, struct buf *out)
 	_cleanup_err_ struct err err = { 0 };
 	struct lyd_node *now = NULL;
 	bool is_all = true;
-	int r = parse(out, &now, &err);
+	int r = parse(push, out, &now, &err);
 
 	for (size_t i = 0; r == 0 && is_all && i < push_all.scope_count; i++)
 		is_all = push_diff(&push->edits, push->told, now, push_all.scopes[i]);
@@ -445,7 +452,7 @@ static void start_read(struct push *push)
 		.ds = push->opts.ds,
 		.is_in_use = push->opts.ds == DS_OPERATIONAL,
 		.content = DS_CONTENT_ALL,
-		.format = FORMAT_XML,
+		.format = push->opts.format,
 		.is_for_changes = push->opts.is_on_change,
 	};
 	_cleanup_err_ struct err err = { 0 };

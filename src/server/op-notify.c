@@ -93,7 +93,7 @@ int op_create_subscription(struct op *op, struct err *err)
 	struct subscribe_terms terms = { .is_created = true };
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
-	if (ret == 0 && subscribe_is_created(op->session)) {
+	if (ret == 0 && subscribe_is_created(&op->session->subscriber)) {
 		ret = err_tagged(
 			err, ERR_TAG_IN_USE, NULL, "the session has a subscription already");
 		if (err)
@@ -106,7 +106,7 @@ int op_create_subscription(struct op *op, struct err *err)
 	/* Last, for what it is taken from is not whole afterwards. */
 	if (ret == 0)
 		ret = take_filter(op, at[1], &terms.filter, err);
-	if (ret == 0 && !subscribe_new(op->session, &terms))
+	if (ret == 0 && !subscribe_new(&op->session->subscriber, &terms))
 		ret = err_tagged(
 			err, ERR_TAG_RESOURCE_DENIED, NULL, "there are too many subscriptions");
 	if (ret == 0)

@@ -1,6 +1,8 @@
 /*
  * establish-, modify-, delete- and kill-subscription (RFC 8639 section 2.4) with what RFC 8641 adds to them,
  * and resync-subscription. Errors are said as RFC 8640 section 7 wants it: the identity as error-app-tag.
+ *
+ * What they do is done for RESTCONF, too (rc-subscribe.c): the operation has no session then.
  */
 #include <errno.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include "ashlar/str.h"
 
 #include "nc-reply.h"
+#include "op-subscribe.h"
 #include "op.h"
 #include "subscribe.h"
 
@@ -77,7 +80,7 @@ static int bad_filter(struct request *request, struct err *why, struct err *err)
 static int no_such(struct err *err)
 {
 	return refuse(err, ERR_TAG_INVALID_VALUE, SN("no-such-subscription"),
-		"there is no such subscription, or it is not this session's");
+		"there is no such subscription, or it is not yours");
 }
 
 /* --- parameters ------------------------------------------------------------------------------- */
@@ -158,14 +161,21 @@ static int take_stop(struct request *request, struct err *err)
 static int take_encoding(struct request *request, struct err *err)
 {
 	_cleanup_free_ char *name = NULL;
+	bool is_json;
 
 	if (!request->at[AT_ENCODING])
 		return 0;
 	if (op_identity_name(request->op, request->at[AT_ENCODING], NC_NS_SUBSCRIBED, &name, NULL) <
-			0 ||
-		!str_equal(name, "encode-xml"))
+		0)
 		return refuse(err, ERR_TAG_INVALID_VALUE, SN("encoding-unsupported"),
-			"notifications over NETCONF are in XML");
+			"there is no such encoding");
+	is_json = str_equal(name, "encode-json");
+	if ((!is_json && !str_equal(name, "encode-xml")) || (is_json && request->op->session))
+		return refuse(err, ERR_TAG_INVALID_VALUE, SN("encoding-unsupported"),
+			request->op->session ? "notifications over NETCONF are in XML"
+					     : "notifications are in XML or JSON");
+	request->terms.format = is_json ? FORMAT_JSON : FORMAT_XML;
+	request->terms.has_format = true;
 	return 0;
 }
 
@@ -440,41 +450,32 @@ static int take_request(struct request *request, struct err *err)
 		"", "", false                                                                      \
 	}
 
-/* The replayed events begin later than asked for when the log does. */
-static void put_revision(struct buf *text, const struct subscribe_terms *terms)
+bool op_subscription_revised(const struct subscribe_terms *terms, char *ret_time)
 {
 	struct timespec created, aged;
-	char revised[NOTIFY_TIME_TEXT];
 
 	notify_log_times(&created, &aged);
 	if (aged.tv_sec)
 		created = aged;
 	if (!terms->has_start || notify_time_compare(terms->start, created) >= 0)
-		return;
-	notify_time_text(revised, created);
-	(void)!buf_printf(text,
-		"<replay-start-time-revision xmlns=\"" NC_NS_SUBSCRIBED "\">%s"
-		"</replay-start-time-revision>",
-		revised);
+		return false;
+	notify_time_text(ret_time, created);
+	return true;
 }
 
-static int establish(struct request *request, struct err *err)
+int op_too_many_subscriptions(struct err *err)
 {
-	_cleanup_(buf_done) struct buf text = { 0 }, revision = { 0 };
-	struct subscription *subscription;
-
-	put_revision(&revision, &request->terms);
-	subscription = subscribe_new(request->op->session, &request->terms);
-	if (!subscription)
-		return refuse(err, ERR_TAG_RESOURCE_DENIED, SN("insufficient-resources"),
-			"there are too many subscriptions");
-	(void)!buf_printf(&text, "<id xmlns=\"" NC_NS_SUBSCRIBED "\">%u</id>%s",
-		subscription_id(subscription), buf_bytes(&revision));
-	op_reply_data(request->op, "", &text, "");
-	return 0;
+	return refuse(err, ERR_TAG_RESOURCE_DENIED, SN("insufficient-resources"),
+		"there are too many subscriptions");
 }
 
-int op_establish_subscription(struct op *op, struct err *err)
+int op_bad_subscription_filter(struct err *err)
+{
+	return refuse(err, ERR_TAG_INVALID_VALUE, SN("filter-unsupported"),
+		"the filter is no expression");
+}
+
+int op_subscription_terms(struct op *op, struct subscribe_terms *ret_terms, struct err *err)
 {
 	static const struct op_param params[AT_COUNT] = {
 		TARGET_PARAMS,
@@ -496,10 +497,38 @@ int op_establish_subscription(struct op *op, struct err *err)
 		ret = op_missing_element("periodic", err);
 	if (ret == 0)
 		ret = take_request(&request, err);
-	if (ret == 0)
-		ret = establish(&request, err);
-	subscribe_terms_done(&request.terms);
+	if (ret < 0)
+		subscribe_terms_done(&request.terms);
+	else
+		*ret_terms = request.terms;
 	return ret;
+}
+
+int op_establish_subscription(struct op *op, struct err *err)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct subscription *subscription;
+	struct subscribe_terms terms;
+	char revised[NOTIFY_TIME_TEXT];
+	bool is_revised;
+	int ret = op_subscription_terms(op, &terms, err);
+
+	if (ret < 0)
+		return ret;
+	is_revised = op_subscription_revised(&terms, revised);
+	subscription = subscribe_new(&op->session->subscriber, &terms);
+	subscribe_terms_done(&terms);
+	if (!subscription)
+		return op_too_many_subscriptions(err);
+	(void)!buf_printf(
+		&text, "<id xmlns=\"" NC_NS_SUBSCRIBED "\">%u</id>", subscription_id(subscription));
+	if (is_revised)
+		(void)!buf_printf(&text,
+			"<replay-start-time-revision xmlns=\"" NC_NS_SUBSCRIBED "\">%s"
+			"</replay-start-time-revision>",
+			revised);
+	op_reply_data(op, "", &text, "");
+	return 0;
 }
 
 /* What is not given stays as it is; what may be given is not the kind of target and what it is. */
@@ -556,15 +585,25 @@ static int keep_filter(
 		: 0;
 }
 
+/* Over RESTCONF it is the user's who has established it there (RFC 8650 section 3.4). */
+static bool is_own(const struct op *op, const struct subscription *subscription)
+{
+	const struct subscriber *subscriber = subscription_subscriber(subscription);
+	struct ds_client client = subscriber->type->client(subscriber);
+
+	if (op->session)
+		return subscriber == &op->session->subscriber;
+	return subscriber->type->uri[0] && str_equal(client.user, op->client.user);
+}
+
 static struct subscription *find_own(const struct op *op, uint32_t id)
 {
 	struct subscription *subscription = subscribe_find(id);
 
-	return subscription && subscription_session(subscription) == op->session ? subscription
-										 : NULL;
+	return subscription && is_own(op, subscription) ? subscription : NULL;
 }
 
-int op_modify_subscription(struct op *op, struct err *err)
+int op_subscription_modify(struct op *op, struct err *err)
 {
 	static const struct op_param params[AT_COUNT] = {
 		TARGET_PARAMS,
@@ -592,10 +631,11 @@ int op_modify_subscription(struct op *op, struct err *err)
 		ret = take_request(&request, err);
 	if (ret == 0)
 		ret = keep_filter(&request, subscription_terms(subscription), err);
-	if (ret == 0) {
+	if (ret == 0)
 		subscription_modify(subscription, &request.terms);
-		op_reply_ok(op);
-	}
+	/* RFC 8650 section 3.4: there the stream does not come in the reply's order. */
+	if (ret == 0 && !op->session)
+		subscription_tell_modified(subscription);
 	subscribe_terms_done(&request.terms);
 	return ret;
 }
@@ -611,7 +651,7 @@ static int take_id(struct op *op, const char *ns, uint32_t *ret_id, struct err *
 	return ret < 0 ? ret : id_param(op, at[0], ret_id, err);
 }
 
-int op_delete_subscription(struct op *op, struct err *err)
+int op_subscription_delete(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
 	uint32_t id = 0;
@@ -622,12 +662,11 @@ int op_delete_subscription(struct op *op, struct err *err)
 	subscription = find_own(op, id);
 	if (!subscription)
 		return no_such(err);
-	subscription_free(subscription);
-	op_reply_ok(op);
+	subscription_end(subscription);
 	return 0;
 }
 
-int op_kill_subscription(struct op *op, struct err *err)
+int op_subscription_kill(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
 	uint32_t id = 0;
@@ -639,11 +678,10 @@ int op_kill_subscription(struct op *op, struct err *err)
 	if (!subscription)
 		return no_such(err);
 	subscription_terminate(subscription, "no-such-subscription");
-	op_reply_ok(op);
 	return 0;
 }
 
-int op_resync_subscription(struct op *op, struct err *err)
+int op_subscription_resync(struct op *op, struct err *err)
 {
 	struct subscription *subscription;
 	uint32_t id = 0;
@@ -654,8 +692,36 @@ int op_resync_subscription(struct op *op, struct err *err)
 	subscription = find_own(op, id);
 	if (!subscription || !subscription_terms(subscription)->is_on_change)
 		return refuse(err, ERR_TAG_INVALID_VALUE, YP("no-such-subscription-resync"),
-			"there is no such subscription to changes in this session");
+			"there is no such subscription to changes of yours");
 	subscription_resync(subscription);
-	op_reply_ok(op);
 	return 0;
+}
+
+/* --- handlers ----------------------------------------------------------------------------------- */
+
+static int reply(struct op *op, int ret)
+{
+	if (ret == 0)
+		op_reply_ok(op);
+	return ret;
+}
+
+int op_modify_subscription(struct op *op, struct err *err)
+{
+	return reply(op, op_subscription_modify(op, err));
+}
+
+int op_delete_subscription(struct op *op, struct err *err)
+{
+	return reply(op, op_subscription_delete(op, err));
+}
+
+int op_kill_subscription(struct op *op, struct err *err)
+{
+	return reply(op, op_subscription_kill(op, err));
+}
+
+int op_resync_subscription(struct op *op, struct err *err)
+{
+	return reply(op, op_subscription_resync(op, err));
 }

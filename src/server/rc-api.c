@@ -8,7 +8,9 @@
 #include "ashlar/str.h"
 
 #include "rc-reply.h"
+#include "rc-subscribe.h"
 #include "restconf.h"
+#include "subscribe.h"
 
 #define NS "urn:ietf:params:xml:ns:yang:ietf-restconf"
 
@@ -38,25 +40,28 @@ static void put_version(struct buf *out, enum format format, const char *before,
 }
 
 /* Each RPC is an empty leaf. */
+static void put_rpc(struct buf *out, enum format format, const char *path, const char **separator)
+{
+	const struct lysc_node *schema = path_schema(path);
+
+	if (!schema || schema->nodetype != LYS_RPC)
+		return;
+	if (format == FORMAT_JSON)
+		(void)!buf_printf(
+			out, "%s\"%s:%s\":[null]", *separator, schema->module->name, schema->name);
+	else
+		(void)!buf_printf(out, "<%s xmlns=\"%s\"/>", schema->name, schema->module->ns);
+	*separator = ",";
+}
+
 static void put_rpcs(struct buf *out, enum format format, const struct feature_action *action,
 	const char **separator)
 {
-	for (; action && action->path; action++) {
-		const struct lysc_node *schema = path_schema(action->path);
-
-		if (!schema || schema->nodetype != LYS_RPC)
-			continue;
-		if (format == FORMAT_JSON)
-			(void)!buf_printf(out, "%s\"%s:%s\":[null]", *separator,
-				schema->module->name, schema->name);
-		else
-			(void)!buf_printf(
-				out, "<%s xmlns=\"%s\"/>", schema->name, schema->module->ns);
-		*separator = ",";
-	}
+	for (; action && action->path; action++)
+		put_rpc(out, format, action->path, separator);
 }
 
-/* Those that a feature answers, and the datastore's own. */
+/* Those that a feature answers, the datastore's own, and those about subscriptions. */
 static void put_operations(struct buf *out, enum format format)
 {
 	const struct feature *const *feature;
@@ -65,6 +70,8 @@ static void put_operations(struct buf *out, enum format format)
 	for (feature = feature_table; *feature; feature++)
 		put_rpcs(out, format, (*feature)->actions, &separator);
 	put_rpcs(out, format, ds_actions(), &separator);
+	for (size_t i = 0; rc_subscribe_path(i); i++)
+		put_rpc(out, format, rc_subscribe_path(i), &separator);
 }
 
 /* --- resources -------------------------------------------------------------------------------- */
@@ -188,6 +195,8 @@ void rc_api_run(struct rc_request *req)
 	case RC_RESOURCE_DATASTORE:
 	case RC_RESOURCE_DATA:
 	case RC_RESOURCE_ACTION:
+	case RC_RESOURCE_STREAM:
+	case RC_RESOURCE_SUBSCRIPTION:
 		return; /* answered elsewhere */
 	}
 }
@@ -200,6 +209,8 @@ int restconf_monitoring_show(struct lyd_node *restconf_state, struct err *err)
 		"urn:ietf:params:restconf:capability:defaults:1.0?basic-mode=explicit",
 		"urn:ietf:params:restconf:capability:depth:1.0",
 		"urn:ietf:params:restconf:capability:fields:1.0",
+		"urn:ietf:params:restconf:capability:filter:1.0",
+		"urn:ietf:params:restconf:capability:replay:1.0",
 		"urn:ietf:params:restconf:capability:with-defaults:1.0",
 		"urn:ietf:params:restconf:capability:with-operational-defaults:1.0",
 		"urn:ietf:params:restconf:capability:with-origin:1.0",
@@ -212,5 +223,7 @@ int restconf_monitoring_show(struct lyd_node *restconf_state, struct err *err)
 
 	for (i = 0; i < ARRAY_SIZE(capabilities) && ret >= 0; i++)
 		ret = build_item(node, "capability", capabilities[i], err);
-	return ret;
+	if (ret >= 0)
+		ret = build_container(restconf_state, "streams", &node, err);
+	return ret < 0 ? ret : subscribe_show_restconf(node, RC_URI_STREAM, err);
 }

@@ -4,6 +4,7 @@
 
 #include "rc-body.h"
 #include "rc-reply.h"
+#include "rc-subscribe.h"
 #include "rc-tree.h"
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -75,6 +76,8 @@ void rc_call_run(struct rc_request *req)
 	_cleanup_err_ struct err err = { 0 };
 	struct lyd_node *operation = NULL;
 
+	if (rc_subscribe_run(req))
+		return;
 	if (parse_input(req, &operation, &err) < 0)
 		rc_reply_error(req, 0, &err);
 	else

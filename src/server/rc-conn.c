@@ -1,16 +1,19 @@
 /*
  * A connection's states: waiting for a request's head, asking who it is, reading the body, working,
- * sending a large reply as the peer drains it. What follows in the input meanwhile waits there.
+ * sending a large reply as the peer drains it, or events as they happen. What follows in the input meanwhile
+ * waits there.
  *
  * All deadlines are absolute: a peer that sends a byte now and then gets no more time than one that
  * sends nothing. A stranger gets little: its body is not read before it has said who it is, and after
  * three wrong answers the connection ends.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ashlar/clock.h"
 #include "ashlar/list.h"
+#include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
@@ -30,6 +33,7 @@
 #define KNOWN_MS    60000 /* after which credentials are proved again */
 #define DENIALS_MAX 3
 #define PIECE_MAX   ((size_t)65536) /* of a reply that is not sent in one go */
+#define COMMENT_MS  15000 /* of a stream without events: lets proxies and peers know that it lives */
 
 #define HOST_META "/.well-known/host-meta"
 
@@ -39,6 +43,7 @@ enum state {
 	STATE_READING,
 	STATE_WORKING,
 	STATE_SENDING,
+	STATE_STREAMING,
 };
 
 struct rc_conn {
@@ -67,6 +72,8 @@ struct rc_conn {
 	struct buf scratch;
 	struct buf rest;   /* of the reply that is being sent */
 	const char *after; /* what ends it */
+	struct rc_conn_stream stream;
+	size_t unread; /* of a stream, when its timer was started */
 	struct rc_request request;
 };
 
@@ -141,6 +148,118 @@ void rc_conn_send(
 		send_rest(rc);
 	else
 		sent(rc);
+}
+
+/* --- event streams ---------------------------------------------------------------------------- */
+
+/* What is in the scratch buffer, as a chunk where the protocol has chunks. */
+static void write_chunk(struct rc_conn *rc)
+{
+	bool is_chunked = rc->request.head.minor;
+	char size[24];
+
+	if (is_chunked) {
+		(void)snprintf(size, sizeof(size), "%zx\r\n", rc->scratch.length);
+		write_out(rc, size, strlen(size));
+	}
+	write_out(rc, buf_bytes(&rc->scratch), rc->scratch.length);
+	if (is_chunked)
+		write_out(rc, "\r\n", 2);
+}
+
+/* So long some of it has to be read, or nothing can happen without a word of that. */
+static void set_stream_timer(struct rc_conn *rc)
+{
+	rc->unread = rc->conn->out.length;
+	loop_timer_start(rc->timer, rc->conn->out.length >= CONN_OUT_LOW ? SEND_MS : COMMENT_MS);
+}
+
+static void send_comment(struct rc_conn *rc)
+{
+	(void)!buf_append_str(rc_conn_scratch(rc), ":\n\n"); /* no ceiling */
+	write_chunk(rc);
+	set_stream_timer(rc);
+}
+
+void rc_conn_stream_begin(struct rc_conn *rc, const struct rc_conn_stream *stream)
+{
+	rc->state = STATE_STREAMING;
+	rc->stream = *stream;
+	rc->closes = !rc->request.head.minor || !rc->request.head.keeps_alive;
+	write_out(rc, buf_bytes(&rc->scratch), rc->scratch.length);
+	send_comment(rc); /* that it has begun */
+	/* The peer may have gone while it was asked for. */
+	if (rc->conn->eof)
+		loop_task_schedule(rc->task);
+}
+
+bool rc_conn_stream_is_open(const struct rc_conn *rc)
+{
+	return !rc->conn->finishing;
+}
+
+bool rc_conn_stream_has_room(const struct rc_conn *rc)
+{
+	return !rc->conn->finishing && rc->conn->out.length < CONN_OUT_LOW;
+}
+
+/*
+ * A line's end in the text begins another line of the field, and is one again where that is put together;
+ * carriage returns would be ends of lines, too.
+ */
+static void put_lines(struct buf *out, enum format format, const char *text, size_t size)
+{
+	while (size) {
+		size_t plain = 0;
+
+		while (plain < size && text[plain] != '\n' && text[plain] != '\r')
+			plain++;
+		(void)!buf_append(out, text, plain); /* no ceiling: follows bounded messages */
+		if (plain == size)
+			return;
+		if (text[plain] == '\n')
+			(void)!buf_append_str(out, "\ndata: ");
+		else if (format == FORMAT_XML)
+			(void)!buf_append_str(out, "&#13;");
+		text += plain + 1;
+		size -= plain + 1;
+	}
+}
+
+void rc_conn_stream_send(
+	struct rc_conn *rc, enum format format, const struct session_part *parts, size_t count)
+{
+	struct buf *out = rc_conn_scratch(rc);
+
+	(void)!buf_append_str(out, "data: "); /* no ceiling */
+	for (size_t i = 0; i < count; i++)
+		put_lines(out, format, parts[i].data, parts[i].size);
+	(void)!buf_append_str(out, "\n\n");
+	write_chunk(rc);
+	set_stream_timer(rc);
+	if (out->length > PIECE_MAX)
+		buf_done(out);
+}
+
+void rc_conn_stream_end(struct rc_conn *rc)
+{
+	rc->stream = (struct rc_conn_stream){ 0 };
+	if (rc->request.head.minor)
+		write_out(rc, "0\r\n\r\n", 5);
+	rc_request_reset(&rc->request);
+	sent(rc);
+}
+
+void rc_conn_stream_drop(struct rc_conn *rc)
+{
+	log_notice("restconf", "event=stream-dropped user=\"%s\" peer=\"%s\" reason=\"%s\"",
+		rc->conn->username, rc->conn->peer, "does not read its notifications");
+	conn_abort(rc->conn);
+}
+
+const char *rc_conn_peer(const struct rc_conn *rc)
+{
+	return rc->conn->peer;
 }
 
 /* --- the body --------------------------------------------------------------------------------- */
@@ -421,6 +540,10 @@ static bool advance(struct rc_conn *rc)
 		return read_head(rc);
 	case STATE_READING:
 		return read_body(rc);
+	case STATE_STREAMING:
+		if (rc->conn->eof)
+			conn_finish(rc->conn);
+		return false;
 	case STATE_ASKING:
 	case STATE_WORKING:
 	case STATE_SENDING:
@@ -443,6 +566,19 @@ static void go_on(void *arg)
 	rc->is_running = false;
 }
 
+/* Nothing was sent for a while, or nothing read. What proved who it is must still hold. */
+static void stream_timeout(struct rc_conn *rc)
+{
+	if (rc->conn->out.length >= CONN_OUT_LOW && rc->conn->out.length < rc->unread)
+		set_stream_timer(rc);
+	else if (rc->conn->out.length >= CONN_OUT_LOW)
+		rc_conn_stream_drop(rc);
+	else if (!is_same_user(rc))
+		conn_finish(rc->conn);
+	else
+		send_comment(rc);
+}
+
 static void on_timeout(void *arg)
 {
 	struct rc_conn *rc = arg;
@@ -463,6 +599,9 @@ static void on_timeout(void *arg)
 	case STATE_SENDING:
 		conn_abort(rc->conn);
 		return;
+	case STATE_STREAMING:
+		stream_timeout(rc);
+		return;
 	case STATE_ASKING:
 	case STATE_WORKING:
 		return; /* it is we who take the time */
@@ -474,12 +613,20 @@ static void on_readable(struct conn *conn, void *arg)
 	go_on(arg);
 }
 
+static void stream_drained(struct rc_conn *rc)
+{
+	set_stream_timer(rc);
+	rc->stream.drained(rc->stream.arg);
+}
+
 static void on_drained(struct conn *conn, void *arg)
 {
 	struct rc_conn *rc = arg;
 
 	if (rc->state == STATE_SENDING)
 		send_rest(rc);
+	else if (rc->state == STATE_STREAMING)
+		stream_drained(rc);
 	else if (rc->state == STATE_WAITING && conn->in.length)
 		loop_task_schedule(rc->task);
 }
@@ -489,6 +636,8 @@ static void on_closed(struct conn *conn, void *arg)
 	struct rc_conn *rc = arg;
 
 	list_remove(&rc->node);
+	if (rc->stream.closed)
+		rc->stream.closed(rc->stream.arg);
 	auth_cancel(rc->auth);
 	rc_request_cancel(&rc->request);
 	loop_timer_free(rc->timer);

@@ -5,6 +5,7 @@
 #include "ashlar/buf.h"
 
 #include "conn.h"
+#include "subscriber.h"
 
 struct rc_conn;
 
@@ -15,6 +16,36 @@ extern const struct conn_user rc_conn_user;
 void rc_conn_new(struct conn *conn);
 /* Ends all at once; not from inside a callback of one. */
 void rc_conn_destroy_all(void);
+
+/* --- for event streams ------------------------------------------------------------------------ */
+
+/* Who writes a stream. */
+struct rc_conn_stream {
+	/* There is room again. */
+	void (*drained)(void *arg);
+	/* The connection is gone; no other call may follow. */
+	void (*closed)(void *arg);
+	void *arg;
+};
+
+/*
+ * Sends the header in the scratch buffer; events follow until the end or until the connection is gone. No
+ * further request is read meanwhile.
+ */
+void rc_conn_stream_begin(struct rc_conn *rc, const struct rc_conn_stream *stream);
+/* Is the peer reading? */
+bool rc_conn_stream_has_room(const struct rc_conn *rc);
+/* Not closing? */
+bool rc_conn_stream_is_open(const struct rc_conn *rc);
+/* One event, as a field of that many parts. */
+void rc_conn_stream_send(
+	struct rc_conn *rc, enum format format, const struct session_part *parts, size_t count);
+/* The stream is complete, and the request over. */
+void rc_conn_stream_end(struct rc_conn *rc);
+/* The peer does not read: ends the connection. */
+void rc_conn_stream_drop(struct rc_conn *rc);
+/* "192.0.2.7:50123" */
+const char *rc_conn_peer(const struct rc_conn *rc);
 
 /* --- for replies ------------------------------------------------------------------------------ */
 

@@ -131,6 +131,24 @@ static int take_plan(struct rc_query *query, char *value, struct err *err)
 	return 0;
 }
 
+static int take_filter(struct rc_query *query, char *value, struct err *err)
+{
+	query->filter = value;
+	return 0;
+}
+
+static int take_start(struct rc_query *query, char *value, struct err *err)
+{
+	query->start_time = value;
+	return 0;
+}
+
+static int take_stop(struct rc_query *query, char *value, struct err *err)
+{
+	query->stop_time = value;
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	unsigned allowed; /* bit that must be given */
@@ -145,6 +163,9 @@ static const struct {
 	{ "comment", RC_QUERY_TRANSACTION, take_comment },
 	{ PLAN, RC_QUERY_TRANSACTION, take_plan },
 	{ WITH_ORIGIN, RC_QUERY_ORIGIN, take_origin },
+	{ "filter", RC_QUERY_EVENTS, take_filter },
+	{ "start-time", RC_QUERY_EVENTS, take_start },
+	{ "stop-time", RC_QUERY_EVENTS, take_stop },
 };
 
 static int take(struct rc_query *query, char *name, char *value, unsigned allowed, unsigned *seen,

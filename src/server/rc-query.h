@@ -25,6 +25,8 @@ struct rc_query {
 	char *point;	     /* likewise; for rc_uri_parse_point() */
 	const char *comment; /* NULL: not given; in the text that was parsed */
 	bool is_plan;
+	/* Of event streams, likewise. */
+	const char *filter, *start_time, *stop_time;
 };
 
 /* What a method and resource allow: bits for rc_query_parse(). */
@@ -36,6 +38,7 @@ enum {
 	RC_QUERY_INSERT = 16, /* and point */
 	RC_QUERY_ORIGIN = 32,
 	RC_QUERY_TRANSACTION = 64, /* comment and plan, of ashlar-history */
+	RC_QUERY_EVENTS = 128,	   /* filter, start-time and stop-time */
 };
 
 /*

@@ -108,17 +108,23 @@ static void put_head(
 		put(out, "\r\nConnection: close");
 	else if (!req->head.minor)
 		put(out, "\r\nConnection: keep-alive");
-	if (reply->status != 204 && reply->status != 304)
+	if (reply->is_stream)
+		put(out, req->head.minor ? "\r\nTransfer-Encoding: chunked" : "");
+	else if (reply->status != 204 && reply->status != 304)
 		(void)!buf_printf(out, "\r\nContent-Length: %zu", content_size(reply));
 	put(out, "\r\n\r\n");
 }
 
 void rc_reply(struct rc_request *req, struct rc_reply *reply)
 {
-	bool closes = reply->closes || !req->head.keeps_alive;
+	/* Before HTTP/1.1 a content of unknown length ends with the connection. */
+	bool closes =
+		reply->closes || !req->head.keeps_alive || (reply->is_stream && !req->head.minor);
 	struct buf *head = rc_conn_scratch(req->rc);
 
 	put_head(head, req, reply, closes);
+	if (reply->is_stream && req->head.method == HTTP_GET)
+		return;
 	if (req->head.method == HTTP_HEAD)
 		rc_conn_send(req->rc, NULL, NULL, NULL, closes);
 	else
@@ -255,13 +261,19 @@ static unsigned status_of(enum err_tag tag)
 	return 500;
 }
 
+/* What RFC 8650 section 3.3 says of errors about subscriptions is as above, but for those not found. */
+static bool is_no_subscription(const struct err *err)
+{
+	return err->app_tag && strstr(err->app_tag, ":no-such-subscription");
+}
+
 static void send_error(struct rc_request *req, struct rc_reply *reply, const struct err *err)
 {
 	enum err_tag tag = err_effective_tag(err);
 	_cleanup_(buf_done) struct buf body = { 0 };
 
 	if (!reply->status)
-		reply->status = status_of(tag);
+		reply->status = is_no_subscription(err) ? 404 : status_of(tag);
 	/* RFC 8040 section 4.4.1 has a tag of its own for what is there already. */
 	if (req->head.method == HTTP_POST && tag == ERR_TAG_DATA_EXISTS)
 		tag = ERR_TAG_RESOURCE_DENIED;

@@ -11,6 +11,7 @@
 
 #define RC_JSON "application/yang-data+json"
 #define RC_XML	"application/yang-data+xml"
+#define RC_SSE	"text/event-stream"
 
 struct rc_reply {
 	unsigned status;
@@ -21,6 +22,7 @@ struct rc_reply {
 	bool closes;		    /* the connection ends with this reply */
 	unsigned allow;		    /* methods, a bit each; 0: no such field */
 	const char *location;	    /* may be NULL */
+	bool is_stream; /* what comes after the head comes piece by piece: rc_conn_stream_begin() is next */
 };
 
 /* Sends it: the request is over. */

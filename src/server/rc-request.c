@@ -46,8 +46,16 @@ void rc_request_negotiate(struct rc_request *req)
 	req->out_format = json > xml ? FORMAT_JSON : xml > json ? FORMAT_XML : sent;
 }
 
+static bool is_stream(const struct rc_request *req)
+{
+	return req->uri.resource == RC_RESOURCE_STREAM ||
+		req->uri.resource == RC_RESOURCE_SUBSCRIPTION;
+}
+
 static bool is_acceptable(const struct rc_request *req)
 {
+	if (is_stream(req))
+		return http_accept_quality(&req->head.accept, RC_SSE);
 	return http_accept_quality(&req->head.accept, rc_reply_media_type(req->out_format));
 }
 
@@ -87,6 +95,9 @@ static unsigned allowed_on(const struct rc_uri *uri)
 	case RC_RESOURCE_DATASTORE:
 	case RC_RESOURCE_DATA:
 		return allowed_on_data(uri);
+	case RC_RESOURCE_STREAM:
+	case RC_RESOURCE_SUBSCRIPTION:
+		return READING;
 	case RC_RESOURCE_RPC:
 		return BIT(OPTIONS) | BIT(POST);
 	case RC_RESOURCE_ACTION:
@@ -104,6 +115,8 @@ static unsigned allowed_parameters(const struct rc_request *req)
 
 	if (req->uri.resource == RC_RESOURCE_API)
 		return is_read ? RC_QUERY_DEPTH | RC_QUERY_FIELDS : 0;
+	if (req->uri.resource == RC_RESOURCE_STREAM)
+		return is_read ? RC_QUERY_EVENTS : 0;
 	if (req->uri.resource != RC_RESOURCE_DATASTORE && req->uri.resource != RC_RESOURCE_DATA)
 		return 0;
 	if (is_read)
@@ -156,8 +169,8 @@ static bool check(struct rc_request *req)
 		return false;
 	}
 	if (req->uri.resource != RC_RESOURCE_HOST_META && !is_acceptable(req)) {
-		rc_reply_refuse(
-			req, 406, ERR_TAG_INVALID_VALUE, "there is " RC_JSON " and " RC_XML);
+		rc_reply_refuse(req, 406, ERR_TAG_INVALID_VALUE, "there is %s",
+			is_stream(req) ? RC_SSE : RC_JSON " and " RC_XML);
 		return false;
 	}
 	if (!check_body(req))
@@ -198,6 +211,10 @@ void rc_request_run(struct rc_request *req)
 	case RC_RESOURCE_LIBRARY_VERSION:
 	case RC_RESOURCE_OPERATIONS:
 		rc_api_run(req);
+		return;
+	case RC_RESOURCE_STREAM:
+	case RC_RESOURCE_SUBSCRIPTION:
+		rc_stream_run(req);
 		return;
 	case RC_RESOURCE_RPC:
 	case RC_RESOURCE_ACTION:

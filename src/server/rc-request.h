@@ -46,5 +46,6 @@ void rc_read_run(struct rc_request *req);
 void rc_edit_run(struct rc_request *req);
 void rc_call_run(struct rc_request *req);
 void rc_api_run(struct rc_request *req);
+void rc_stream_run(struct rc_request *req);
 
 #endif

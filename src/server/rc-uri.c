@@ -246,6 +246,29 @@ static int take_datastore(struct rc_uri *uri, char *text, struct err *err)
 	return err_set(err, -ENOENT, NULL, "there is no datastore \"%s\" here", text);
 }
 
+static int take_stream(struct rc_uri *uri, char *text, struct err *err)
+{
+	uri->resource = RC_RESOURCE_STREAM;
+	if (text && str_equal(text, NOTIFY_STREAM "/xml"))
+		uri->stream_format = FORMAT_XML;
+	else if (text && str_equal(text, NOTIFY_STREAM "/json"))
+		uri->stream_format = FORMAT_JSON;
+	else
+		return err_set(err, -ENOENT, NULL, "there is no such event stream");
+	return 0;
+}
+
+static int take_subscription(struct rc_uri *uri, char *text, struct err *err)
+{
+	uint64_t number;
+
+	uri->resource = RC_RESOURCE_SUBSCRIPTION;
+	if (!text || str_u64(text, 1, UINT32_MAX, &number) < 0)
+		return err_set(err, -ENOENT, NULL, "there is no such subscription");
+	uri->subscription = (uint32_t)number;
+	return 0;
+}
+
 static void begin(struct rc_uri *uri)
 {
 	uri->resource = RC_RESOURCE_API;
@@ -276,6 +299,10 @@ int rc_uri_parse(char *path, struct rc_uri *ret_uri, struct err *err)
 		return take_rpc(ret_uri, rest, err);
 	if (str_equal(path, "ds"))
 		return take_datastore(ret_uri, rest, err);
+	if (str_equal(path, "streams"))
+		return take_stream(ret_uri, rest, err);
+	if (str_equal(path, "subscriptions"))
+		return take_subscription(ret_uri, rest, err);
 	if (!str_equal(path, "yang-library-version") || rest)
 		return no_node(err, path);
 	ret_uri->resource = RC_RESOURCE_LIBRARY_VERSION;

@@ -11,6 +11,7 @@
 #include "ashlar/buf.h"
 #include "ashlar/datastore.h"
 #include "ashlar/err.h"
+#include "ashlar/notify.h"
 #include "ashlar/yang.h"
 
 #define RC_URI_STEPS_MAX  64
@@ -19,6 +20,9 @@
 
 #define RC_URI_DATA "/restconf/data"
 #define RC_URI_DS   "/restconf/ds/"
+/* The one event stream, before "xml" or "json"; a subscription's, before its number. */
+#define RC_URI_STREAM	    "/restconf/streams/" NOTIFY_STREAM "/"
+#define RC_URI_SUBSCRIPTION "/restconf/subscriptions/"
 
 enum rc_resource {
 	RC_RESOURCE_HOST_META,
@@ -29,6 +33,8 @@ enum rc_resource {
 	RC_RESOURCE_DATASTORE,
 	RC_RESOURCE_DATA,
 	RC_RESOURCE_ACTION,
+	RC_RESOURCE_STREAM,	  /* an event stream (RFC 8040 section 6) */
+	RC_RESOURCE_SUBSCRIPTION, /* that of a subscription (RFC 8650) */
 };
 
 struct rc_step {
@@ -42,6 +48,8 @@ struct rc_uri {
 	bool is_ds;	  /* below {+restconf}/ds, not {+restconf}/data */
 	bool is_intended; /* of that: intended, which is running but for that nobody writes it */
 	const struct lysc_node *schema; /* RPC, action or data node; NULL otherwise */
+	enum format stream_format;
+	uint32_t subscription; /* its number */
 	size_t step_count, value_count;
 	struct rc_step steps[RC_URI_STEPS_MAX]; /* from the top; an action is no step */
 	const char *values[RC_URI_VALUES_MAX];	/* decoded; in the text that was parsed */

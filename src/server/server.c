@@ -10,6 +10,7 @@
 #include "nc-hello.h"
 #include "place.h"
 #include "rc-conn.h"
+#include "rc-stream.h"
 #include "restconf.h"
 #include "service.h"
 #include "session.h"
@@ -70,6 +71,7 @@ void server_stop(void)
 	call_home_stop();
 	service_stop();
 	rc_conn_destroy_all();
+	rc_stream_done();
 	tls_server_stop();
 	ssh_server_stop();
 	unix_server_stop();

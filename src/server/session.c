@@ -94,7 +94,7 @@ static void let_go(struct session *session)
 {
 	if (session->op)
 		op_cancel(TAKE(session->op));
-	subscribe_session_closed(session);
+	subscriber_gone(&session->subscriber);
 	ds_session_closed(session->id);
 }
 
@@ -173,18 +173,6 @@ void session_send(struct session *session, const struct session_part *parts, siz
 			session->id, session->conn->username, "does not read its replies");
 		session_kill(session);
 	}
-}
-
-bool session_has_room(const struct session *session)
-{
-	return session->state == SESSION_READY && session->conn->out.length < CONN_OUT_LOW;
-}
-
-void session_notify(struct session *session, const struct session_part *parts, size_t count)
-{
-	session->counters.out_notifications++;
-	all.totals.counters.out_notifications++;
-	session_send(session, parts, count);
 }
 
 static void send_hello(struct session *session)
@@ -314,7 +302,8 @@ static void set_timer(struct session *session)
 	if (session->state == SESSION_READY && !(is_open && session->is_message_timed)) {
 		if (is_open)
 			loop_timer_start(session->timer, MESSAGE_MS);
-		else if (session->op || !session->conn->idle_ms || subscribe_has(session))
+		else if (session->op || !session->conn->idle_ms ||
+			subscriber_has(&session->subscriber))
 			loop_timer_stop(session->timer);
 		else
 			loop_timer_start(session->timer, session->conn->idle_ms);
@@ -377,14 +366,84 @@ static void on_readable(struct conn *conn, void *arg)
 
 static void on_drained(struct conn *conn, void *arg)
 {
-	subscribe_drained(arg);
-	process(arg);
+	struct session *session = arg;
+
+	subscriber_drained(&session->subscriber);
+	process(session);
 }
 
 static const struct conn_user conn_user = {
 	.readable = on_readable,
 	.drained = on_drained,
 	.closed = on_closed,
+};
+
+/* --- notifications ---------------------------------------------------------------------------- */
+
+static struct session *session_of(const struct subscriber *subscriber)
+{
+	return CONTAINER_OF((struct subscriber *)subscriber, struct session, subscriber);
+}
+
+static struct ds_client subscriber_client(const struct subscriber *subscriber)
+{
+	return session_client(session_of(subscriber));
+}
+
+static char *subscriber_name(const struct subscriber *subscriber)
+{
+	return xasprintf("session-%u", session_of(subscriber)->id);
+}
+
+static bool subscriber_is_open(const struct subscriber *subscriber)
+{
+	return session_of(subscriber)->state != SESSION_CLOSING;
+}
+
+static bool subscriber_has_room(const struct subscriber *subscriber)
+{
+	const struct session *session = session_of(subscriber);
+
+	return session->state == SESSION_READY && session->conn->out.length < CONN_OUT_LOW;
+}
+
+static void subscriber_send(struct subscriber *subscriber, struct timespec when,
+	const struct session_part *content, size_t count)
+{
+	struct session *session = session_of(subscriber);
+	struct session_part parts[8];
+	char time[NOTIFY_TIME_TEXT];
+	_cleanup_free_ char *head = NULL;
+
+	notify_time_text(time, when);
+	head = xasprintf(
+		"<notification xmlns=\"" NC_NS_NOTIFICATION "\"><eventTime>%s</eventTime>", time);
+	assert(count + 2 <= ARRAY_SIZE(parts));
+	parts[0] = (struct session_part){ head, strlen(head) };
+	memcpy(&parts[1], content, count * sizeof(*content));
+	parts[count + 1] = (struct session_part){ "</notification>", 15 };
+	session->counters.out_notifications++;
+	all.totals.counters.out_notifications++;
+	session_send(session, parts, count + 2);
+}
+
+static void subscriber_drop(struct subscriber *subscriber)
+{
+	struct session *session = session_of(subscriber);
+
+	log_notice("session", "event=session-dropped session=%u user=\"%s\" reason=\"%s\"",
+		session->id, session->conn->username, "does not read its notifications");
+	session_kill(session);
+}
+
+static const struct subscriber_type subscriber_type = {
+	.uri = "",
+	.client = subscriber_client,
+	.name = subscriber_name,
+	.is_open = subscriber_is_open,
+	.has_room = subscriber_has_room,
+	.send = subscriber_send,
+	.drop = subscriber_drop,
 };
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -406,7 +465,7 @@ void session_new(struct conn *conn)
 	session->conn = conn;
 	client = session_client(session);
 	session->end = NOTIFY_SESSION_DROPPED;
-	list_init(&session->subscriptions);
+	subscriber_init(&session->subscriber, &subscriber_type, FORMAT_XML);
 	session->login_time = time(NULL);
 	nc_frame_init(&session->frame, NC_HELLO_MAX);
 	session->timer = loop_timer_new("session-timeout", on_timeout, session);

@@ -15,6 +15,7 @@
 
 #include "conn.h"
 #include "nc-frame.h"
+#include "subscriber.h"
 
 /* RFC 6022 section 2.1.5. */
 struct session_counters {
@@ -43,11 +44,11 @@ struct session {
 	time_t login_time;
 	struct session_counters counters;
 	struct nc_frame frame;
-	struct list subscriptions; /* subscribe.c's */
-	size_t held;		   /* bytes of its message, counted in the total */
-	struct op *op;		   /* in flight; NULL: none */
-	struct loop_timer *timer;  /* hello, an unfinished message, or idleness */
-	struct loop_task *task;	   /* goes on with what was read */
+	struct subscriber subscriber;
+	size_t held;		  /* bytes of its message, counted in the total */
+	struct op *op;		  /* in flight; NULL: none */
+	struct loop_timer *timer; /* hello, an unfinished message, or idleness */
+	struct loop_task *task;	  /* goes on with what was read */
 };
 
 /* Totals since start, closed sessions included. */
@@ -80,14 +81,6 @@ enum session_outcome {
 /* The operation in flight is answered and freed: counts it, and goes on with the next message. */
 void session_op_done(struct session *session, enum session_outcome outcome);
 
-struct session_part {
-	const char *data;
-	size_t size;
-};
-/* Is there room for notifications: is it open, and its peer reading? */
-bool session_has_room(const struct session *session);
-/* Sends and counts a notification. */
-void session_notify(struct session *session, const struct session_part *parts, size_t count);
 /* Frames a message given in parts and writes it; a peer that does not read loses its session. */
 void session_send(struct session *session, const struct session_part *parts, size_t count);
 

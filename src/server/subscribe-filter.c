@@ -73,30 +73,10 @@ int subscribe_find_filter(
 
 /* --- following -------------------------------------------------------------------------------- */
 
-static int print_modified(struct subscription *subscription, struct buf *out, struct err *err)
-{
-	const struct lys_module *module =
-		ly_ctx_get_module_implemented(yang_ctx(), SUBSCRIBED_MODULE);
-	struct lyd_node *node = NULL;
-	int ret;
-
-	if (lyd_new_inner(NULL, module, "subscription-modified", 0, &node) != LY_SUCCESS)
-		return yang_err(err, -EIO);
-	ret = build_u64(node, "id", subscription_id(subscription), err);
-	if (ret >= 0)
-		ret = subscribe_show_terms(node, subscription_terms(subscription), true, err);
-	if (ret >= 0)
-		ret = format_print(
-			out, node, FORMAT_XML, false, WITH_DEFAULTS_EXPLICIT, false, err);
-	lyd_free_tree(node);
-	return ret;
-}
-
 /* The same terms with the filter as it is now. */
 static void take_filter(struct subscription *subscription)
 {
 	struct subscribe_terms terms = *subscription_terms(subscription);
-	_cleanup_(buf_done) struct buf text = { 0 };
 	int ret = subscribe_find_filter(terms.filter_name, terms.is_push, &terms.filter, NULL);
 
 	if (ret < 0) {
@@ -106,8 +86,7 @@ static void take_filter(struct subscription *subscription)
 	terms.filter_name = xstrdup(terms.filter_name);
 	terms.subtree_text = terms.xpath_text = NULL;
 	subscription_modify(subscription, &terms);
-	if (print_modified(subscription, &text, NULL) >= 0)
-		subscription_tell_modified(subscription, buf_bytes(&text));
+	subscription_tell_modified(subscription);
 }
 
 static void on_task(void *arg)

@@ -7,7 +7,5 @@
 /* While a subscription names one, their changes are followed. */
 void subscribe_filter_use(void);
 void subscribe_filter_unuse(void);
-/* A notification about the subscription, written already. */
-void subscription_tell_modified(struct subscription *subscription, const char *content);
 
 #endif

@@ -63,6 +63,28 @@ int subscribe_show_streams(struct lyd_node *streams, struct err *err)
 	return ret < 0 ? ret : 0;
 }
 
+int subscribe_show_restconf(struct lyd_node *streams, const char *uri, struct err *err)
+{
+	static const char *const encodings[] = { "xml", "json" };
+	struct log_times times;
+	struct lyd_node *stream, *access;
+	int ret = build_entry(streams, "stream", NOTIFY_STREAM, &stream, err);
+
+	read_times(&times);
+	if (ret >= 0)
+		ret = build_leaf(stream, "description", DESCRIPTION, err);
+	if (ret >= 0)
+		ret = build_bool(stream, "replay-support", true, err);
+	if (ret >= 0)
+		ret = build_leaf(stream, "replay-log-creation-time", times.created, err);
+	for (size_t i = 0; ret >= 0 && i < ARRAY_SIZE(encodings); i++) {
+		ret = build_entry(stream, "access", encodings[i], &access, err);
+		if (ret >= 0)
+			ret = build_leaff(access, err, "location", "%s%s", uri, encodings[i]);
+	}
+	return ret < 0 ? ret : 0;
+}
+
 /* --- subscriptions ---------------------------------------------------------------------------- */
 
 static int show_time(struct lyd_node *node, const char *name, struct timespec when, struct err *err)
@@ -117,9 +139,14 @@ static int show_trigger(struct lyd_node *node, const struct subscribe_terms *ter
 	return ret;
 }
 
-int subscribe_show_terms(
-	struct lyd_node *node, const struct subscribe_terms *terms, bool is_whole, struct err *err)
+#define ENCODING SUBSCRIBED_MODULE ":encode-"
+
+/* What a subscription and the notification of its change have in common. */
+static int show_terms(
+	struct lyd_node *node, const struct subscription *subscription, struct err *err)
 {
+	const struct subscribe_terms *terms = subscription_terms(subscription);
+	const struct subscriber *subscriber = subscription_subscriber(subscription);
 	int ret;
 
 	if (terms->is_push)
@@ -134,22 +161,45 @@ int subscribe_show_terms(
 		ret = show_time(node, "replay-start-time", terms->start, err);
 	if (ret >= 0 && terms->has_stop)
 		ret = show_time(node, "stop-time", terms->stop, err);
-	return ret < 0 || !is_whole
-		? ret
-		: build_leaf(node, "encoding", SUBSCRIBED_MODULE ":encode-xml", err);
+	if (ret >= 0)
+		ret = build_leaf(node, "encoding",
+			subscriber->format == FORMAT_JSON ? ENCODING "json" : ENCODING "xml", err);
+	if (ret >= 0 && subscriber->type->uri[0])
+		ret = build_leaff(node, err, SUBSCRIBED_URI_MODULE ":uri", "%s%u",
+			subscriber->type->uri, subscription_id(subscription));
+	return ret < 0 ? ret : 0;
+}
+
+int subscribe_print_modified(
+	const struct subscription *subscription, struct buf *out, struct err *err)
+{
+	const struct lys_module *module =
+		ly_ctx_get_module_implemented(yang_ctx(), SUBSCRIBED_MODULE);
+	struct lyd_node *node = NULL;
+	int ret;
+
+	if (lyd_new_inner(NULL, module, "subscription-modified", 0, &node) != LY_SUCCESS)
+		return yang_err(err, -EIO);
+	ret = build_u64(node, "id", subscription_id(subscription), err);
+	if (ret >= 0)
+		ret = show_terms(node, subscription, err);
+	if (ret >= 0)
+		ret = format_print(out, node, subscription_subscriber(subscription)->format, false,
+			WITH_DEFAULTS_EXPLICIT, false, err);
+	lyd_free_tree(node);
+	return ret;
 }
 
 static int show_receiver(
 	struct lyd_node *node, const struct subscription *subscription, struct err *err)
 {
-	const struct session *session = subscription_session(subscription);
+	const struct subscriber *subscriber = subscription_subscriber(subscription);
+	_cleanup_free_ char *name = subscriber->type->name(subscriber);
 	struct lyd_node *receivers, *receiver;
 	uint64_t sent, excluded;
 	bool is_suspended;
-	char name[32];
 	int ret = build_container(node, "receivers", &receivers, err);
 
-	(void)snprintf(name, sizeof(name), "session-%u", session->id);
 	subscription_counts(subscription, &sent, &excluded, &is_suspended);
 	if (ret >= 0)
 		ret = build_entry(receivers, "receiver", name, &receiver, err);
@@ -175,8 +225,7 @@ int subscribe_show(struct lyd_node *subscriptions, struct err *err)
 		(void)snprintf(id, sizeof(id), "%u", subscription_id(subscription));
 		ret = build_entry(subscriptions, "subscription", id, &node, err);
 		if (ret >= 0)
-			ret = subscribe_show_terms(
-				node, subscription_terms(subscription), true, err);
+			ret = show_terms(node, subscription, err);
 		if (ret >= 0)
 			ret = show_receiver(node, subscription, err);
 	}

@@ -1,8 +1,8 @@
 /*
- * A subscription's messages go out between the session's replies, each when the connection has room for
- * it: while it has none, events wait in the log (datastore/notify.c), and changes gather (push.c). Who does
- * not read for so long that the log has dropped what was to come loses the subscription, or, where RFC 5277
- * has no way to say so, the session.
+ * A subscription's messages go out between the session's replies, or in a stream of their own, each when
+ * the connection has room for it: while it has none, events wait in the log (datastore/notify.c), and
+ * changes gather (push.c). Who does not read for so long that the log has dropped what was to come loses
+ * the subscription, or, where RFC 5277 and RFC 8040 have no way to say so, the connection.
  */
 #include <string.h>
 
@@ -17,11 +17,12 @@
 #define STATE_MAX 512 /* bytes of a notification about a subscription */
 
 struct subscription {
-	struct list node; /* in its session's */
+	struct list node; /* in its subscriber's */
 	struct list link; /* in the list of all */
-	struct session *session;
-	uint32_t id;		      /* 0: of create-subscription */
-	struct notify_stream *stream; /* one of both */
+	struct subscriber *subscriber;
+	uint32_t id; /* 0: it has none (create-subscription, RFC 8040 event streams) */
+	struct notify_stream
+		*stream; /* at most one of both; of push none while its subscriber waits */
 	struct push *push;
 	struct loop_timer *stop_timer; /* of push */
 	struct subscribe_terms terms;
@@ -54,6 +55,84 @@ void subscribe_terms_done(struct subscribe_terms *terms)
 	*terms = (struct subscribe_terms){ 0 };
 }
 
+/* --- sending ---------------------------------------------------------------------------------- */
+
+static struct session_part part(const char *text)
+{
+	return (struct session_part){ text, strlen(text) };
+}
+
+static bool is_json(const struct subscription *subscription)
+{
+	return subscription->subscriber->format == FORMAT_JSON;
+}
+
+/* May close the subscriber. */
+static void send_parts(struct subscription *subscription, struct timespec when,
+	const struct session_part *content, size_t count)
+{
+	struct subscriber *subscriber = subscription->subscriber;
+
+	subscriber->type->send(subscriber, when, content, count);
+}
+
+/* A notification as libyang prints it: of a JSON object the member is wanted. */
+static void send_text(struct subscription *subscription, struct timespec when, const char *text)
+{
+	struct session_part content = part(text);
+
+	if (is_json(subscription)) {
+		content.data++;
+		content.size -= 2;
+	}
+	send_parts(subscription, when, &content, 1);
+}
+
+/* A notification about the subscription; @reason: an identity of the same module; may be NULL. */
+static void send_state(struct subscription *subscription, const char *name, const char *reason)
+{
+	char text[STATE_MAX];
+
+	if (is_json(subscription))
+		(void)snprintf(text, sizeof(text),
+			"{\"" SUBSCRIBED_MODULE ":%s\":{\"id\":%u%s%s%s}}", name, subscription->id,
+			reason ? ",\"reason\":\"" SUBSCRIBED_MODULE ":" : "", reason ? reason : "",
+			reason ? "\"" : "");
+	else
+		(void)snprintf(text, sizeof(text),
+			"<%s xmlns=\"" NC_NS_SUBSCRIBED "\"><id>%u</id>%s%s%s</%s>", name,
+			subscription->id, reason ? "<reason>" : "", reason ? reason : "",
+			reason ? "</reason>" : "", name);
+	send_text(subscription, notify_now(), text);
+}
+
+/* What tells of a replay where subscriptions have no number (RFC 5277 section 3.3.1). */
+static void send_complete(struct subscription *subscription, const char *name)
+{
+	char text[STATE_MAX];
+
+	if (is_json(subscription))
+		(void)snprintf(text, sizeof(text), "{\"nc-notifications:%s\":{}}", name);
+	else
+		(void)snprintf(text, sizeof(text),
+			"<%s xmlns=\"urn:ietf:params:xml:ns:netmod:notification\"/>", name);
+	send_text(subscription, notify_now(), text);
+}
+
+static bool is_ready(void *arg)
+{
+	const struct subscriber *subscriber = ((const struct subscription *)arg)->subscriber;
+
+	return !subscriber->is_waiting && subscriber->type->has_room(subscriber);
+}
+
+static bool is_open(const struct subscriber *subscriber)
+{
+	return subscriber->type->is_open(subscriber);
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
 void subscription_free(struct subscription *subscription)
 {
 	list_remove(&subscription->node);
@@ -70,59 +149,21 @@ void subscription_free(struct subscription *subscription)
 	free(subscription);
 }
 
-/* --- sending ---------------------------------------------------------------------------------- */
-
-static struct session_part part(const char *text)
+void subscription_end(struct subscription *subscription)
 {
-	return (struct session_part){ text, strlen(text) };
+	struct subscriber *subscriber = subscription->subscriber;
+
+	subscription_free(subscription);
+	if (subscriber->type->ended)
+		subscriber->type->ended(subscriber);
 }
 
-/* May end the session, and the subscription with it. */
-static void send_parts(struct subscription *subscription, struct timespec when,
-	const struct session_part *content, size_t count)
+void subscription_terminate(struct subscription *subscription, const char *reason)
 {
-	char time[NOTIFY_TIME_TEXT];
-	struct session_part parts[8];
-	size_t at = 0;
-
-	notify_time_text(time, when);
-	parts[at++] = part("<notification xmlns=\"" NC_NS_NOTIFICATION "\"><eventTime>");
-	parts[at++] = part(time);
-	parts[at++] = part("</eventTime>");
-	while (count--)
-		parts[at++] = *content++;
-	parts[at++] = part("</notification>");
-	session_notify(subscription->session, parts, at);
-}
-
-static void send_text(struct subscription *subscription, struct timespec when, const char *text)
-{
-	struct session_part content = part(text);
-
-	send_parts(subscription, when, &content, 1);
-}
-
-/* A notification about the subscription; @reason: an identity of the same module; may be NULL. */
-static void send_state(struct subscription *subscription, const char *name, const char *reason)
-{
-	char text[STATE_MAX];
-
-	(void)snprintf(text, sizeof(text),
-		"<%s xmlns=\"" NC_NS_SUBSCRIBED "\"><id>%u</id>%s%s%s</%s>", name, subscription->id,
-		reason ? "<reason>" : "", reason ? reason : "", reason ? "</reason>" : "", name);
-	send_text(subscription, notify_now(), text);
-}
-
-static bool is_ready(void *arg)
-{
-	const struct subscription *subscription = arg;
-
-	return session_has_room(subscription->session);
-}
-
-static bool is_open(const struct session *session)
-{
-	return session->state != SESSION_CLOSING;
+	if (is_open(subscription->subscriber))
+		send_state(subscription, "subscription-terminated", reason);
+	if (is_open(subscription->subscriber)) /* else it is gone already, or soon */
+		subscription_end(subscription);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
@@ -130,15 +171,13 @@ static bool is_open(const struct session *session)
 static void on_event(struct notify_event *event, void *arg)
 {
 	struct subscription *subscription = arg;
-	const char *text = notify_event_text(event, FORMAT_XML);
+	const char *text = notify_event_text(event, subscription->subscriber->format);
 
 	if (!text)
 		return;
 	subscription->sent++;
 	send_text(subscription, notify_event_time(event), text);
 }
-
-#define NC_NS_MANAGE "urn:ietf:params:xml:ns:netmod:notification"
 
 static void on_replayed(void *arg)
 {
@@ -147,34 +186,30 @@ static void on_replayed(void *arg)
 	if (subscription->id)
 		send_state(subscription, "replay-completed", NULL);
 	else
-		send_text(
-			subscription, notify_now(), "<replayComplete xmlns=\"" NC_NS_MANAGE "\"/>");
+		send_complete(subscription, "replayComplete");
 }
 
 /* Dynamic subscriptions of RFC 8639 just end at their stop time. */
 static void stopped(struct subscription *subscription)
 {
-	struct session *session = subscription->session;
+	const struct subscriber *subscriber = subscription->subscriber;
 
 	if (!subscription->id)
-		send_text(subscription, notify_now(),
-			"<notificationComplete xmlns=\"" NC_NS_MANAGE "\"/>");
-	if (is_open(session)) /* else it is gone already */
-		subscription_free(subscription);
+		send_complete(subscription, "notificationComplete");
+	if (is_open(subscriber)) /* else it is gone already, or soon */
+		subscription_end(subscription);
 }
 
 static void overrun(struct subscription *subscription)
 {
-	struct session *session = subscription->session;
+	struct subscriber *subscriber = subscription->subscriber;
 
 	if (!subscription->id) {
-		log_notice("session", "event=session-dropped session=%u user=\"%s\" reason=\"%s\"",
-			session->id, session->conn->username, "does not read its notifications");
-		session_kill(session);
+		subscriber->type->drop(subscriber);
 		return;
 	}
 	send_state(subscription, "subscription-suspended", "unsupportable-volume");
-	if (is_open(session))
+	if (is_open(subscriber))
 		subscription_terminate(subscription, "suspension-timeout");
 }
 
@@ -194,7 +229,7 @@ static struct notify_stream *new_stream(struct subscription *subscription)
 {
 	struct subscribe_terms *terms = &subscription->terms;
 	struct notify_opts opts = {
-		.client = session_client(subscription->session),
+		.client = subscription->subscriber->type->client(subscription->subscriber),
 		.filter = terms->filter,
 		.has_start = terms->has_start,
 		.has_stop = terms->has_stop,
@@ -219,13 +254,21 @@ static void on_update(struct timespec when, struct buf *contents, bool is_incomp
 	char head[STATE_MAX];
 	struct session_part parts[3];
 
-	(void)snprintf(head, sizeof(head),
-		"<push-update xmlns=\"" NC_NS_PUSH "\"><id>%u</id><datastore-contents>",
-		subscription->id);
+	if (is_json(subscription)) {
+		(void)snprintf(head, sizeof(head),
+			"\"" PUSH_MODULE ":push-update\":{\"id\":%u,\"datastore-contents\":{",
+			subscription->id);
+		parts[2] = part(is_incomplete ? "},\"incomplete-update\":[null]}" : "}}");
+	} else {
+		(void)snprintf(head, sizeof(head),
+			"<push-update xmlns=\"" NC_NS_PUSH "\"><id>%u</id><datastore-contents>",
+			subscription->id);
+		parts[2] = part(is_incomplete
+				? "</datastore-contents><incomplete-update/></push-update>"
+				: "</datastore-contents></push-update>");
+	}
 	parts[0] = part(head);
 	parts[1] = (struct session_part){ buf_bytes(contents), contents->length };
-	parts[2] = part(is_incomplete ? "</datastore-contents><incomplete-update/></push-update>"
-				      : "</datastore-contents></push-update>");
 	subscription->sent++;
 	send_parts(subscription, when, parts, ARRAY_SIZE(parts));
 }
@@ -236,13 +279,22 @@ static void on_changes(struct timespec when, uint32_t patch_id, const struct buf
 	char head[STATE_MAX];
 	struct session_part parts[3];
 
-	(void)snprintf(head, sizeof(head),
-		"<push-change-update xmlns=\"" NC_NS_PUSH "\"><id>%u</id><datastore-changes>"
-		"<yang-patch><patch-id>%u</patch-id>",
-		subscription->id, patch_id);
+	if (is_json(subscription)) {
+		(void)snprintf(head, sizeof(head),
+			"\"" PUSH_MODULE ":push-change-update\":{\"id\":%u,\"datastore-changes\":"
+			"{\"yang-patch\":{\"patch-id\":\"%u\",\"edit\":[",
+			subscription->id, patch_id);
+		parts[2] = part("]}}}");
+	} else {
+		(void)snprintf(head, sizeof(head),
+			"<push-change-update xmlns=\"" NC_NS_PUSH
+			"\"><id>%u</id><datastore-changes>"
+			"<yang-patch><patch-id>%u</patch-id>",
+			subscription->id, patch_id);
+		parts[2] = part("</yang-patch></datastore-changes></push-change-update>");
+	}
 	parts[0] = part(head);
 	parts[1] = (struct session_part){ buf_bytes(edits), edits->length };
-	parts[2] = part("</yang-patch></datastore-changes></push-change-update>");
 	subscription->sent++;
 	send_parts(subscription, when, parts, ARRAY_SIZE(parts));
 }
@@ -268,8 +320,9 @@ static struct push_opts push_opts(struct subscription *subscription)
 {
 	struct subscribe_terms *terms = &subscription->terms;
 	struct push_opts opts = {
-		.client = session_client(subscription->session),
+		.client = subscription->subscriber->type->client(subscription->subscriber),
 		.ds = terms->ds,
+		.format = subscription->subscriber->format,
 		.filter = terms->filter,
 		.is_on_change = terms->is_on_change,
 		.period_cs = terms->period_cs,
@@ -323,16 +376,31 @@ static void take_terms(struct subscription *subscription, struct subscribe_terms
 	*terms = (struct subscribe_terms){ 0 };
 }
 
-struct subscription *subscribe_new(struct session *session, struct subscribe_terms *terms)
+/* What there is to send, from now on. */
+static void begin(struct subscription *subscription)
+{
+	struct push_opts opts;
+
+	if (!subscription->terms.is_push) {
+		subscription->stream = new_stream(subscription);
+		return;
+	}
+	set_stop(subscription);
+	if (subscription->subscriber->is_waiting)
+		return;
+	opts = push_opts(subscription);
+	subscription->push = push_new(&opts);
+}
+
+struct subscription *subscribe_new(struct subscriber *subscriber, struct subscribe_terms *terms)
 {
 	struct subscription *subscription;
-	struct push_opts opts;
 
 	if (all.count >= SUBSCRIPTIONS_MAX)
 		return NULL;
 	subscription = XNEW(struct subscription);
-	subscription->session = session;
-	list_append(&session->subscriptions, &subscription->node);
+	subscription->subscriber = subscriber;
+	list_append(&subscriber->subscriptions, &subscription->node);
 	list_append(&all.list, &subscription->link);
 	all.count++;
 	if (!terms->is_created) {
@@ -343,13 +411,7 @@ struct subscription *subscribe_new(struct session *session, struct subscribe_ter
 		map_put(&all.by_id, &subscription->id, sizeof(subscription->id), subscription);
 	}
 	take_terms(subscription, terms);
-	if (subscription->terms.is_push) {
-		opts = push_opts(subscription);
-		subscription->push = push_new(&opts);
-		set_stop(subscription);
-	} else {
-		subscription->stream = new_stream(subscription);
-	}
+	begin(subscription);
 	return subscription;
 }
 
@@ -359,29 +421,24 @@ void subscription_modify(struct subscription *subscription, struct subscribe_ter
 
 	take_terms(subscription, terms);
 	subscription->is_suspended = false;
-	if (subscription->push) {
-		opts = push_opts(subscription);
-		push_modify(subscription->push, &opts);
-		set_stop(subscription);
+	if (!subscription->terms.is_push) {
+		notify_stream_modify(subscription->stream, &subscription->terms.filter,
+			subscription->terms.has_stop ? &subscription->terms.stop : NULL);
 		return;
 	}
-	notify_stream_modify(subscription->stream, &subscription->terms.filter,
-		subscription->terms.has_stop ? &subscription->terms.stop : NULL);
-}
-
-void subscription_terminate(struct subscription *subscription, const char *reason)
-{
-	struct session *session = subscription->session;
-
-	if (is_open(session))
-		send_state(subscription, "subscription-terminated", reason);
-	if (is_open(session))
-		subscription_free(subscription);
+	set_stop(subscription);
+	if (!subscription->push)
+		return;
+	opts = push_opts(subscription);
+	push_modify(subscription->push, &opts);
 }
 
 void subscription_resync(struct subscription *subscription)
 {
-	push_resync(subscription->push);
+	if (subscription->push)
+		push_resync(subscription->push);
+	else
+		subscription->terms.sync_on_start = true;
 }
 
 uint32_t subscription_id(const struct subscription *subscription)
@@ -389,9 +446,9 @@ uint32_t subscription_id(const struct subscription *subscription)
 	return subscription->id;
 }
 
-const struct session *subscription_session(const struct subscription *subscription)
+const struct subscriber *subscription_subscriber(const struct subscription *subscription)
 {
-	return subscription->session;
+	return subscription->subscriber;
 }
 
 const struct subscribe_terms *subscription_terms(const struct subscription *subscription)
@@ -399,50 +456,77 @@ const struct subscribe_terms *subscription_terms(const struct subscription *subs
 	return &subscription->terms;
 }
 
-void subscription_tell_modified(struct subscription *subscription, const char *content)
+void subscription_tell_modified(struct subscription *subscription)
 {
-	send_text(subscription, notify_now(), content);
+	_cleanup_(buf_done) struct buf text = { 0 };
+	_cleanup_err_ struct err err = { 0 };
+
+	if (subscribe_print_modified(subscription, &text, &err) < 0)
+		log_warning("subscribe", "%s", err_text(&err));
+	else
+		send_text(subscription, notify_now(), buf_bytes(&text));
 }
 
-/* --- sessions --------------------------------------------------------------------------------- */
+/* --- subscribers ------------------------------------------------------------------------------ */
 
-bool subscribe_is_created(const struct session *session)
+void subscriber_init(
+	struct subscriber *subscriber, const struct subscriber_type *type, enum format format)
+{
+	subscriber->type = type;
+	subscriber->format = format;
+	list_init(&subscriber->subscriptions);
+}
+
+bool subscribe_is_created(const struct subscriber *subscriber)
 {
 	const struct subscription *subscription;
 
-	LIST_FOREACH (subscription, &session->subscriptions, node) {
+	LIST_FOREACH (subscription, &subscriber->subscriptions, node) {
 		if (!subscription->id)
 			return true;
 	}
 	return false;
 }
 
-void subscribe_drained(struct session *session)
+void subscriber_drained(struct subscriber *subscriber)
 {
 	struct subscription *subscription, *next;
 
-	LIST_FOREACH_SAFE (subscription, next, &session->subscriptions, node) {
-		if (subscription->push && !session_has_room(session))
+	LIST_FOREACH_SAFE (subscription, next, &subscriber->subscriptions, node) {
+		if (subscription->push && !subscriber->type->has_room(subscriber))
 			break;
 		if (subscription->push)
 			push_resume(subscription->push);
-		else
+		else if (subscription->stream)
 			notify_resume(subscription->stream);
-		if (!is_open(session))
+		if (!is_open(subscriber))
 			break;
 	}
 }
 
-bool subscribe_has(const struct session *session)
+void subscriber_came(struct subscriber *subscriber)
 {
-	return !list_empty(&session->subscriptions);
+	struct subscription *subscription;
+
+	subscriber->is_waiting = false;
+	LIST_FOREACH (subscription, &subscriber->subscriptions, node) {
+		if (subscription->stream)
+			notify_resume(subscription->stream);
+		else
+			begin(subscription);
+	}
 }
 
-void subscribe_session_closed(struct session *session)
+bool subscriber_has(const struct subscriber *subscriber)
+{
+	return !list_empty(&subscriber->subscriptions);
+}
+
+void subscriber_gone(struct subscriber *subscriber)
 {
 	struct subscription *subscription, *next;
 
-	LIST_FOREACH_SAFE (subscription, next, &session->subscriptions, node)
+	LIST_FOREACH_SAFE (subscription, next, &subscriber->subscriptions, node)
 		subscription_free(subscription);
 }
 

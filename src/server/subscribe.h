@@ -1,6 +1,6 @@
 /*
- * Subscriptions of NETCONF sessions: who gets which notifications. Those of RFC 8639 and RFC 8641 have a
- * number; the one of RFC 5277 has none. They end with their session. What takes a session may be called
+ * Subscriptions: who gets which notifications. Those of RFC 8639 and RFC 8641 have a number; the one of RFC
+ * 5277 and those of RFC 8040 have none. They end with their subscriber. What takes a subscriber may be called
  * with one that has none.
  */
 #ifndef ASHLAR_SERVER_SUBSCRIBE_H
@@ -8,7 +8,7 @@
 
 #include "ashlar/push.h"
 
-#include "session.h"
+#include "subscriber.h"
 
 #define NC_NS_NOTIFICATION "urn:ietf:params:xml:ns:netconf:notification:1.0"
 #define NC_NS_SUBSCRIBED   "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
@@ -16,12 +16,14 @@
 
 #define SUBSCRIBED_MODULE "ietf-subscribed-notifications"
 #define PUSH_MODULE	  "ietf-yang-push"
+/* Of the URI that a subscription has over RESTCONF. */
+#define SUBSCRIBED_URI_MODULE "ietf-restconf-subscribed-notifications"
 
 #define SUBSCRIPTIONS_MAX 20000 /* of all sessions */
 
 /* What is subscribed to. Zeroed: to the stream, all of it. */
 struct subscribe_terms {
-	bool is_created; /* by create-subscription */
+	bool is_created; /* it is one without a number */
 	struct notify_filter filter;
 	/* As it was asked for, for those who look; at most one; owned. */
 	char *filter_name;  /* of a filter that is kept in configuration */
@@ -29,6 +31,8 @@ struct subscribe_terms {
 	char *xpath_text;   /* prefixes resolved to module names */
 	bool has_start, has_stop;
 	struct timespec start, stop;
+	bool has_format;
+	enum format format; /* of the notifications, where that can be chosen */
 
 	bool is_push;	       /* the rest is of those */
 	const char *datastore; /* static: "ietf-datastores:running" */
@@ -46,27 +50,25 @@ extern const char *const subscribe_change_names[PUSH_CHANGES + 1]; /* ends with 
 struct subscription;
 
 /* Takes the terms. NULL: there are too many. Its first message comes from a later turn. */
-struct subscription *subscribe_new(struct session *session, struct subscribe_terms *terms);
+struct subscription *subscribe_new(struct subscriber *subscriber, struct subscribe_terms *terms);
+/* Ends it untold. */
 void subscription_free(struct subscription *subscription);
+/* The same, and its subscriber knows. */
+void subscription_end(struct subscription *subscription);
 /* Other terms of the same kind (stream or push); takes them. */
 void subscription_modify(struct subscription *subscription, struct subscribe_terms *terms);
-/* Ends it, and tells its session why: an identity of ietf-subscribed-notifications. */
+/* Tells of the terms that it has by now. */
+void subscription_tell_modified(struct subscription *subscription);
+/* Ends it, and tells its client why: an identity of ietf-subscribed-notifications. */
 void subscription_terminate(struct subscription *subscription, const char *reason);
 void subscription_resync(struct subscription *subscription);
 uint32_t subscription_id(const struct subscription *subscription);
-const struct session *subscription_session(const struct subscription *subscription);
+const struct subscriber *subscription_subscriber(const struct subscription *subscription);
 const struct subscribe_terms *subscription_terms(const struct subscription *subscription);
 /* NULL: there is none of that number. */
 struct subscription *subscribe_find(uint32_t id);
-
-/* Has the session one of create-subscription? */
-bool subscribe_is_created(const struct session *session);
-/* There is room for more in what is to be sent to the session. */
-void subscribe_drained(struct session *session);
-/* Are there any? */
-bool subscribe_has(const struct session *session);
-/* The session is over: they end, untold. */
-void subscribe_session_closed(struct session *session);
+/* Has it one without a number? */
+bool subscribe_is_created(const struct subscriber *subscriber);
 void subscribe_done(void);
 
 /*
@@ -84,9 +86,11 @@ void subscription_counts(const struct subscription *subscription, uint64_t *ret_
 /* Fill in /nc-notifications:netconf, /ietf-subscribed-notifications:streams and :subscriptions. */
 int subscribe_show_netconf(struct lyd_node *netconf, struct err *err);
 int subscribe_show_streams(struct lyd_node *streams, struct err *err);
+/* The streams of ietf-restconf-monitoring; where they are: @uri and the name of the encoding. */
+int subscribe_show_restconf(struct lyd_node *streams, const char *uri, struct err *err);
 int subscribe_show(struct lyd_node *subscriptions, struct err *err);
-/* Fills in what a subscription and the notification of its change have in common. */
-int subscribe_show_terms(
-	struct lyd_node *node, const struct subscribe_terms *terms, bool is_whole, struct err *err);
+/* The notification of the terms that it has by now, in its client's format. */
+int subscribe_print_modified(
+	const struct subscription *subscription, struct buf *out, struct err *err) WARN_UNUSED;
 
 #endif

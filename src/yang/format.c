@@ -427,3 +427,26 @@ int format_print_output(
 	lyd_free_tree(copy);
 	return r;
 }
+
+/* ---------------------------------------------------------------------------------------------- */
+
+int format_rpc_to_xml(struct buf *out, const char *text, size_t size, struct err *err)
+{
+	struct ly_in *in = NULL;
+	struct lyd_node *tree = NULL, *op = NULL;
+	LY_ERR rc;
+	int r;
+
+	if (memchr(text, '\0', size) || !is_complete(text))
+		return err_tagged(
+			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "the text is no JSON, or breaks off");
+	if (ly_in_new_memory(text, &in) != LY_SUCCESS)
+		return err_set(err, -ENOMEM, NULL, "libyang takes no input");
+	rc = lyd_parse_op(yang_ctx(), NULL, in, LYD_JSON, LYD_TYPE_RPC_YANG, &tree, &op);
+	ly_in_free(in, 0);
+	r = rc == LY_SUCCESS && op
+		? format_print(out, op, FORMAT_XML, false, WITH_DEFAULTS_EXPLICIT, false, err)
+		: yang_err(err, -EINVAL);
+	lyd_free_all(tree);
+	return r;
+}

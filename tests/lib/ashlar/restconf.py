@@ -45,6 +45,67 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
 
 
+class Events:
+    """An event stream: what comes, and what has come before."""
+
+    def __init__(self, client, path, headers):
+        self.client = client
+        self.comments = 0
+        client.connection.request("GET", path, headers=headers)
+        self.response = client.connection.getresponse()
+        self.status = self.response.status
+        self.headers = self.response.headers
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def close(self):
+        self.response.close()
+        self.client.close()
+
+    def text(self):
+        """The data of the next event; None: the stream has ended."""
+        lines = []
+        while True:
+            line = self.response.readline().decode()
+            if not line:
+                assert not lines, lines
+                return None
+            assert line.endswith("\n") and "\r" not in line, line
+            if line.startswith("data: "):
+                lines.append(line[6:-1])
+            elif line == ":\n":
+                self.comments += 1
+            else:
+                assert line == "\n", line
+                if lines:
+                    return "\n".join(lines)
+
+    def comment(self):
+        """Waits for a word that there is nothing to say."""
+        while self.response.readline() != b":\n":
+            pass
+
+    def json(self):
+        """(time, name, content) of the next one; None at the end."""
+        text = self.text()
+        if text is None:
+            return None
+        ((envelope, content),) = json.loads(text).items()
+        assert envelope == "ietf-restconf:notification" and len(content) == 2
+        when = content.pop("eventTime")
+        ((name, value),) = content.items()
+        return when, name, value
+
+    def xml(self):
+        """The <notification>; None at the end."""
+        text = self.text()
+        return None if text is None else etree.fromstring(text)
+
+
 class Client:
     def __init__(self, net, port, user, password, host="127.0.0.1"):
         self.connection = Connection(net, host, port)
@@ -72,6 +133,10 @@ class Client:
             path = f"/restconf/{path}"
         self.connection.request(method, path, body, all_headers)
         return Response(self.connection.getresponse())
+
+    def stream(self, path, **headers):
+        """An event stream; this connection is its own from now on."""
+        return Events(self, path, {**self.headers, "Accept": "text/event-stream", **headers})
 
     def get(self, path, accept=JSON, **headers):
         return self.request("GET", path, headers={"Accept": accept, **headers})
