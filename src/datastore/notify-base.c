@@ -2,6 +2,10 @@
  * A change of configuration is kept as a row of texts, each with its zero byte: who made it, and for each
  * change a letter and the node's path. Beyond EDITS_MAX changes only the top-level nodes are named: a server
  * may name an ancestor instead of the node that was changed (RFC 6470 section 2.2, leaf target).
+ *
+ * netconf-capability-change is never sent: capabilities are the same as long as the daemon runs. They come
+ * from what is built in and from the schema, which is loaded once; no configuration changes either, and a
+ * restart ends all sessions. Should that ever be otherwise, this is the place to tell of it.
  */
 #include <errno.h>
 #include <string.h>

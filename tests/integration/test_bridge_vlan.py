@@ -10,6 +10,7 @@ from lxml import etree
 from ashlar import config
 from ashlar.frames import Port
 from ashlar.network import differences, run
+from ashlar.push import TARGET, edits, on_change, plain, subtree, update
 
 pytestmark = pytest.mark.guest
 
@@ -104,6 +105,28 @@ def test_restconf_does_the_same(net, daemon):
             "p3/infix-interfaces:bridge-port/pvid":
         assert curl(net, "DELETE", f"ietf-interfaces:interfaces/interface={path}") == "204"
     assert differences(before, net.dump()) == []
+
+
+def test_changes_are_told(net, daemon, nc):
+    """8641 3.3: another process changes who is in a VLAN: that, and nothing else, is told."""
+    net.wait_up("br0", *net.ports)
+    nc.edit(change())
+    table = TARGET + "br0/infix-interfaces:bridge/vlans/vlan="
+    with daemon.local() as session:
+        number = on_change(session, subtree(
+            f'<interfaces xmlns="{config.namespaces()["ietf-interfaces"]}"><interface>'
+            f'<name>br0</name><bridge xmlns="{config.namespaces()["infix-interfaces"]}"/>'
+            "</interface></interfaces>"), "operational")
+        update(session, number)
+        net.run("bridge", "vlan", "add", "dev", "p3", "vid", "20")
+        assert plain(edits(session, number)) == [("create", table + "20/tagged=p3", "p3")]
+        net.run("bridge", "vlan", "del", "dev", "p3", "vid", "20")
+        assert plain(edits(session, number)) == [("delete", table + "20/tagged=p3", None)]
+        net.run("bridge", "vlan", "add", "dev", "p1", "vid", "77")
+        ((operation, target, _),) = edits(session, number)
+        assert (operation, target) == ("create", table + "77")
+        net.run("bridge", "vlan", "del", "dev", "p1", "vid", "77")
+        assert plain(edits(session, number)) == [("delete", table + "77", None)]
 
 
 class Wire:

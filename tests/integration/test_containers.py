@@ -15,6 +15,7 @@ import pytest
 from ashlar import TOP, config
 from ashlar.netconf import RpcError
 from ashlar.network import differences, until
+from ashlar.push import edits, on_change, plain, subtree, update
 
 pytestmark = pytest.mark.kernel
 
@@ -159,6 +160,49 @@ def test_answers_outlives_and_comes_back(site, daemon, nc, make_archive):
         wait_status(again, "ended by signal 9; next try in 1 s")
         assert wait_running(again, other_than=first)
         wait_page(site, "first\n")
+
+
+def test_changes_are_told(site, daemon, nc, make_archive):
+    """8641 3.3: that it starts, ends and is started again; of it only the values that change."""
+    target = "/infix-containers:containers/container=web"
+    namespace = config.namespaces()["infix-containers"]
+    # another one, of which nothing may be told
+    nc.edit(container(make_archive(), name="other", restart_policy="never", command="/bin/true"))
+    wait_status(nc, "exited|ended", name="other")
+    with daemon.local() as session:
+        number = on_change(session, subtree(
+            f'<containers xmlns="{namespace}"/>'), "operational")
+        assert [node.text for node in update(session, number).iter("name")] == ["other"]
+        nc.edit(container(make_archive()))
+        seen, told = [], {}
+
+        def read_until(condition):
+            """Reads on until what has been told by now is so."""
+            while not condition():
+                changes = plain(edits(session, number))
+                for operation, where, value in changes:
+                    assert where == target or where.startswith(target + "/"), where
+                    seen.append((operation, where))
+                    told[where.removeprefix(target)] = value if operation != "delete" else None
+
+        # the first one creates the entry with what there is of it, what follows are its leaves
+        read_until(lambda: told.get("/running") == "true" and "pid" in told.get("/status", ""))
+        assert seen[0] == ("create", target)
+        assert all(where.startswith(target + "/") for _, where in seen[1:]), seen
+        process = wait_running(nc)
+        assert told["/status"] == f"running (pid {process})"
+        seen.clear()
+        os.kill(process, signal.SIGKILL)
+        read_until(lambda: told["/running"] == "false" and "signal 9" in told["/status"])
+        assert {where for _, where in seen} <= {target + "/running", target + "/status",
+                                                target + "/id"}, seen
+        read_until(lambda: told["/running"] == "true" and "pid" in told["/status"])
+        assert told["/status"] == f"running (pid {wait_running(nc, other_than=process)})"
+        act(nc, "stop")
+        read_until(lambda: told["/running"] == "false" and "pid" not in told["/status"])
+        nc.edit({"infix-containers:containers": {"container": [
+            {"name": "web", "@operation": "delete"}]}})
+        read_until(lambda: seen[-1] == ("delete", target))
 
 
 def test_leaves_nothing(site, daemon, nc, make_archive):
