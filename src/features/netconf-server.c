@@ -5,8 +5,10 @@
  * Users who log in over SSH are those of the system; over TLS it is the certificate that tells the name.
  */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "ashlar/crypto-compat.h"
+#include "ashlar/server-options.h"
 #include "ashlar/str.h"
 
 #include "endpoint-read.h"
@@ -41,8 +43,44 @@ static int want_endpoint(const struct unit *unit, struct want *want, struct err 
 		&endpoint->params, &endpoint->object, unit, unit->node, want, err);
 }
 
+/* "3m", "2w", "7d", "12h": a month has 30 days. */
+static uint32_t period_s(const char *text)
+{
+	static const struct {
+		char unit;
+		uint32_t seconds;
+	} units[] = { { 'm', 30 * 86400 }, { 'w', 7 * 86400 }, { 'd', 86400 }, { 'h', 3600 } };
+	char *end;
+	unsigned long count = strtoul(text, &end, 10);
+
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+		if (*end == units[i].unit)
+			return (uint32_t)count * units[i].seconds;
+	return 0; /* the model has no other */
+}
+
+static int want_options(const struct unit *unit, struct want *want)
+{
+	const struct lyd_node *intervals =
+		node_child(unit->node, "certificate-expiration-notif-intervals");
+	struct server_options *options;
+	const struct lyd_node *node;
+
+	if (!node_exists(intervals, "interval") && !node_exists(unit->node, "ignored-hello-module"))
+		return 0;
+	options = want_object(want, &object_kind_server_options, "", "");
+	NODE_FOREACH (node, intervals, "interval")
+		server_options_add_interval(options, period_s(node_text(node, "anchor", "")),
+			period_s(node_text(node, "period", "")));
+	NODE_FOREACH (node, unit->node, "ignored-hello-module")
+		server_options_add_unannounced(options, node_value(node));
+	return 0;
+}
+
 static int want(const struct unit *unit, struct want *want, struct err *err)
 {
+	if (is_named(unit, "ln2-netconf-server"))
+		return want_options(unit, want);
 	if (is_named(unit, "endpoint"))
 		return want_endpoint(unit, want, err);
 	if (is_named(unit, "listen"))
@@ -141,6 +179,7 @@ const struct feature feature_netconf_server = {
 		(const char *const[]){
 			LISTEN,
 			ENDPOINT,
+			"/libnetconf2-netconf-server:ln2-netconf-server",
 			NULL,
 		},
 	.except =

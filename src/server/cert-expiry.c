@@ -1,6 +1,6 @@
 /*
- * When is up to the device; RFC 9640 recommends once a month for three months, then once a week for four
- * weeks, then once a day until the issue is resolved. The moments are counted back from the end of the
+ * When is up to configuration, or to the device; RFC 9640 recommends once a month for three months, then once a
+ * week for four weeks, then once a day until the issue is resolved. The moments are counted back from the end of the
  * certificate, so nothing has to be remembered.
  *
  * One timer on the wall clock waits for the next of all moments, and is woken when the clock is set.
@@ -23,15 +23,13 @@
 
 #include "cert-expiry.h"
 
-#define DAY   ((time_t)86400)
+#define DAY   86400
 #define WEEK  (7 * DAY)
 #define MONTH (30 * DAY)
 #define NEVER ((time_t)INT64_MAX)
 
-/* From so long before the end, every so often, until the next line; the last has no end. */
-static const struct {
-	time_t before, every;
-} lines[] = {
+/* The last has no end. */
+static const struct server_interval recommended[] = {
 	{ 3 * MONTH, MONTH },
 	{ 4 * WEEK, WEEK },
 	{ WEEK, DAY },
@@ -49,17 +47,27 @@ static struct {
 	struct loop_task *task;
 	struct list changed; /* to be looked at when the task runs */
 	time_t seen;	     /* moments until then are done with */
+	struct server_interval *intervals;
+	size_t count; /* of intervals; 0: those that are recommended */
 } self = { .fd = -1, .changed = LIST_INIT(self.changed) };
+
+static size_t intervals(const struct server_interval **ret_intervals)
+{
+	*ret_intervals = self.count ? self.intervals : recommended;
+	return self.count ? self.count : ARRAY_SIZE(recommended);
+}
 
 time_t cert_expiry_next(time_t expiry, time_t now)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-		bool is_last = i + 1 == ARRAY_SIZE(lines);
-		time_t begin = expiry - lines[i].before, moment = begin;
+	const struct server_interval *at;
+	size_t count = intervals(&at);
+
+	for (; count; at++, count--) {
+		time_t begin = expiry - at->anchor_s, moment = begin;
 
 		if (now >= begin)
-			moment = begin + ((now - begin) / lines[i].every + 1) * lines[i].every;
-		if (is_last || moment < expiry - lines[i + 1].before)
+			moment = begin + ((now - begin) / at->period_s + 1) * at->period_s;
+		if (count == 1 || moment < expiry - at[1].anchor_s)
 			return moment;
 	}
 	return NEVER;
@@ -179,12 +187,14 @@ static void on_timer(unsigned events, void *arg)
 
 static void tell_if_near(const struct credential *credential)
 {
+	const struct server_interval *first;
 	time_t now = time(NULL);
 
+	(void)intervals(&first);
 	for (size_t i = 0; credential && i < credential->cert_count; i++) {
 		time_t expiry = cert_expiry(credential->certs[i].pem);
 
-		if (expiry && now >= expiry - lines[0].before)
+		if (expiry && now >= expiry - first->anchor_s)
 			tell(credential, &credential->certs[i], expiry);
 	}
 }
@@ -221,6 +231,15 @@ void cert_expiry_changed(const struct object_kind *kind, const char *name)
 	loop_task_schedule(self.task);
 }
 
+void cert_expiry_set(const struct server_interval *given, size_t count)
+{
+	free(self.intervals);
+	self.intervals = count ? xmemdup(given, count * sizeof(*given)) : NULL;
+	self.count = count;
+	if (self.fd >= 0)
+		set_timer();
+}
+
 void cert_expiry_start(void)
 {
 	const struct object_kind *const kinds[] = { &object_kind_key, &object_kind_trust };
@@ -253,4 +272,5 @@ void cert_expiry_stop(void)
 	loop_watch_free(TAKE(self.watch));
 	if (self.fd >= 0)
 		close(TAKE_FD(self.fd));
+	cert_expiry_set(NULL, 0);
 }

@@ -40,15 +40,21 @@ static const char *const fixed[] = {
 
 static struct {
 	char **list;
-	size_t count, room;
+	const char **modules; /* beside it: whose name; NULL: a capability of another kind */
+	size_t count, room, module_room;
+	char **unannounced;
+	size_t unannounced_count;
 	struct buf text; /* the hello up to the session-id */
 } hello;
 
 /* --- ours ------------------------------------------------------------------------------------- */
 
-static void add(char *capability)
+/* @module may be NULL. */
+static void add(char *capability, const char *module)
 {
 	ARRAY_GROW(hello.list, hello.count, hello.room);
+	ARRAY_GROW(hello.modules, hello.count, hello.module_room);
+	hello.modules[hello.count] = module;
 	hello.list[hello.count++] = capability;
 }
 
@@ -96,7 +102,7 @@ static void add_module(const struct lys_module *module)
 	}
 	append_features(&text, module);
 	append_deviations(&text, module);
-	add(buf_take(&text));
+	add(buf_take(&text), module->name);
 }
 
 /* libyang's module "yang" stands for the language itself. */
@@ -113,7 +119,8 @@ static void add_library(void)
 
 	if (library && library->revision)
 		add(xasprintf(CAPABILITY "yang-library:1.1?revision=%s&content-id=%s",
-			library->revision, yang_content_id()));
+			    library->revision, yang_content_id()),
+			NULL);
 }
 
 const char *const *nc_hello_capabilities(size_t *ret_count)
@@ -124,7 +131,7 @@ const char *const *nc_hello_capabilities(size_t *ret_count)
 
 	if (!hello.count) {
 		for (i = 0; i < ARRAY_SIZE(fixed); i++)
-			add(xstrdup(fixed[i]));
+			add(xstrdup(fixed[i]), NULL);
 		add_library();
 		while ((module = ly_ctx_get_module_iter(yang_ctx(), &index)))
 			if (is_announced(module))
@@ -134,10 +141,38 @@ const char *const *nc_hello_capabilities(size_t *ret_count)
 	return (const char *const *)hello.list;
 }
 
+static void forget_unannounced(void)
+{
+	for (size_t i = 0; i < hello.unannounced_count; i++)
+		free(hello.unannounced[i]);
+	free(TAKE(hello.unannounced));
+	hello.unannounced_count = 0;
+}
+
+void nc_hello_leave_out(char *const *modules, size_t count)
+{
+	forget_unannounced();
+	hello.unannounced = xcalloc(count + 1, sizeof(*hello.unannounced));
+	hello.unannounced_count = count;
+	for (size_t i = 0; i < count; i++)
+		hello.unannounced[i] = xstrdup(modules[i]);
+	buf_done(&hello.text);
+}
+
+static bool is_left_out(const char *module)
+{
+	for (size_t i = 0; module && i < hello.unannounced_count; i++)
+		if (str_equal(module, hello.unannounced[i]))
+			return true;
+	return false;
+}
+
 void nc_hello_done(void)
 {
 	size_t i;
 
+	forget_unannounced();
+	free(hello.modules);
 	for (i = 0; i < hello.count; i++)
 		free(hello.list[i]);
 	free(hello.list);
@@ -153,6 +188,8 @@ void nc_hello_print(struct buf *out, uint32_t session_id)
 	if (!hello.text.length) {
 		append(&hello.text, "<hello xmlns=\"" NC_NS_BASE "\"><capabilities>");
 		for (i = 0; i < count; i++) {
+			if (is_left_out(hello.modules[i]))
+				continue;
 			append(&hello.text, "<capability>");
 			nc_reply_escape(&hello.text, list[i]);
 			append(&hello.text, "</capability>");

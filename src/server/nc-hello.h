@@ -14,6 +14,8 @@
 /* All capability URIs, unescaped; made from the schema at the first call. */
 const char *const *nc_hello_capabilities(size_t *ret_count);
 void nc_hello_done(void);
+/* What hellos do not name from now on, beside what they always do; copied. */
+void nc_hello_leave_out(char *const *modules, size_t count);
 /* Appends the server's hello, without framing. */
 void nc_hello_print(struct buf *out, uint32_t session_id);
 /* Reads the client's; says whether both speak base:1.1. An error ends the session. */

@@ -25,6 +25,13 @@ int server_prepare(struct err *err)
 	return auth_prepare(err);
 }
 
+static void on_options(const struct server_options *options)
+{
+	nc_hello_leave_out(
+		options ? options->unannounced : NULL, options ? options->unannounced_count : 0);
+	cert_expiry_set(options ? options->intervals : NULL, options ? options->interval_count : 0);
+}
+
 static int start(const struct server_config *config, struct err *err)
 {
 	_cleanup_free_ char *socket_path = file_join(config->run_dir, "netconf.sock");
@@ -38,8 +45,10 @@ static int start(const struct server_config *config, struct err *err)
 		ret = service_start(config, err);
 	if (ret == 0)
 		call_home_start();
-	if (ret == 0)
+	if (ret == 0) {
+		server_options_on_change(on_options);
 		cert_expiry_start();
+	}
 	return ret;
 }
 
@@ -67,6 +76,7 @@ int server_start(const struct server_config *config, struct err *err)
 void server_stop(void)
 {
 	keys_made_stop();
+	server_options_on_change(NULL);
 	cert_expiry_stop();
 	call_home_stop();
 	service_stop();

@@ -469,6 +469,34 @@ def test_certificate_expiration(nc, daemon, make):
                        for node in stranger.notifications)
 
 
+def intervals(*pairs):
+    return {"libnetconf2-netconf-server:ln2-netconf-server": {
+        "certificate-expiration-notif-intervals": {
+            "interval": [{"anchor": anchor, "period": period} for anchor, period in pairs]}}}
+
+
+def test_expiration_intervals(daemon, make):
+    """libnetconf2-netconf-server, certificate-expiration-notif-intervals: when it is told is configured;
+    without, it is as recommended."""
+    key = make.ec()
+    with daemon.local() as session, daemon.local() as listener:
+        listener.ok('<create-subscription xmlns="urn:ietf:params:xml:ns:netconf:notification:1.0"/>')
+        with pytest.raises(RpcError, match="longer"):
+            session.edit(intervals(("1d", "1w")))
+        session.edit(intervals(("2d", "1h"), ("4h", "1h")))
+        # Near, but not by these; the recommended ones would tell of it at once.
+        session.edit(truststore(near=b64(make.certificate_until(key, "near", in_days(40)))))
+        # An hour's moment that is 3 seconds away.
+        session.edit(truststore(due=b64(make.certificate_until(key, "due", in_days(1, 3)))))
+        assert expiration(listener)[0] == ["bag", "due"]
+        session.edit({"libnetconf2-netconf-server:ln2-netconf-server": {"@operation": "delete"}})
+        session.edit(truststore(later=b64(make.certificate_until(key, "later", in_days(80)))))
+        told = expiration(listener)[0]
+        while told == ["bag", "due"]:  # again, an hour's or a day's moment later
+            told = expiration(listener)[0]
+        assert told in (["bag", "near"], ["bag", "later"])
+
+
 # --- who sees what ------------------------------------------------------------------------------
 
 

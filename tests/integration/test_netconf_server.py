@@ -213,6 +213,31 @@ def test_algorithm_discovery(nc):
     assert "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" in both[1]
 
 
+def test_hello_leaves_out(daemon, nc):
+    """libnetconf2-netconf-server, ignored-hello-module: hellos from now on, and only them."""
+    def announced(session):
+        return [uri for uri in session.capabilities if "module=ietf-interfaces&" in uri
+                or "module=ietf-x509-cert-to-name&" in uri]
+
+    before = announced(nc)
+    assert before
+    name = before[0].partition("module=")[2].partition("&")[0]
+    options = {"libnetconf2-netconf-server:ln2-netconf-server": {
+        "ignored-hello-module": [name, "none-of-ours"]}}
+    nc.edit(options)
+    with daemon.local() as session:
+        assert announced(session) == before[1:]
+        monitored = session.get('<netconf-state xmlns="urn:ietf:params:xml:ns:yang:'
+                                'ietf-netconf-monitoring"><capabilities/></netconf-state>')
+        assert before[0] in [node.text for node in monitored.iter("capability")]
+    daemon.restart()
+    with daemon.local() as session:
+        assert announced(session) == before[1:]
+        session.edit({"libnetconf2-netconf-server:ln2-netconf-server": {"@operation": "delete"}})
+        with daemon.local() as other:
+            assert announced(other) == before
+
+
 def test_login_time(daemon, nc, make):
     """auth-timeout: who does not log in in time goes."""
     entry, _ = ssh_key_entry(make)

@@ -43,11 +43,28 @@ static void test_between(void **state)
 	assert_int_equal(cert_expiry_next(END, END + 100 * DAY), END + 101 * DAY);
 }
 
+static void test_configured(void **state)
+{
+	static const struct server_interval intervals[] = {
+		{ 10 * 86400, 4 * 86400 },
+		{ 10 * 86400, 3 * 86400 },
+		{ 2 * 86400, 86400 },
+	};
+	/* of two that begin together the shorter period holds */
+	static const int days[] = { 10, 7, 4, 2, 1, 0, -1 };
+
+	cert_expiry_set(intervals, ARRAY_SIZE(intervals));
+	check_days(1000, days, ARRAY_SIZE(days));
+	cert_expiry_set(NULL, 0);
+	test_recommended(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_recommended),
 		cmocka_unit_test(test_between),
+		cmocka_unit_test(test_configured),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
