@@ -20,6 +20,8 @@ int cert_read(const struct secret *data, const struct secret *public, char **ret
 	struct err *err) WARN_UNUSED;
 /* When the first one of a PEM text ends; 0: it cannot be told. */
 time_t cert_expiry(const char *pem);
+/* Those of a PEM text that may sign others; malloc'd, NULL: none. */
+char *cert_authorities(const char *pem);
 /* A new one, signed by its own key, in the name of this host, as DER. */
 int cert_make(const struct key *key, struct secret *ret_der, struct err *err) WARN_UNUSED;
 /* RFC 2986: signs a CertificationRequestInfo, whose key must be @key. */

@@ -5,6 +5,7 @@
 #ifndef ASHLAR_CRYPTO_COMPAT_H
 #define ASHLAR_CRYPTO_COMPAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <mbedtls/pk.h>
@@ -50,9 +51,19 @@ static inline int crypto_compat_set_serial(
 	return mbedtls_x509write_crt_set_serial_raw(cert, bytes, size);
 }
 
+static inline bool crypto_compat_is_authority(const mbedtls_x509_crt *cert)
+{
+	return mbedtls_x509_crt_get_ca_istrue(cert) == 1;
+}
+
 #else
 
 #define CRYPTO_COMPAT_HAS_TLS13 0
+
+static inline bool crypto_compat_is_authority(const mbedtls_x509_crt *cert)
+{
+	return cert->ca_istrue;
+}
 
 static inline int crypto_compat_parse_key(mbedtls_pk_context *key, const unsigned char *data,
 	size_t size, crypto_random_fn random, void *arg)

@@ -2,13 +2,15 @@
  * ashlar-url: gets, puts or deletes what an https URL names, for the daemon, which neither waits for others nor
  * reads what they send before it has all of it.
  *
- * Standard input: "get URL", "put URL" or "delete URL", a newline, and what is to be put. Standard output: what
- * was got; or, with exit status 1, why not.
+ * Standard input: "get SIZE URL", "put SIZE URL" or "delete SIZE URL", a newline, SIZE bytes of certificates that
+ * are trusted besides the system's, and what is to be put. Standard output: what was got; or, with exit status 1,
+ * why not.
  */
 #include <curl/curl.h>
 #include <errno.h>
 #include <grp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -17,9 +19,11 @@
 #include "ashlar/file.h"
 #include "ashlar/str.h"
 
+#include "url.h"
+
 #define BYTES_MAX    ((size_t)32 << 20)
-#define INPUT_MAX    (BYTES_MAX + 4096)
-#define ANCHORS_MAX  ((size_t)4 << 20)
+#define INPUT_MAX    (BYTES_MAX + URL_ANCHORS_MAX + 4096)
+#define ANCHORS_MAX  ((size_t)4 << 20) /* of the system */
 #define NOBODY	     65534
 #define CONNECT_S    15L
 #define WHOLE_S	     75L
@@ -121,51 +125,83 @@ static void set_up(CURL *curl, const char *act, const char *url, struct upload *
 	curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->left);
 }
 
-/* Whom to trust, if not the system's; read while we may. */
-static int set_anchors(CURL *curl)
+/* Whom to trust: the system's authorities, and those that were given; read while we may. */
+static int set_anchors(CURL *curl, const char *given, size_t given_size)
 {
 	const char *path = getenv("SSL_CERT_FILE");
+	bool is_told = path && *path;
+	_cleanup_(buf_done) struct buf all = { 0 };
 	_cleanup_free_ char *text = NULL;
 	struct curl_blob blob = { .flags = CURL_BLOB_COPY };
-	size_t size;
+	size_t size = 0;
 
-	if (!path || !*path)
+	if (!is_told && !given_size)
 		return 0;
-	if (file_read(path, ANCHORS_MAX, &text, &size, NULL) < 0)
+	if (!is_told)
+		path = curl_version_info(CURLVERSION_NOW)->cainfo;
+	/* The system need not have any. */
+	if (path && file_read(path, ANCHORS_MAX, &text, &size, NULL) < 0 && is_told)
 		return -EIO;
-	blob.data = text;
-	blob.len = size;
+	(void)!buf_append(&all, text ? text : "", size); /* no ceiling */
+	(void)!buf_append(&all, "\n", 1);
+	(void)!buf_append(&all, given, given_size);
+	blob.data = buf_bytes(&all);
+	blob.len = all.length;
 	return curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK ? 0 : -EIO;
+}
+
+struct request {
+	const char *act, *url, *anchors;
+	size_t anchors_size;
+	struct upload upload[2]; /* what is left, and all */
+};
+
+/* Cuts the input into its parts. */
+static int parse(struct buf *input, struct request *request)
+{
+	char *at = (char *)buf_bytes(input), *end = memchr(at, '\n', input->length);
+	char *size = end ? memchr(at, ' ', (size_t)(end - at)) : NULL;
+	char *url = size ? memchr(size + 1, ' ', (size_t)(end - size - 1)) : NULL;
+	size_t left;
+
+	if (!url)
+		return -EINVAL;
+	*size++ = *url++ = *end++ = '\0';
+	left = input->length - (size_t)(end - at);
+	request->act = at;
+	request->url = url;
+	request->anchors = end;
+	request->anchors_size = strtoul(size, NULL, 10);
+	if (request->anchors_size > left)
+		return -EINVAL;
+	request->upload[0].at = end + request->anchors_size;
+	request->upload[0].left = left - request->anchors_size;
+	request->upload[1] = request->upload[0];
+	return 0;
 }
 
 int main(void)
 {
 	_cleanup_(buf_done) struct buf input = { 0 }, out = { 0 };
-	struct upload upload[2] = { 0 }; /* what is left, and all */
-	char why[CURL_ERROR_SIZE] = "", *act, *url, *end;
+	char why[CURL_ERROR_SIZE] = "";
+	struct request request;
 	CURLcode result;
 	CURL *curl;
 
-	if (read_input(&input) < 0 || !input.length)
+	if (read_input(&input) < 0 || !input.length || parse(&input, &request) < 0)
 		return fail("the request cannot be read");
-	act = (char *)buf_bytes(&input);
-	end = memchr(act, '\n', input.length);
-	url = end ? memchr(act, ' ', (size_t)(end - act)) : NULL;
-	if (!url)
-		return fail("the request cannot be read");
-	*url++ = *end = '\0';
-	upload[0] = upload[1] = (struct upload){ end + 1, input.length - (size_t)(end + 1 - act) };
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	curl = curl_easy_init();
-	if (!curl || set_anchors(curl) < 0 || drop_privileges() < 0)
+	if (!curl || set_anchors(curl, request.anchors, request.anchors_size) < 0 ||
+		drop_privileges() < 0)
 		return fail("there is no way to fetch anything");
-	set_up(curl, act, url, upload, &out, why);
+	set_up(curl, request.act, request.url, request.upload, &out, why);
 	result = curl_easy_perform(curl);
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
 	if (result != CURLE_OK)
 		return fail(*why ? why : curl_easy_strerror(result));
-	if (str_equal(act, "get") && out.length &&
+	if (str_equal(request.act, "get") && out.length &&
 		file_write_all(STDOUT_FILENO, buf_bytes(&out), out.length) < 0)
 		return 1;
 	return 0;

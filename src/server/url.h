@@ -9,7 +9,8 @@
 #include "ashlar/err.h"
 #include "ashlar/mem.h"
 
-#define URL_BYTES_MAX ((size_t)32 << 20) /* of one configuration */
+#define URL_BYTES_MAX	((size_t)32 << 20) /* of one configuration */
+#define URL_ANCHORS_MAX ((size_t)4 << 20)  /* of the truststore, as PEM text */
 
 struct url;
 

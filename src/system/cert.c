@@ -186,6 +186,22 @@ static int put_all(const mbedtls_x509_crt *chain, char **ret_pem)
 	return 0;
 }
 
+char *cert_authorities(const char *pem)
+{
+	const mbedtls_x509_crt *cert;
+	mbedtls_x509_crt chain;
+	char *text = NULL;
+
+	mbedtls_x509_crt_init(&chain);
+	/* What cannot be read is not there. */
+	(void)mbedtls_x509_crt_parse(&chain, (const unsigned char *)pem, strlen(pem) + 1);
+	for (cert = &chain; cert && cert->raw.len; cert = cert->next)
+		if (crypto_compat_is_authority(cert))
+			text = put_pem(text, cert);
+	mbedtls_x509_crt_free(&chain);
+	return text;
+}
+
 int cert_read(
 	const struct secret *data, const struct secret *public, char **ret_pem, struct err *err)
 {

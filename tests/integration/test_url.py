@@ -12,6 +12,8 @@ from lxml import etree
 from ashlar import config
 from ashlar.netconf import BASE, RpcError
 from ashlar.network import inside
+from ashlar.pki import Maker
+from ashlar.serving import bags
 
 NMDA = config.namespaces()["ietf-netconf-nmda"]
 DEFAULTS = config.namespaces()["ietf-netconf-with-defaults"]
@@ -277,6 +279,43 @@ def test_https_strangers(make_daemon, net, server, monkeypatch):
     with make_daemon(net, config.switch(net.ports)).start().local() as nc:
         refused("operation-failed", edit, nc, f"{server.url}/a")
         assert described(nc) is None
+
+
+def test_https_truststore(make_daemon, net, server, monkeypatch, tmp_path):
+    """RFC 9641: authorities in the truststore vouch for servers, besides the system's; a client's
+    certificate, which somebody may log in with, does not."""
+    make = Maker(tmp_path)
+    ca_key, key = make.ec(), make.ec()
+    ca = make.certificate(ca_key, "/CN=ca", ca=True)
+    san = "IP:127.0.0.1"
+    cert = make.certificate(key, "/CN=localhost", (ca_key, ca[0]), san=san)
+    own = make.certificate(key, "/CN=localhost", san=san)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own[0], key.path)
+    monkeypatch.setenv("SSL_CERT_FILE", "")
+    server.files["/a"] = document(config.interfaces({"name": "p1", "description": "x"})).encode()
+    with inside(net.name):
+        made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.socket = context.wrap_socket(made.socket, server_side=True)
+    made.files, made.seen = server.files, []
+    thread = threading.Thread(target=made.serve_forever)
+    thread.start()
+    url = f"https://127.0.0.1:{made.server_port}/a"
+    try:
+        with make_daemon(net, config.switch(net.ports)).start().local() as nc:
+            nc.edit(bags(clients=[own[1]]))
+            refused("operation-failed", edit, nc, url)
+            context.load_cert_chain(cert[0], key.path)
+            refused("operation-failed", edit, nc, url)
+            nc.edit(bags(servers=[ca[1]]))
+            edit(nc, url)
+            assert described(nc) == "x"
+            nc.edit({"ietf-truststore:truststore": {"@operation": "delete"}})
+            refused("operation-failed", edit, nc, url)
+    finally:
+        made.shutdown()
+        thread.join()
+        made.server_close()
 
 
 def test_session_ends(make_daemon, net):
