@@ -13,6 +13,7 @@
 #include "ashlar/object.h"
 
 #define ENDPOINT_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN */
+#define ENDPOINT_CLIENTS_MAX 5	/* each is verified by itself at a login */
 
 enum endpoint_transport {
 	ENDPOINT_SSH,	/* NETCONF over SSH, RFC 6242 */
@@ -37,6 +38,14 @@ struct endpoint_map {
 	char *name;	   /* ENDPOINT_MAP_SPECIFIED */
 };
 
+/* Who may connect over TLS, and how they are called. */
+struct endpoint_clients {
+	char *ca,
+		*ee; /* names of what is trusted: authorities, certificates of clients; NULL: none */
+	struct endpoint_map *maps;
+	size_t map_count;
+};
+
 /* How connections are spoken on, accepted or made. Strings are owned; NULL: ours. */
 struct endpoint_params {
 	enum endpoint_transport transport;
@@ -47,10 +56,9 @@ struct endpoint_params {
 	char *algorithms[ALGORITHM_USES]; /* "a,b"; those of SSH and of TLS */
 	char *key,
 		*cert; /* TLS: name of the key, and of the certificate among its; NULL: files of ours */
-	char *ca, *ee; /* names of what is trusted: authorities, certificates of clients */
+	struct endpoint_clients *clients; /* its own, then those of endpoints that it refers to */
+	size_t client_count;
 	unsigned tls_min, tls_max; /* 12, 13; 0: ours */
-	struct endpoint_map *maps;
-	size_t map_count;
 	bool has_keepalive;
 	uint32_t keepalive_idle_s, keepalive_probes, keepalive_interval_s;
 	uint32_t idle_s; /* HTTPS: ours. 0: never */
@@ -60,8 +68,10 @@ void endpoint_params_copy(struct endpoint_params *to, const struct endpoint_para
 bool endpoint_params_equal(const struct endpoint_params *a, const struct endpoint_params *b);
 void endpoint_params_done(struct endpoint_params *params);
 void endpoint_params_add_host_key(struct endpoint_params *params, const char *name);
+/* Empty ones, last. Valid until the next. */
+struct endpoint_clients *endpoint_params_add_clients(struct endpoint_params *params);
 /* Keeps them in the order of their ids. @fingerprint and @name are copied. */
-void endpoint_params_add_map(struct endpoint_params *params, uint32_t id,
+void endpoint_clients_add_map(struct endpoint_clients *clients, uint32_t id,
 	enum endpoint_map_type type, const char *fingerprint, const char *name);
 /* Is the key or trust of that name among them? */
 bool endpoint_params_use(

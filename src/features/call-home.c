@@ -77,6 +77,17 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	return r;
 }
 
+/* Clients of endpoints where we listen, who may log in here. */
+static void affects_referring(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *server = node_ancestor(node, "netconf-server"), *client, *endpoint;
+
+	NODE_FOREACH (client, node_child(server, "call-home"), "netconf-client")
+		NODE_FOREACH (endpoint, node_child(client, "endpoints"), "endpoint")
+			if (endpoint_has_reference(endpoint))
+				unit_set_add(set, client);
+}
+
 static void run_request(struct action_call *call)
 {
 	_cleanup_free_ char *name = endpoint_inline_name(call->target);
@@ -99,13 +110,11 @@ const struct feature feature_call_home = {
 			{ NULL, NULL },
 		},
 	.roots = (const char *const[]){ CLIENT, NULL },
-	.except =
-		(const char *const[]){
-			ENDPOINT "/ssh/ssh-server-parameters/client-authentication/"
-				 "libnetconf2-netconf-server:endpoint-reference",
-			ENDPOINT "/tls/tls-server-parameters/client-authentication/"
-				 "libnetconf2-netconf-server:endpoint-reference",
-			NULL,
+	.reads =
+		(const struct feature_reads[]){
+			{ "/ietf-netconf-server:netconf-server/listen/endpoints/endpoint",
+				affects_referring },
+			{ NULL, NULL },
 		},
 	.want = want,
 	.actions =

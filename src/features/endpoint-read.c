@@ -17,6 +17,7 @@ struct reading {
 	const struct unit *unit;
 	const struct lyd_node *node; /* "ssh" or "tls" */
 	struct want *want;
+	struct endpoint_clients *clients; /* of those that are being read */
 };
 
 char *endpoint_inline_name(const struct lyd_node *node)
@@ -188,8 +189,10 @@ static int read_trust(const struct reading *reading, const struct lyd_node *node
 
 	if (definition) {
 		*ret_name = endpoint_inline_name(definition);
-		r = trust_read(definition,
-			want_object(reading->want, &object_kind_trust, *ret_name, ""), err);
+		/* What another endpoint holds, that one wants. */
+		if (str_starts(*ret_name, reading->unit->path))
+			r = trust_read(definition,
+				want_object(reading->want, &object_kind_trust, *ret_name, ""), err);
 	} else if (reference) {
 		*ret_name = xstrdup(reference);
 	}
@@ -215,25 +218,36 @@ static enum endpoint_map_type map_type(const char *identity)
 	return (enum endpoint_map_type)i;
 }
 
-static int read_maps(const struct reading *reading, struct err *err)
+static int read_maps(const struct reading *reading, const struct lyd_node *tls, struct err *err)
 {
 	const struct lyd_node *node;
 
-	NODE_FOREACH (node,
-		node_at(reading->node, "netconf-server-parameters/client-identity-mappings"),
+	NODE_FOREACH (node, node_at(tls, "netconf-server-parameters/client-identity-mappings"),
 		"cert-to-name") {
 		_cleanup_free_ char *fingerprint = xstrdup(node_text(node, "fingerprint", NULL));
 
 		for (char *c = fingerprint; c && *c; c++)
 			*c = (char)tolower((unsigned char)*c);
-		if (reading->params->map_count == MAPS_MAX)
+		if (reading->clients->map_count == MAPS_MAX)
 			return at(reading, node,
 				err_set(err, -E2BIG, NULL, "at most %d entries", MAPS_MAX), err);
-		endpoint_params_add_map(reading->params, (uint32_t)node_u64(node, "id", 0),
+		endpoint_clients_add_map(reading->clients, (uint32_t)node_u64(node, "id", 0),
 			map_type(node_identity(node, "map-type")), fingerprint,
 			node_text(node, "name", NULL));
 	}
 	return 0;
+}
+
+static int read_clients(struct reading *reading, const struct lyd_node *tls, struct err *err)
+{
+	const struct lyd_node *node = node_at(tls, "tls-server-parameters/client-authentication");
+	int r;
+
+	reading->clients = endpoint_params_add_clients(reading->params);
+	r = read_trust(reading, node_child(node, "ca-certs"), &reading->clients->ca, err);
+	if (r == 0)
+		r = read_trust(reading, node_child(node, "ee-certs"), &reading->clients->ee, err);
+	return r < 0 ? r : read_maps(reading, tls, err);
 }
 
 static unsigned tls_version(const struct lyd_node *tls, const char *path)
@@ -243,7 +257,7 @@ static unsigned tls_version(const struct lyd_node *tls, const char *path)
 	return !name ? 0 : str_equal(name, "tls13") ? 13 : 12;
 }
 
-static int read_tls(const struct reading *reading, struct err *err)
+static int read_tls(struct reading *reading, struct err *err)
 {
 	const struct lyd_node *tls = node_child(reading->node, "tls-server-parameters");
 	const struct lyd_node *clients = node_child(tls, "client-authentication");
@@ -256,11 +270,7 @@ static int read_tls(const struct reading *reading, struct err *err)
 			"without client-authentication nobody can be known (RFC 7589)");
 	r = read_tls_identity(reading, tls, err);
 	if (r == 0)
-		r = read_trust(reading, node_child(clients, "ca-certs"), &params->ca, err);
-	if (r == 0)
-		r = read_trust(reading, node_child(clients, "ee-certs"), &params->ee, err);
-	if (r == 0)
-		r = read_maps(reading, err);
+		r = read_clients(reading, reading->node, err);
 	if (r == 0)
 		r = read_algorithms(reading, ALGORITHM_SUITE,
 			node_at(tls, "hello-params/cipher-suites"), "cipher-suite", err);
@@ -272,12 +282,65 @@ static int read_tls(const struct reading *reading, struct err *err)
 	return r;
 }
 
+/* --- clients of other endpoints ----------------------------------------------------------------- */
+
+/* @node: "ssh" or "tls". */
+static const struct lyd_node *reference_of(const struct lyd_node *node)
+{
+	return node_at(node,
+		str_equal(node->schema->name, "ssh")
+			? "ssh-server-parameters/client-authentication/" NP2 "endpoint-reference"
+			: "tls-server-parameters/client-authentication/" NP2 "endpoint-reference");
+}
+
+static const struct lyd_node *transport_of(const struct lyd_node *entry)
+{
+	const struct lyd_node *ssh = node_child(entry, "ssh");
+
+	return ssh ? ssh : node_child(entry, "tls");
+}
+
+bool endpoint_has_reference(const struct lyd_node *entry)
+{
+	const struct lyd_node *node = transport_of(entry);
+
+	return node && reference_of(node);
+}
+
+/* Over SSH there is nothing more to be read: its users are those of the system everywhere. */
+static int read_references(struct reading *reading, struct err *err)
+{
+	const struct lyd_node *endpoints =
+		node_at(node_ancestor(reading->node, "netconf-server"), "listen/endpoints");
+	const char *transport = reading->node->schema->name;
+	const struct lyd_node *own = reference_of(reading->node), *at_node = own;
+	int r = 0;
+
+	for (size_t count = 1; r == 0 && at_node; count++) {
+		const char *name = node_value(at_node);
+		const struct lyd_node *node =
+			node_child(node_entry(endpoints, "endpoint", name), transport);
+
+		if (!node)
+			r = err_set(err, -EINVAL, NULL, "the endpoint \"%s\" is not one of %s",
+				name, transport);
+		else if (count == ENDPOINT_CLIENTS_MAX || node == reading->node)
+			r = err_set(err, -EINVAL, NULL,
+				"references go round in a circle, or over more than %d endpoints",
+				ENDPOINT_CLIENTS_MAX);
+		else if (reading->params->transport == ENDPOINT_TLS)
+			r = read_clients(reading, node, err);
+		at_node = node ? reference_of(node) : NULL;
+	}
+	return at(reading, own, r, err);
+}
+
 int endpoint_read_transport(struct endpoint_params *params, struct object *object,
 	const struct unit *unit, const struct lyd_node *node, struct want *want, struct err *err)
 {
-	const struct lyd_node *ssh = node_child(node, "ssh");
-	struct reading reading = { params, object, unit, ssh ? ssh : node_child(node, "tls"),
-		want };
+	struct reading reading = { params, object, unit, transport_of(node), want, NULL };
+	int r = str_equal(reading.node->schema->name, "ssh") ? read_ssh(&reading, err)
+							     : read_tls(&reading, err);
 
-	return ssh ? read_ssh(&reading, err) : read_tls(&reading, err);
+	return r < 0 ? r : read_references(&reading, err);
 }

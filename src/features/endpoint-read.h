@@ -15,6 +15,11 @@ int endpoint_read_transport(struct endpoint_params *params, struct object *objec
 	struct err *err) WARN_UNUSED;
 /* @tcp: the container that may hold "keepalives". */
 void endpoint_read_keepalives(struct endpoint_params *params, const struct lyd_node *tcp);
+/*
+ * Does the container "ssh" or "tls" of @entry say that clients of another endpoint may log in, too? Then it is to
+ * be read again when one of those changes.
+ */
+bool endpoint_has_reference(const struct lyd_node *entry);
 /* What the key or trust that stands at @node is known as; malloc'd. */
 char *endpoint_inline_name(const struct lyd_node *node);
 

@@ -97,6 +97,16 @@ static void affects_idle(const struct lyd_node *node, const char *old, struct un
 		unit_set_add(set, endpoint);
 }
 
+/* Whose clients may log in at others. */
+static void affects_referring(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *endpoint;
+
+	NODE_FOREACH (endpoint, node_ancestor(node, "endpoints"), "endpoint")
+		if (endpoint_has_reference(endpoint))
+			unit_set_add(set, endpoint);
+}
+
 /* --- show ------------------------------------------------------------------------------------- */
 
 static void units(const struct have *have, const struct lysc_node *unit_schema,
@@ -185,15 +195,12 @@ const struct feature feature_netconf_server = {
 	.except =
 		(const char *const[]){
 			ENDPOINT "/libnetconf2-netconf-server:unix",
-			ENDPOINT "/ssh/ssh-server-parameters/client-authentication/"
-				 "libnetconf2-netconf-server:endpoint-reference",
-			ENDPOINT "/tls/tls-server-parameters/client-authentication/"
-				 "libnetconf2-netconf-server:endpoint-reference",
 			NULL,
 		},
 	.reads =
 		(const struct feature_reads[]){
 			{ LISTEN "/idle-timeout", affects_idle },
+			{ ENDPOINT, affects_referring },
 			{ NULL, NULL },
 		},
 	.state_roots =

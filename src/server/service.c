@@ -6,6 +6,7 @@
  * Where configuration says nothing, NETCONF over SSH and RESTCONF are on the ports that the daemon was
  * started with, on all addresses, with keys of their own from the key directory.
  */
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -118,9 +119,9 @@ static const char *cert_of(const struct credential *key, const char *name)
 int service_tls_profile(
 	const struct endpoint_params *params, struct tls_profile **ret_profile, struct err *err)
 {
-	_cleanup_free_ char *ca = trust_of(params->ca), *ee = trust_of(params->ee);
 	_cleanup_free_ char *own_key = NULL, *own_cert = NULL;
-	struct tls_setup setup = { .params = params, .ca = ca, .ee = ee };
+	struct tls_trusted trusted[ENDPOINT_CLIENTS_MAX] = { 0 };
+	struct tls_setup setup = { .params = params, .trusted = trusted };
 	const struct credential *key;
 	int r = 0;
 
@@ -138,8 +139,17 @@ int service_tls_profile(
 		setup.key = own_key;
 		setup.cert = own_cert;
 	}
+	assert(params->client_count <= ENDPOINT_CLIENTS_MAX);
+	for (size_t i = 0; i < params->client_count; i++) {
+		trusted[i].ca = trust_of(params->clients[i].ca);
+		trusted[i].ee = trust_of(params->clients[i].ee);
+	}
 	if (r == 0)
 		r = tls_profile_new(&setup, ret_profile, err);
+	for (size_t i = 0; i < params->client_count; i++) {
+		free(trusted[i].ca);
+		free(trusted[i].ee);
+	}
 	if (own_key)
 		explicit_bzero(own_key, strlen(own_key));
 	return r;

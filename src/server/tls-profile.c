@@ -35,8 +35,12 @@ void tls_profile_unref(struct tls_profile *profile)
 	mbedtls_ssl_config_free(&profile->config);
 	mbedtls_ssl_ticket_free(&profile->tickets);
 	mbedtls_x509_crt_free(&profile->cert);
-	mbedtls_x509_crt_free(&profile->ca);
-	mbedtls_x509_crt_free(&profile->ee);
+	mbedtls_x509_crt_free(&profile->offered);
+	for (size_t i = 0; profile->trusts && i < profile->params.client_count; i++) {
+		mbedtls_x509_crt_free(&profile->trusts[i].ca);
+		mbedtls_x509_crt_free(&profile->trusts[i].ee);
+	}
+	free(profile->trusts);
 	mbedtls_pk_free(&profile->key);
 	endpoint_params_done(&profile->params);
 	free(profile);
@@ -100,18 +104,46 @@ static int load_identity(
 	return r == 0 ? 0 : key_err(err, r, NULL, "the certificate is not that of the key");
 }
 
+static int load_trust(
+	struct tls_profile *profile, const struct tls_trusted *trusted, struct err *err)
+{
+	size_t count = profile->params.client_count;
+	int r = 0;
+
+	profile->trusts = xcalloc(count + 1, sizeof(*profile->trusts));
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		struct tls_trust *trust = &profile->trusts[i];
+
+		mbedtls_x509_crt_init(&trust->ca);
+		mbedtls_x509_crt_init(&trust->ee);
+		r = load_certs(&trust->ca, trusted[i].ca, "TLS cannot use the authorities", err);
+		if (r == 0)
+			r = load_certs(
+				&trust->ee, trusted[i].ee, "TLS cannot use the certificates", err);
+		if (r == 0)
+			r = load_certs(&profile->offered, trusted[i].ca, "TLS", err);
+	}
+	for (size_t i = 0; r == 0 && !profile->offered.raw.len && i < count; i++)
+		if (trusted[i].ee)
+			r = load_certs(&profile->offered, trusted[i].ee, "TLS", err);
+	return r;
+}
+
 static void set_clients(struct tls_profile *profile)
 {
 	mbedtls_ssl_config *config = &profile->config;
-	bool has_ca = profile->ca.raw.len;
+	bool is_optional = profile->params.client_count > 1;
 
 	/*
-	 * A certificate that is trusted by itself is found after the handshake, and needs no path: so the
-	 * handshake must not fail for want of one.
+	 * A certificate that is trusted by itself, and by which of several, is found after the handshake,
+	 * which therefore must not fail for want of a path.
 	 */
-	mbedtls_ssl_conf_authmode(config,
-		profile->ee.raw.len ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED);
-	mbedtls_ssl_conf_ca_chain(config, has_ca ? &profile->ca : &profile->ee, NULL);
+	for (size_t i = 0; i < profile->params.client_count; i++)
+		if (profile->trusts[i].ee.raw.len)
+			is_optional = true;
+	mbedtls_ssl_conf_authmode(
+		config, is_optional ? MBEDTLS_SSL_VERIFY_OPTIONAL : MBEDTLS_SSL_VERIFY_REQUIRED);
+	mbedtls_ssl_conf_ca_chain(config, &profile->offered, NULL);
 }
 
 static int configure(struct tls_profile *profile, struct err *err)
@@ -152,15 +184,12 @@ int tls_profile_new(
 	mbedtls_ssl_config_init(&profile->config);
 	mbedtls_ssl_ticket_init(&profile->tickets);
 	mbedtls_x509_crt_init(&profile->cert);
-	mbedtls_x509_crt_init(&profile->ca);
-	mbedtls_x509_crt_init(&profile->ee);
+	mbedtls_x509_crt_init(&profile->offered);
 	mbedtls_pk_init(&profile->key);
 	endpoint_params_copy(&profile->params, setup->params);
 	r = load_identity(profile, setup, err);
 	if (r == 0)
-		r = load_certs(&profile->ca, setup->ca, "TLS cannot use the authorities", err);
-	if (r == 0)
-		r = load_certs(&profile->ee, setup->ee, "TLS cannot use the certificates", err);
+		r = load_trust(profile, setup->trusted, err);
 	if (r == 0)
 		r = configure(profile, err);
 	if (r < 0)
@@ -170,9 +199,9 @@ int tls_profile_new(
 	return r;
 }
 
-bool tls_profile_trusts(const struct tls_profile *profile, const mbedtls_x509_crt *cert)
+bool tls_trust_has(const struct tls_trust *trust, const mbedtls_x509_crt *cert)
 {
-	const mbedtls_x509_crt *at = profile->ee.raw.len ? &profile->ee : NULL;
+	const mbedtls_x509_crt *at = trust->ee.raw.len ? &trust->ee : NULL;
 
 	if (mbedtls_x509_time_is_past(&cert->valid_to) ||
 		mbedtls_x509_time_is_future(&cert->valid_from))

@@ -311,34 +311,62 @@ static int on_verify(void *arg, mbedtls_x509_crt *cert, int depth, uint32_t *fla
 	return 0;
 }
 
-static bool is_trusted(struct tls *tls)
+/* By one of several: the handshake has found a path to any of them, which is not to be mistaken for this one's. */
+static uint32_t verify(struct tls *tls, const struct tls_trust *trust)
+{
+	const uint32_t unfit = MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
+		MBEDTLS_X509_BADCERT_NS_CERT_TYPE;
+	uint32_t flags = 0, known = mbedtls_ssl_get_verify_result(&tls->ssl);
+	const mbedtls_x509_crt *from = trust->ca.raw.len ? &trust->ca : &trust->ee;
+
+	if (tls->profile->params.client_count == 1)
+		return known;
+	forget_path(tls);
+	/* Neither is written to. */
+	if (mbedtls_x509_crt_verify((mbedtls_x509_crt *)mbedtls_ssl_get_peer_cert(&tls->ssl),
+		    (mbedtls_x509_crt *)from, NULL, NULL, &flags, on_verify, tls) != 0 &&
+		!flags)
+		flags = MBEDTLS_X509_BADCERT_OTHER;
+	return flags | (known & unfit);
+}
+
+static bool is_trusted(struct tls *tls, size_t at)
 {
 	const mbedtls_x509_crt *cert = mbedtls_ssl_get_peer_cert(&tls->ssl);
+	const struct tls_trust *trust = &tls->profile->trusts[at];
 
 	if (!cert)
 		return false;
-	if (tls->profile->params.ca && mbedtls_ssl_get_verify_result(&tls->ssl) == 0)
+	if (verify(tls, trust) == 0 && tls->profile->params.clients[at].ca)
 		return true;
-	return tls_profile_trusts(tls->profile, cert);
+	return tls_trust_has(trust, cert);
+}
+
+static bool find_name_by(struct tls *tls, const struct endpoint_clients *clients)
+{
+	size_t count = 0;
+
+	while (count < PATH_MAX_CERTS && tls->path[count].data)
+		count++;
+	return cert_name_find(tls->path, count, clients->maps, clients->map_count,
+		tls->conn.username, sizeof(tls->conn.username));
 }
 
 /* RFC 7589 section 7: without a name there is no session. */
 static bool find_name(struct tls *tls)
 {
 	const struct endpoint_params *params = &tls->profile->params;
-	size_t count = 0;
+	bool is_known = false, is_named = false;
 
-	if (!is_trusted(tls)) {
-		log_notice("tls", "event=login-failed peer=%s method=certificate reason=untrusted",
-			tls->conn.peer);
-		return false;
+	for (size_t i = 0; !is_named && i < params->client_count; i++) {
+		bool is_this = is_trusted(tls, i);
+
+		is_known |= is_this;
+		is_named = is_this && find_name_by(tls, &params->clients[i]);
 	}
-	while (count < PATH_MAX_CERTS && tls->path[count].data)
-		count++;
-	if (!cert_name_find(tls->path, count, params->maps, params->map_count, tls->conn.username,
-		    sizeof(tls->conn.username))) {
-		log_notice("tls", "event=login-failed peer=%s method=certificate reason=nameless",
-			tls->conn.peer);
+	if (!is_named) {
+		log_notice("tls", "event=login-failed peer=%s method=certificate reason=%s",
+			tls->conn.peer, is_known ? "nameless" : "untrusted");
 		return false;
 	}
 	log_notice("tls", "event=login user=\"%s\" peer=%s method=certificate", tls->conn.username,

@@ -10,10 +10,15 @@
 /* How handshakes are made: certificate, what is trusted, versions. Connections hold on to theirs. */
 struct tls_profile;
 
+/* For each of the parameters' clients. */
+struct tls_trusted {
+	char *ca, *ee; /* authorities, certificates of clients, as PEM text; NULL: none */
+};
+
 struct tls_setup {
 	const struct endpoint_params *params; /* copied */
 	const char *key, *cert;		      /* PEM text */
-	const char *ca, *ee; /* trusted authorities, trusted certificates; NULL: none */
+	const struct tls_trusted *trusted;
 };
 
 /* -EINVAL: key and certificate do not fit, or cannot be used. */

@@ -10,8 +10,8 @@ from ashlar import DEADLINE, config, netconf
 from ashlar.netconf import RpcError
 from ashlar.network import run, until
 from ashlar.pki import Maker, b64
-from ashlar.serving import (OPENSSH, SSH, bags, host_keys, keystore, mappings, tls_context, tls_key,
-                            tls_parameters)
+from ashlar.serving import (OPENSSH, SSH, bags, host_keys, keystore, mappings, netconf_server,
+                            tls_context, tls_endpoint, tls_key, tls_parameters)
 
 NONE = {"ietf-netconf-server:netconf-server": {"call-home": {"@operation": "delete"}}}
 
@@ -142,6 +142,27 @@ def test_tls(daemon, nc, site):
                     if entry.findtext("session-id") == str(session.session_id)]
             assert mine[0].findtext("username") == "admin"
             assert mine[0].findtext("transport").endswith("netconf-tls")
+
+
+def test_clients_of_an_endpoint(daemon, nc, site, tmp_path):
+    """libnetconf2-netconf-server, endpoint-reference: who may log in where we listen may be called; what
+    changes there holds from the next call."""
+    other = Site(tmp_path)
+    place = tls_place("a", 4335)
+    place["tls"]["tls-server-parameters"]["client-authentication"][
+        "libnetconf2-netconf-server:endpoint-reference"] = "there"
+    place["tls"]["netconf-server-parameters"] = mappings((1, "san-dns-name", None))
+    there = tls_endpoint("there", ("::", 6513), ca="other")
+    context = tls_context(site.client[0], site.client_key)
+    with daemon.net.listen("127.0.0.1", 4335) as waiting:
+        nc.edit({**bags(other=[other.ca[1]]), **netconf_server(there)})
+        nc.edit(call_home(place))
+        with accept(waiting) as stream, context.wrap_socket(
+                stream, server_hostname="device") as secure:
+            with pytest.raises((OSError, netconf.Closed)):  # trusted here, but without a name
+                netconf.Session(secure)
+        nc.edit(bags(other=[site.ca[1]]))
+        over_tls(accept(waiting), site).close()
 
 
 @pytest.mark.parametrize("place, port", [(ssh_place, 4334), (tls_place, 4335)])

@@ -1,5 +1,6 @@
 """NETCONF over TLS: RFC 7589, with names out of certificates as in RFC 7407."""
 
+import copy
 import socket
 import ssl
 
@@ -8,8 +9,8 @@ import pytest
 from ashlar import config
 from ashlar.netconf import Closed, RpcError
 from ashlar.pki import Maker, b64, fingerprint
-from ashlar.serving import (bags, keystore, netconf_server, tls_connect, tls_context, tls_endpoint,
-                            tls_key, tls_session)
+from ashlar.serving import (bags, keystore, mappings, netconf_server, ssh_endpoint, tls_connect,
+                            tls_context, tls_endpoint, tls_key, tls_session)
 
 PORT = 6513
 
@@ -240,6 +241,94 @@ def test_nobody_is_trusted(daemon, nc, site):
     refused(daemon, site, cert)
     nc.edit(bags(ca=[site.ca[1]]))
     connect(daemon, site, cert).close()
+
+
+REFERENCE = "libnetconf2-netconf-server:endpoint-reference"
+
+
+def referring(endpoint, name):
+    endpoint = copy.deepcopy(endpoint)
+    endpoint["tls"]["tls-server-parameters"]["client-authentication"][REFERENCE] = name
+    return endpoint
+
+
+@pytest.fixture
+def other(site, tmp_path):
+    """Another authority, whose clients have the same key."""
+    other = Site(tmp_path)
+    other.client_key = site.client_key
+    return other
+
+
+def test_clients_of_another_endpoint(daemon, nc, site, other):
+    """libnetconf2-netconf-server, endpoint-reference: who is not known here may be known there, and by
+    the name that he has there."""
+    mine, theirs = site.client("/CN=mine"), other.client("/CN=theirs")
+    there = tls_endpoint("there", ("::", 7001), ca=None, maps=((1, "specified", None, "guest"),))
+    there["tls"]["tls-server-parameters"]["client-authentication"]["ca-certs"] = {
+        "inline-definition": {"certificate": [{"name": "x", "cert-data": b64(other.ca[1])}]}}
+    nc.edit({**keystore(tls_key("device", site.key, c=site.cert[1])), **bags(ca=[site.ca[1]]),
+             **netconf_server(referring(tls_endpoint("t", ("::", None)), "there"), there)})
+    for cert, name in (mine, "mine"), (theirs, "guest"):
+        with connect(daemon, site, cert) as session:
+            assert user_of(session) == name
+    with tls_session(daemon.net, 7001, theirs[0], site.client_key) as session:
+        assert user_of(session) == "guest"
+    with pytest.raises((ssl.SSLError, ConnectionError, Closed)):
+        tls_session(daemon.net, 7001, mine[0], site.client_key)
+    # What changes there holds here at once.
+    there["tls"]["netconf-server-parameters"] = mappings((1, "specified", None, "visitor"))
+    nc.edit(netconf_server(there))
+    with connect(daemon, site, theirs) as session:
+        assert user_of(session) == "visitor"
+    nc.edit(netconf_server({"name": "there", "tls": {"tls-server-parameters": {
+        "client-authentication": {"ca-certs": {"inline-definition": {"certificate": [
+            {"name": "x", "cert-data": b64(site.make.certificate(
+                site.make.ec(), "/CN=nobody", ca=True)[1])}]}}}}}}))
+    refused(daemon, site, theirs)
+    connect(daemon, site, mine).close()
+
+
+def test_several_paths(daemon, nc, site):
+    """Trusted by a root here and by what that has signed there: each by its own mappings."""
+    key = site.make.ec()
+    middle = site.make.certificate(key, "/CN=middle", (site.ca_key, site.ca[0]), ca=True)
+    chain = site.make.path(".pem")
+    chain.write_bytes(site.client("/CN=x", issuer=(key, middle[0]))[0].read_bytes() +
+                      middle[0].read_bytes())
+    nc.edit({**keystore(tls_key("device", site.key, c=site.cert[1])),
+             **bags(ca=[site.ca[1]], middle=[middle[1]]), **netconf_server(
+                 referring(tls_endpoint("t", ("::", None), maps=(
+                     (1, "specified", fingerprint(site.ca[1]), "by-root"),)), "u"),
+                 referring(tls_endpoint("u", ("::", 7001), ca="middle", maps=(
+                     (1, "specified", fingerprint(middle[1]), "by-middle"),)), "v"),
+                 tls_endpoint("v", ("::", 7002), ca="ca", maps=(
+                     (1, "specified", None, "anybody"),)))})
+    for port, name in (PORT, "by-root"), (7001, "by-middle"), (7002, "anybody"):
+        with tls_session(daemon.net, port, chain, site.client_key) as session:
+            assert user_of(session) == name
+    plain = site.client("/CN=y")
+    with tls_session(daemon.net, 7001, plain[0], site.client_key) as session:
+        assert user_of(session) == "anybody"
+
+
+def test_references_that_lead_nowhere(daemon, nc, site):
+    nc.edit({**keystore(tls_key("device", site.key, c=site.cert[1]),
+                        {"name": "host", "public-key-format":
+                         "infix-crypto-types:ssh-public-key-format"}),
+             **bags(ca=[site.ca[1]])})
+    t, u = tls_endpoint("t", ("::", None)), tls_endpoint("u", ("::", 7001))
+    ssh = ssh_endpoint("s", ("::", 7002), client={REFERENCE: "t"})
+    for endpoints, part in (((referring(t, "t"), u), "circle"),
+                            ((referring(t, "u"), referring(u, "t")), "circle"),
+                            ((referring(t, "s"), u, ssh_endpoint("s", ("::", 7002))), "not one of"),
+                            ((referring(t, "u"), tls_endpoint("u", ("::", 7001)), ssh),
+                             "not one of ssh")):
+        with pytest.raises(RpcError, match=part) as caught:
+            nc.edit(netconf_server(*endpoints))
+        assert "endpoint-reference" in caught.value.path
+    nc.edit(netconf_server(ssh_endpoint("s", ("::", 7002), client={REFERENCE: "r"}),
+                           ssh_endpoint("r", ("::", 7003))))
 
 
 def test_nothing_is_resumed(daemon, nc, site):
