@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "ashlar/crypto-compat.h"
+#include "ashlar/local.h"
 #include "ashlar/server-options.h"
 #include "ashlar/str.h"
 
@@ -20,6 +21,53 @@ static bool is_named(const struct unit *unit, const char *name)
 
 /* --- want ------------------------------------------------------------------------------------- */
 
+#define UNIX "libnetconf2-netconf-server:unix"
+
+/*
+ * A client on the local socket does not say who it wants to be: an account that may have several names has
+ * its own, if that is among them.
+ */
+static int read_mapping(struct local *local, const struct lyd_node *entry, struct err *err)
+{
+	const char *account = node_text(entry, "system-user", ""), *user = NULL;
+	const struct lyd_node *node;
+	size_t count = 0;
+
+	NODE_FOREACH (node, entry, "netconf-user") {
+		count++;
+		if (!user || str_equal(node_value(node), account))
+			user = node_value(node);
+	}
+	if (count > 1 && !str_equal(user, account))
+		return err_set(err, -EINVAL, UNIX "/client-authentication",
+			"%s cannot choose among several names; its own is not one of them",
+			account);
+	local_add_mapping(local, account, user);
+	return 0;
+}
+
+static int want_local(const struct unit *unit, const struct lyd_node *socket, uint32_t idle_s,
+	struct want *want, struct err *err)
+{
+	const struct lyd_node *permissions = node_child(socket, "socket-permissions"), *node;
+	struct local *local;
+	int r = 0;
+
+	NODE_FOREACH (node, lyd_parent(unit->node), "endpoint")
+		if (node != unit->node && node_exists(node, UNIX))
+			return err_set(err, -EINVAL, UNIX,
+				"there is one local socket, which is another endpoint's");
+	local = want_object(want, &object_kind_local, "", UNIX "/socket-permissions");
+	local->mode = (mode_t)strtoul(node_text(permissions, "mode", "0660"), NULL, 8);
+	local->owner = xstrdup(node_text(permissions, "owner", NULL));
+	local->group = xstrdup(node_text(permissions, "group", NULL));
+	local->idle_s = idle_s;
+	NODE_FOREACH (node, node_child(socket, "client-authentication"), "user-mapping")
+		if (r == 0)
+			r = read_mapping(local, node, err);
+	return r;
+}
+
 static int want_endpoint(const struct unit *unit, struct want *want, struct err *err)
 {
 	const struct lyd_node *ssh = node_child(unit->node, "ssh");
@@ -27,17 +75,19 @@ static int want_endpoint(const struct unit *unit, struct want *want, struct err 
 	const struct lyd_node *listen = node_ancestor(unit->node, "listen"), *bind;
 	const struct lyd_node *tcp = node_child(ssh ? ssh : tls, "tcp-server-parameters");
 	_cleanup_free_ char *key = xasprintf("netconf %s", node_text(unit->node, "name", ""));
+	const struct lyd_node *socket = node_at(unit->node, UNIX);
+	uint32_t idle_s = (uint32_t)node_u64(listen, "idle-timeout", 180);
 	struct endpoint *endpoint;
 
-	if (!ssh && !tls)
-		return 0; /* a transport that is not supported */
+	if (socket)
+		return want_local(unit, socket, idle_s, want, err);
 	endpoint = want_object(want, &object_kind_endpoint, key,
 		ssh ? "ssh/tcp-server-parameters/local-bind"
 		    : "tls/tcp-server-parameters/local-bind");
 	NODE_FOREACH (bind, tcp, "local-bind")
 		endpoint_add_bind(endpoint, node_text(bind, "local-address", "::"),
 			(uint16_t)node_u64(bind, "local-port", 0));
-	endpoint->params.idle_s = (uint32_t)node_u64(listen, "idle-timeout", 180);
+	endpoint->params.idle_s = idle_s;
 	endpoint_read_keepalives(&endpoint->params, tcp);
 	return endpoint_read_transport(
 		&endpoint->params, &endpoint->object, unit, unit->node, want, err);
@@ -190,11 +240,6 @@ const struct feature feature_netconf_server = {
 			LISTEN,
 			ENDPOINT,
 			"/libnetconf2-netconf-server:ln2-netconf-server",
-			NULL,
-		},
-	.except =
-		(const char *const[]){
-			ENDPOINT "/libnetconf2-netconf-server:unix",
 			NULL,
 		},
 	.reads =

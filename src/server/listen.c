@@ -236,7 +236,7 @@ struct listener *listen_adopt(
 	return own < 0 ? NULL : listener_new(name, service, own, accepted, arg);
 }
 
-int listen_unix(const char *name, const char *path, listen_fn accepted, void *arg,
+int listen_unix(const char *name, const char *path, mode_t mode, listen_fn accepted, void *arg,
 	struct listener **ret_listener, struct err *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -251,7 +251,7 @@ int listen_unix(const char *name, const char *path, listen_fn accepted, void *ar
 	if (fd < 0)
 		return err_set(err, -errno, NULL, "%s: %s", name, strerror(errno));
 	(void)unlink(path); /* of a process that was killed; if it stays, bind() says so */
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
 		stat(path, &file) < 0 || listen(fd, BACKLOG) < 0)
 		return err_set(err, -errno, NULL, "%s cannot listen on %s: %s", name, path,
 			strerror(errno));

@@ -24,8 +24,8 @@ struct listener *listen_adopt(
 /* For connections that are made, not accepted: TCP_NODELAY, keepalive; and who is there. */
 void listen_set_options(int fd);
 void listen_name_peer(struct place *place, int fd, const struct sockaddr_storage *address);
-/* Replaces a socket file left behind; anybody may connect. */
-int listen_unix(const char *name, const char *path, listen_fn accepted, void *arg,
+/* Replaces a socket file left behind; @mode says who may connect. */
+int listen_unix(const char *name, const char *path, mode_t mode, listen_fn accepted, void *arg,
 	struct listener **ret_listener, struct err *err) WARN_UNUSED;
 /* Stops listening; connections live on. NULL is fine. */
 void listen_free(struct listener *listener);
