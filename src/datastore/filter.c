@@ -141,16 +141,19 @@ static bool is_among(const struct lysc_node *schema, const struct lysc_node *con
 
 /* The element's children are about nodes below @schema: about any that counts? */
 static bool touches_below(struct ds_filter *filter, struct filter *element,
-	const struct lysc_node *schema, const struct lysc_node *const *except)
+	const struct lysc_node *schema, const struct lysc_node *unit,
+	const struct lysc_node *const *except)
 {
 	for (struct filter *child = element->children; child; child = child->next) {
 		const struct lysc_node *const *schemas;
 		size_t count = filter_schemas(filter, child, schema, &schemas);
 
 		for (size_t i = 0; i < count; i++) {
-			if (lysc_is_key(schemas[i]) || is_among(schemas[i], except))
+			if ((schema == unit && lysc_is_key(schemas[i])) ||
+				is_among(schemas[i], except))
 				continue;
-			if (selects_all(child) || touches_below(filter, child, schemas[i], except))
+			if (selects_all(child) ||
+				touches_below(filter, child, schemas[i], unit, except))
 				return true;
 		}
 	}
@@ -159,21 +162,22 @@ static bool touches_below(struct ds_filter *filter, struct filter *element,
 
 /* @way[0 … count - 1] leads from below the element's node to the node in question. */
 static bool touches_on_way(struct ds_filter *filter, struct filter *element,
-	const struct lysc_node *const *way, size_t count, const struct lysc_node *const *except)
+	const struct lysc_node *const *way, size_t count, const struct lysc_node *unit,
+	const struct lysc_node *const *except)
 {
 	for (struct filter *child = element->children; child; child = child->next) {
-		if (lysc_is_key(way[0]) || !filter_names(child, way[0]))
+		if (!filter_names(child, way[0]))
 			continue;
 		if (selects_all(child) ||
-			(count > 1 ? touches_on_way(filter, child, way + 1, count - 1, except)
-				   : touches_below(filter, child, way[0], except)))
+			(count > 1 ? touches_on_way(filter, child, way + 1, count - 1, unit, except)
+				   : touches_below(filter, child, way[0], unit, except)))
 			return true;
 	}
 	return false;
 }
 
 bool filter_touches(struct ds_filter *filter, const struct lysc_node *schema,
-	const struct lysc_node *const *except)
+	const struct lysc_node *unit, const struct lysc_node *const *except)
 {
 	const struct lysc_node *way[SCHEMA_DEPTH_MAX];
 	size_t at = SCHEMA_DEPTH_MAX;
@@ -182,7 +186,7 @@ bool filter_touches(struct ds_filter *filter, const struct lysc_node *schema,
 		way[--at] = schema;
 	if (filter->root->children && selects_all(filter->root))
 		return true;
-	return touches_on_way(filter, filter->root, way + at, SCHEMA_DEPTH_MAX - at, except);
+	return touches_on_way(filter, filter->root, way + at, SCHEMA_DEPTH_MAX - at, unit, except);
 }
 
 /* --- values ----------------------------------------------------------------------------------- */

@@ -105,10 +105,11 @@ enum filter_key filter_key(struct ds_filter *filter, struct filter *element,
 const char *filter_key_value(
 	struct ds_filter *filter, struct filter *element, const struct lysc_node *key);
 /*
- * Can the filter select or test anything at or below @schema, keys of lists aside and without what is
- * at or below one of @except (ends with NULL; may be NULL)?
+ * Can the filter select or test anything at or below @schema, without the keys of @unit, a list at or
+ * above it (they are known when an entry is), and without what is at or below one of @except (ends with
+ * NULL; may be NULL)?
  */
 bool filter_touches(struct ds_filter *filter, const struct lysc_node *schema,
-	const struct lysc_node *const *except);
+	const struct lysc_node *unit, const struct lysc_node *const *except);
 
 #endif

@@ -213,10 +213,13 @@ void show_end(struct show *show)
 	*show = (struct show){ 0 };
 }
 
-static bool is_touched(struct show *show, const struct show_source *source)
+static bool is_touched(
+	struct show *show, const struct show_point *point, const struct show_source *source)
 {
 	for (size_t i = 0; i < source->root_count; i++) {
-		if (!show->filter || filter_touches(show->filter, source->roots[i], source->except))
+		if (!show->filter ||
+			filter_touches(
+				show->filter, source->roots[i], point->schema, source->except))
 			return true;
 	}
 	return false;
@@ -231,7 +234,7 @@ static uint64_t asked(struct show *show, const struct show_point *point)
 	for (size_t i = 0; i < point->source_count; i++) {
 		const struct show_source *source = &point->sources[i];
 
-		if ((source->provide || source->feature->show) && is_touched(show, source))
+		if ((source->provide || source->feature->show) && is_touched(show, point, source))
 			bits |= (uint64_t)1 << i;
 	}
 	show->is_known[point->index] = true;

@@ -49,6 +49,41 @@ def test_not_configured(nc, net):
     assert {"foreign", "other", "br0"} <= set(names(nc.get()))
 
 
+@pytest.mark.parametrize("xpath", [
+    "/netconf-state/sessions/session/session-id", "/netconf-state/schemas/schema/identifier",
+    "/yang-library/module-set/name", "/modules-state/module/name", "/streams/stream/name",
+    "/history/entry/id", "/routing/ribs/rib/name",
+    "/interfaces/interface[name='foreign']/ipv4/address/ip",
+    "/interfaces/interface[name='foreign']/name"])
+def test_only_keys(nc, net, xpath):
+    """The key of what is observed, and nothing else of it, is selected like any other leaf."""
+    net.ip("link add foreign type veth peer name other")
+    net.ip("addr add 198.51.100.1/24 dev foreign")
+    net.ip("link set foreign up")
+    until(lambda: nc.get(xpath="/interfaces/interface[name='foreign']/ipv4/address/prefix-length")
+          .find("interfaces") is not None, "the address")
+    steps = [step.partition("[")[0] for step in xpath[1:].split("/")]
+    assert nc.get(xpath=xpath).findall("/".join(steps))
+    inner = "<%s/>" % steps[-1]
+    for step in steps[-2:0:-1]:
+        inner = f"<{step}>{inner}</{step}>"
+    module = {"interfaces": "ietf-interfaces", "netconf-state": "ietf-netconf-monitoring",
+              "history": "ashlar-history", "routing": "ietf-routing",
+              "streams": "ietf-subscribed-notifications"}.get(steps[0], "ietf-yang-library")
+    inner = inner.replace("<ipv4>", f'<ipv4 xmlns="{IP}">')
+    assert nc.get(f'<{steps[0]} xmlns="{config.namespaces()[module]}">{inner}</{steps[0]}>') \
+        .findall("/".join(steps))
+
+
+def test_only_keys_by_restconf(nc, daemon):
+    path = "data/ietf-netconf-monitoring:netconf-state/sessions"
+    with daemon.restconf() as rc:
+        assert rc.get(f"{path}/session={nc.session_id}/session-id").json == {
+            "ietf-netconf-monitoring:session-id": nc.session_id}
+        assert {"session-id": nc.session_id} in rc.get(f"{path}?fields=session(session-id)").json[
+            "ietf-netconf-monitoring:sessions"]["session"]
+
+
 def test_general_expression(nc, net):
     """An expression beyond paths and literals, over configuration and over what is observed."""
     ports = f"//if:interface[starts-with(if:name, '{net.ports[0][0]}')]/if:name"
