@@ -128,6 +128,11 @@ void portions_free(struct portions *portions);
 DEFINE_CLEANUP(struct portions *, portions_free)
 int portions_next(
 	struct portions *portions, struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
+/*
+ * How many nodes stand above what the last portion brought, one in the other (0: it is no part of anything),
+ * and how many of these earlier portions had, too.
+ */
+size_t portions_depth(const struct portions *portions, size_t *ret_shared);
 /* A whole configuration (startup file); unknown nodes are an error. */
 int format_parse_config(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;

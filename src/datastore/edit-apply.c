@@ -568,35 +568,51 @@ static int apply_absent(struct edit *edit, struct lyd_node *parent, struct lyd_n
 	return r < 0 ? r : update(edit, made, request_top, request, op, err);
 }
 
-/*
- * What stands twice in one portion is seen there; what two portions have in common is the top-level node,
- * below which each child may come in one of them only.
- */
-static int note_given(
-	struct edit *edit, const struct lyd_node *parent, struct lyd_node *node, struct err *err)
+static size_t depth_of(const struct lyd_node *node)
 {
-	struct lyd_node **item;
+	size_t depth = 0;
 
-	if (!edit->is_portioned || !parent || lyd_parent(parent))
-		return 0;
-	if (map_get(&edit->given, &node, sizeof(node)))
-		return given_twice(err, node);
-	item = arena_alloc(edit->arena, sizeof(*item));
-	*item = node;
-	map_put(&edit->given, item, sizeof(*item), item);
-	return 0;
+	for (; node; node = lyd_parent(node))
+		depth++;
+	return depth;
 }
 
-static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
-	struct lyd_node *request, enum edit_operation inherited, struct err *err)
+/*
+ * What stands twice in one portion is seen there. The children of the nodes that portions have in common may each
+ * come in one of them only; of these nodes themselves, those that earlier portions had come again.
+ */
+static bool must_come_once(const struct edit *edit, const struct lyd_node *node, size_t depth)
+{
+	return depth > 1 && depth <= edit->portion_depth + 1 && depth > edit->portion_shared &&
+		!(node->schema && lysc_is_key(node->schema));
+}
+
+static void note_given(struct edit *edit, struct lyd_node *node)
+{
+	struct lyd_node **item = arena_alloc(edit->arena, sizeof(*item));
+
+	*item = node;
+	map_put(&edit->given, item, sizeof(*item), item);
+}
+
+/* What was made now, and what is below it as far as other portions can bring the same. */
+static void note_made(struct edit *edit, struct lyd_node *node, size_t depth)
+{
+	const struct lyd_node *child = depth <= edit->portion_depth ? lyd_child(node) : NULL;
+
+	if (must_come_once(edit, node, depth))
+		note_given(edit, node);
+	for (; child; child = child->next)
+		note_made(edit, (struct lyd_node *)child, depth + 1);
+}
+
+static int apply_to(struct edit *edit, struct lyd_node *parent, struct lyd_node *match,
+	struct lyd_node **request_top, struct lyd_node *request, enum edit_operation inherited,
+	struct err *err)
 {
 	enum edit_operation op = operation_of(request, inherited);
-	struct lyd_node *match = find_match(edit_children(edit, parent), request);
 	int r;
 
-	r = note_given(edit, parent, match ? match : request, err);
-	if (r < 0)
-		return r;
 	if (is_tagged(request))
 		return return_to_default(edit, match, request, op, err);
 	if (op == EDIT_DELETE || op == EDIT_REMOVE)
@@ -613,6 +629,38 @@ static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_nod
 	if (r == 0 && op != EDIT_NONE && !edit_is_dead(edit, match))
 		r = clear_other_cases(edit, match, err);
 	return r;
+}
+
+static int apply_portioned(struct edit *edit, struct lyd_node *parent,
+	struct lyd_node **request_top, struct lyd_node *request, enum edit_operation inherited,
+	struct err *err)
+{
+	struct lyd_node *match = find_match(edit_children(edit, parent), request), *made;
+	size_t depth = depth_of(parent) + 1;
+	bool is_once = must_come_once(edit, request, depth);
+	int r;
+
+	if (is_once && match && map_get(&edit->given, &match, sizeof(match)))
+		return given_twice(err, request);
+	/* What will be removed keeps its address until the end. */
+	if (is_once && match)
+		note_given(edit, match);
+	r = apply_to(edit, parent, match, request_top, request, inherited, err);
+	if (r < 0 || match)
+		return r;
+	made = find_match(edit_children(edit, parent), request);
+	if (made)
+		note_made(edit, made, depth);
+	return r;
+}
+
+static int apply_node(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
+	struct lyd_node *request, enum edit_operation inherited, struct err *err)
+{
+	if (edit->portion_depth)
+		return apply_portioned(edit, parent, request_top, request, inherited, err);
+	return apply_to(edit, parent, find_match(edit_children(edit, parent), request), request_top,
+		request, inherited, err);
 }
 
 static int apply_one(struct edit *edit, struct lyd_node *parent, struct lyd_node **request_top,
@@ -690,8 +738,9 @@ int edit_apply_portion(struct edit *edit, struct portions *portions, enum edit_o
 
 	if (r <= 0)
 		return r;
-	edit->is_portioned = true;
+	edit->portion_depth = portions_depth(portions, &edit->portion_shared);
 	r = edit_apply(edit, &tree, operation, err);
+	edit->portion_depth = 0;
 	lyd_free_all(tree);
 	return r < 0 ? r : 1;
 }

@@ -46,9 +46,10 @@ struct edit {
 	size_t request_start;		      /* first event of the request at hand */
 	size_t kept, freed;		      /* events that edit_keep_some() has been through */
 	bool is_undoing;
-	bool is_any;	   /* takes any data, state included: what is only compared */
-	bool is_portioned; /* the request comes in portions */
-	struct map given;  /* of those: children of top-level nodes that came, by address */
+	bool is_any;	       /* takes any data, state included: what is only compared */
+	size_t portion_depth;  /* of the portion at hand, as portions_depth() says; 0: no portion */
+	size_t portion_shared; /* likewise */
+	struct map given; /* what came in portions, where others bring its siblings: by address */
 	struct unit_set
 		*units; /* of what is removed, asked while it still stands; NULL: not wanted */
 };

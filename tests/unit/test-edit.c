@@ -231,10 +231,112 @@ static void test_rows(void **state)
 	}
 }
 
+/* User u's keys k@from to k@to-1, each with @attributes. */
+static void put_keys(struct buf *text, const char *attributes, unsigned from, unsigned to)
+{
+	assert_int_equal(buf_append_str(text, "<user><name>u</name>"), 0);
+	for (unsigned i = from; i < to; i++)
+		assert_int_equal(
+			buf_printf(text,
+				"<authorized-key%s><name>k%u</name><algorithm>ssh-rsa</algorithm>"
+				"<key-data>AAAAB3NzaC1yc2EAAAADAQABAAABgQC7Tn8u5wq2</key-data>"
+				"</authorized-key>\n",
+				attributes, i),
+			0);
+	assert_int_equal(buf_append_str(text, "</user>"), 0);
+}
+
+/* Applies <authentication>@content</authentication>, in portions or as a whole; 0 or the error's tag. */
+static const char *apply(struct edit *edit, const char *content, bool in_portions)
+{
+	_cleanup_free_ char *text = xasprintf(XSYS("<authentication>%s</authentication>"), content);
+	struct lyd_node *request = NULL;
+	_cleanup_err_ struct err err = { 0 };
+	struct portions *portions;
+	unsigned count = 0;
+	int r;
+
+	if (!in_portions) {
+		r = format_parse_edit(text, strlen(text), FORMAT_XML, NULL, &request, &err);
+		if (r == 0)
+			r = edit_apply(edit, &request, EDIT_MERGE, &err);
+		lyd_free_all(request);
+		return r < 0 ? err_tag_name(err_effective_tag(&err)) : NULL;
+	}
+	portions = portions_new(text, strlen(text), FORMAT_XML);
+	while ((r = edit_apply_portion(edit, portions, EDIT_MERGE, &err)) == 1)
+		count++;
+	portions_free(portions);
+	if (r == 0)
+		assert_in_range(count, strlen(text) / 30000, strlen(text) / 20000 + 3);
+	return r < 0 ? err_tag_name(err_effective_tag(&err)) : NULL;
+}
+
+/* What is said in portions that reach deep is what the whole says, and undone like it. */
+static void test_portions(void **state)
+{
+	static const unsigned counts[] = { 0, 1, 100, 170, 180, 2000 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
+		_cleanup_(buf_done) struct buf text = { 0 };
+		struct lyd_node *trees[2] = { NULL, NULL };
+		_cleanup_free_ char *whole = NULL, *parts = NULL;
+		struct edit edits[2];
+
+		put_keys(&text, "", 0, counts[i]);
+		assert_int_equal(buf_append_str(&text,
+					 "<user><name>v</name><password>$0$x</password></user>"),
+			0);
+		for (int k = 0; k < 2; k++) {
+			edit_begin(&edits[k], &trees[k], NULL);
+			assert_null(apply(&edits[k], buf_bytes(&text), k));
+		}
+		whole = print(trees[0]);
+		parts = print(trees[1]);
+		assert_string_equal(parts, whole);
+		for (int k = 0; k < 2; k++) {
+			edit_undo(&edits[k]);
+			assert_null(trees[k]);
+		}
+	}
+}
+
+static void test_portions_once(void **state)
+{
+	_cleanup_(buf_done) struct buf twice = { 0 }, entry_twice = { 0 }, removes = { 0 };
+	struct lyd_node *tree = NULL;
+	struct edit edit;
+
+	/* Nothing of what is to be removed is there: whose memory comes round again is not given twice. */
+	put_keys(&removes, " nc:operation=\"remove\"", 0, 3000);
+	edit_begin(&edit, &tree, NULL);
+	assert_null(apply(&edit, buf_bytes(&removes), true));
+	edit_undo(&edit);
+
+	assert_int_equal(buf_append_str(&twice, "<user><name>w</name></user>"), 0);
+	put_keys(&twice, "", 0, 2000);
+	buf_truncate(&twice, twice.length - strlen("</user>"));
+	assert_int_equal(
+		buf_append_str(&twice, "<authorized-key><name>k7</name></authorized-key></user>"),
+		0);
+	edit_begin(&edit, &tree, NULL);
+	assert_string_equal(apply(&edit, buf_bytes(&twice), true), "bad-element");
+	edit_undo(&edit);
+
+	put_keys(&entry_twice, "", 0, 1000);
+	put_keys(&entry_twice, "", 1000, 2000);
+	edit_begin(&edit, &tree, NULL);
+	assert_string_equal(apply(&edit, buf_bytes(&entry_twice), true), "bad-element");
+	edit_undo(&edit);
+	assert_null(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_portions),
+		cmocka_unit_test(test_portions_once),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

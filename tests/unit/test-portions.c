@@ -14,7 +14,7 @@ static const struct yang_module modules[] = {
 	{ "ietf-netconf", NULL },
 	{ "iana-if-type", NULL },
 	{ "ietf-interfaces", NULL },
-	{ "ietf-system", NULL },
+	{ "ietf-system", (const char *const[]){ "authentication", "local-users", NULL } },
 };
 
 #define IF_OPEN                                                                                    \
@@ -66,16 +66,18 @@ static unsigned gather(const char *text, enum format format, char **ret_text)
 {
 	struct portions *portions = portions_new(text, strlen(text), format);
 	struct lyd_node *all = NULL, *tree;
+	_cleanup_err_ struct err err = { 0 };
 	unsigned count = 0;
 	int r;
 
-	while ((r = portions_next(portions, &tree, NULL)) == 1) {
+	while ((r = portions_next(portions, &tree, &err)) == 1) {
 		count++;
 		if (tree)
 			assert_int_equal(
 				lyd_merge_siblings(&all, tree, LYD_MERGE_DESTRUCT), LY_SUCCESS);
 	}
-	assert_int_equal(r, 0);
+	if (r < 0)
+		fail_msg("portion %u: %s", count, err_text(&err));
 	portions_free(portions);
 	*ret_text = print(all);
 	return count;
@@ -109,6 +111,57 @@ static void test_same(void **state)
 	same("", 2000, 8, 20);
 	same(" nc:operation='merge'", 2000, 8, 20);
 	same(" nc:operation='replace'", 2000, 2, 2); /* concerns the whole */
+}
+
+/* Users with many keys below one container; each begins with @head, its name and @rest. */
+static char *make_deep(const char *head, const char *rest, unsigned users, unsigned keys)
+{
+	struct buf text = { 0 };
+
+	assert_int_equal(buf_append_str(&text,
+				 "<s:system xmlns:s='urn:ietf:params:xml:ns:yang:ietf-system' "
+				 "xmlns:nc='urn:ietf:params:xml:ns:netconf:base:1.0'>"
+				 "<s:contact>c</s:contact><s:authentication>"),
+		0);
+	for (unsigned i = 0; i < users; i++) {
+		assert_int_equal(buf_printf(&text, "%s<s:name>u%u</s:name>%s", head, i, rest), 0);
+		for (unsigned k = 0; k < keys; k++)
+			assert_int_equal(buf_printf(&text,
+						 "<s:authorized-key><s:name>k%u</s:name>"
+						 "<s:algorithm>ssh-rsa</s:algorithm>"
+						 "<s:key-data>QUJD</s:key-data></s:authorized-key>",
+						 k),
+				0);
+		assert_int_equal(buf_append_str(&text, "</s:user>"), 0);
+	}
+	assert_int_equal(
+		buf_append_str(&text,
+			"</s:authentication><s:hostname>h</s:hostname><s:dns-resolver/></s:system>"),
+		0);
+	return buf_take(&text);
+}
+
+static void test_deep(void **state)
+{
+	static const struct {
+		const char *head, *rest;
+		unsigned users, keys, min, max;
+	} rows[] = {
+		{ "<s:user>", "", 3, 10, 1, 1 },
+		{ "<s:user>", "", 300, 10, 12, 25 },
+		{ "<s:user>\n ", "", 3, 1000, 12, 25 },
+		{ "<s:user>", "<s:password>$0$p</s:password>", 3, 1000, 12, 25 },
+		/* These stay whole: who knows where the key is, and what an operation is about. */
+		{ "<s:user><s:password>$0$p</s:password>", "", 3, 1000, 3, 6 },
+		{ "<s:user nc:operation='replace'>", "", 3, 1000, 3, 6 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text =
+			make_deep(rows[i].head, rows[i].rest, rows[i].users, rows[i].keys);
+
+		same_text(text, FORMAT_XML, rows[i].min, rows[i].max);
+	}
 }
 
 /* Two lists and a leaf of one container, brackets and quotes in the values. */
@@ -193,17 +246,26 @@ static void test_bad_json(void **state)
 
 static void test_bad(void **state)
 {
+	_cleanup_free_ char *deep = NULL;
+
 	refuse("text" SYSTEM);
 	refuse(SYSTEM "<system xmlns='urn:ietf:params:xml:ns:yang:ietf-system'>");
 	refuse("<system xmlns='urn:ietf:params:xml:ns:yang:ietf-system'><contact>a</system>");
 	refuse("<system xmlns='urn:ietf:params:xml:ns:yang:ietf-system'>text<contact>a</contact></system>");
 	refuse("<system xmlns='urn:ietf:params:xml:ns:yang:ietf-system'><bogus/></system>");
+	deep = make_deep("<s:user>", "text", 2, 1000);
+	refuse(deep);
+	deep[strlen(deep) -
+		strlen("</s:user></s:authentication><s:hostname>h</s:hostname>"
+		       "<s:dns-resolver/></s:system>")] = '\0';
+	refuse(deep);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_deep),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_bad_json),
