@@ -139,6 +139,7 @@ static void insert_node(struct lyd_node **tree, struct lyd_node *parent, struct 
 		lyd_insert_before(before, node);
 	} else if (parent) {
 		lyd_insert_child(parent, node);
+		compat_tend(parent);
 		compat_restore_place(node, before);
 	} else if (*tree) {
 		lyd_insert_sibling(*tree, node, tree);

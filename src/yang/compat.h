@@ -55,7 +55,8 @@ static inline bool compat_meta_is_internal(const struct lyd_meta *meta)
  * To be called with the parent after each change of its children. In 2.1 a hash table of children in which no
  * place was never used makes the next insertion crash: the search for a place after the last of several
  * colliding entries overlooks those that were freed before it. When such places run short, the table is made
- * to clear itself up, which it does on a removal that finds none left.
+ * to clear itself up, which it does on a removal that finds none left. One change may take two places: the
+ * first entry of a list has one for the list too.
  */
 static inline void compat_tend(struct lyd_node *parent)
 {
@@ -68,7 +69,7 @@ static inline void compat_tend(struct lyd_node *parent)
 	} *table = parent ? (void *)((struct lyd_node_inner *)parent)->children_ht : NULL;
 	struct lyd_node *last;
 
-	if (!table || !table->freed || table->size - table->used - table->freed > 2)
+	if (!table || !table->freed || table->size - table->used - table->freed > 4)
 		return;
 	last = lyd_child(parent)->prev;
 	table->freed = table->size - table->used;
@@ -115,9 +116,18 @@ static inline void compat_restore_place(struct lyd_node *node, struct lyd_node *
 #endif
 }
 
+/* Gives what the schema does not have a value that is printed as it stands, like that of a number. */
+static inline void compat_print_bare(struct lyd_node *node, const char *text)
+{
+	struct lyd_node_opaq *opaq = (struct lyd_node_opaq *)node;
+
+	lydict_remove(opaq->ctx, opaq->value);
+	(void)lydict_insert(opaq->ctx, text, 0, &opaq->value);
+	opaq->hints = LYD_VALHINT_DECNUM;
+}
+
 /*
- * 2.1 does not know an empty object of an unknown module from an empty text when it prints it: it is given a
- * value that is printed as it stands, like that of a number.
+ * 2.1 does not know an empty object of an unknown module from an empty text when it prints it: it is told.
  */
 static inline void compat_keep_empty(struct lyd_node *top)
 {
@@ -129,11 +139,8 @@ static inline void compat_keep_empty(struct lyd_node *top)
 	LYD_TREE_DFS_BEGIN (top, node) {
 		struct lyd_node_opaq *opaq = (struct lyd_node_opaq *)node;
 
-		if (!node->schema && !opaq->child && !opaq->hints) {
-			lydict_remove(opaq->ctx, opaq->value);
-			(void)lydict_insert(opaq->ctx, "{}", 0, &opaq->value);
-			opaq->hints = LYD_VALHINT_DECNUM;
-		}
+		if (!node->schema && !opaq->child && !opaq->hints)
+			compat_print_bare(node, "{}");
 		LYD_TREE_DFS_END(top, node);
 	}
 #endif

@@ -16,6 +16,7 @@
 #include "compat.h"
 #include "fault.h"
 #include "lyerr.h"
+#include "vacant.h"
 
 static LYD_FORMAT ly_format(enum format format)
 {
@@ -307,11 +308,19 @@ int format_parse_config(const char *text, size_t size, enum format format,
 int format_parse_lenient(const char *text, size_t size, enum format format,
 	struct lyd_node **ret_tree, struct err *err)
 {
+	_cleanup_(buf_done) struct buf hidden = { 0 };
+	int r;
+
 	if (memchr(text, '\0', size))
 		return err_tagged(
 			err, ERR_TAG_MALFORMED_MESSAGE, NULL, "NUL character in the text");
-	return parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL,
+	if (format == FORMAT_JSON && vacant_hide(text, &hidden))
+		text = buf_bytes(&hidden);
+	r = parse(text, format, LYD_PARSE_ONLY | LYD_PARSE_OPAQ | LYD_PARSE_NO_STATE, NULL,
 		ret_tree, err);
+	if (r == 0 && hidden.length)
+		vacant_restore(ret_tree);
+	return r;
 }
 
 int format_parse_rpc(const char *text, size_t size, enum format format, struct lyd_node *parent,

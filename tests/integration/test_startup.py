@@ -22,6 +22,10 @@ FOREIGN = {
                             "text": "", "list": [{}, {"inner": {}, "none": [None]}]},
     "ieee802-dot1ab-lldp:lldp": {"infix-lldp:enabled": True},
     "example-vendor:box": {},
+    "example-vendor:none": [],
+    "example-vendor:arrays": {"none": [], "text": "a [] b", "list": [{"name": "x", "none": [ ]}],
+                              "infix-lldp:none": []},
+    "ieee802-dot1q-tsn:empty": {"list": []},
 }
 UNOWNED = {"ietf-hardware:hardware": {"component": [
     {"name": "USB", "class": "infix-hardware:usb", "state": {"admin-state": "unlocked"}}]}}
@@ -63,6 +67,8 @@ def by_name(value):
 
 def test_unknown_parts_are_kept_and_listed(net, make_daemon):
     startup = {**config.switch(net.ports), **FOREIGN, **UNOWNED}
+    startup["ietf-system:system"]["ntp"] = {"server": []}
+    startup["ietf-system:system"]["example-vendor:none"] = []
     startup["ietf-interfaces:interfaces"]["interface"][1]["infix-interfaces:bridge"] = {
         "stp": {"force-protocol": "stp", "max-hops": 9}}
     daemon = make_daemon(net, startup).start()
@@ -155,7 +161,7 @@ def test_check_tells_what_a_boot_would_set_aside(net, make_daemon, tmp_path):
     assert first == f"{path}: valid"
     assert heading == "This device would not apply:"
     assert [line.split(": ")[0].strip() for line in lines] == [
-        "/example-vendor:mdns", "/ieee802-dot1ab-lldp:lldp", "/example-vendor:box",
+        *(f"/{name}" for name in FOREIGN),
         "/ietf-interfaces:interfaces/interface[name='d0']/type"]
 
 
