@@ -330,14 +330,10 @@ static int place_of(struct edit *edit, const struct lyd_node *request, struct ly
 		return 0;
 	}
 	if (!key)
-		return err_tagged(err, ERR_TAG_MISSING_ATTRIBUTE, NULL,
-			"insert \"%s\" needs yang:key or yang:value", insert);
+		return order_no_key(err, request);
 	if (lyd_find_sibling_val(first, request->schema, key, strlen(key), &match) != LY_SUCCESS) {
 		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
-		fail(err, ERR_TAG_BAD_ATTRIBUTE, request,
-			"is to be placed beside an entry that is not there");
-		err_app_tag(err, "missing-instance");
-		return -EINVAL;
+		return order_no_neighbour(err, request, key);
 	}
 	*ret_before = str_equal(insert, "before") ? match : match->next;
 	if (*ret_before && (*ret_before)->schema != request->schema)

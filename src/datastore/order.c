@@ -139,16 +139,30 @@ static const char *take_attribute(struct lyd_node *node, const char *name, char 
 	return NULL;
 }
 
-static int no_neighbour(struct err *err, const struct lyd_node *node, const char *key)
+static int attribute_error(struct err *err, const struct lyd_node *node)
+{
+	err_add_info(err, "bad-attribute", node->schema->nodetype == LYS_LIST ? "key" : "value");
+	err_add_info(err, "bad-element", LYD_NAME(node));
+	return -EINVAL;
+}
+
+int order_no_key(struct err *err, const struct lyd_node *node)
+{
+	_cleanup_free_ char *path = path_of(node);
+
+	err_tagged(err, ERR_TAG_MISSING_ATTRIBUTE, path,
+		"insert \"before\" or \"after\" needs yang:key or yang:value");
+	return attribute_error(err, node);
+}
+
+int order_no_neighbour(struct err *err, const struct lyd_node *node, const char *key)
 {
 	_cleanup_free_ char *path = path_of(node);
 
 	err_tagged(err, ERR_TAG_BAD_ATTRIBUTE, path,
-		"%s is to be placed beside an entry that does not come before it: %s",
-		LYD_NAME(node), key);
-	err_add_info(err, "bad-attribute", node->schema->nodetype == LYS_LIST ? "key" : "value");
+		"%s is to be placed beside an entry that is not there: %s", LYD_NAME(node), key);
 	err_app_tag(err, "missing-instance");
-	return -EINVAL;
+	return attribute_error(err, node);
 }
 
 /* Puts the entry where its attributes say, among those that came before it. */
@@ -170,8 +184,7 @@ static int arrange_entry(struct order *order, struct lyd_node *node, struct err 
 		return 0;
 	}
 	if (!key)
-		return err_tagged(err, ERR_TAG_MISSING_ATTRIBUTE, NULL,
-			"insert \"%s\" needs yang:key or yang:value", insert);
+		return order_no_key(err, node);
 	if (lyd_find_sibling_val(node, node->schema, key, strlen(key), &match) != LY_SUCCESS)
 		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 	for (at = 0; match && at < order->count; at++) {
@@ -179,7 +192,7 @@ static int arrange_entry(struct order *order, struct lyd_node *node, struct err 
 			break;
 	}
 	if (!match || at == order->count)
-		return no_neighbour(err, node, key);
+		return order_no_neighbour(err, node, key);
 	insert_entry(order, at + str_equal(insert, "after"), node);
 	return 0;
 }

@@ -30,4 +30,8 @@ void order_done(struct order *order);
  */
 int order_arrange(struct lyd_node **first, struct err *err) WARN_UNUSED;
 
+/* Errors of such attributes; each returns -EINVAL. */
+int order_no_key(struct err *err, const struct lyd_node *node);
+int order_no_neighbour(struct err *err, const struct lyd_node *node, const char *key);
+
 #endif

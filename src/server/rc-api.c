@@ -74,6 +74,26 @@ static void put_operations(struct buf *out, enum format format)
 		put_rpc(out, format, rc_subscribe_path(i), &separator);
 }
 
+static bool has(const struct feature_action *action, const struct lysc_node *rpc)
+{
+	for (; action && action->path; action++) {
+		if (path_schema(action->path) == rpc)
+			return true;
+	}
+	return false;
+}
+
+bool rc_api_has(const struct lysc_node *rpc)
+{
+	const struct feature *const *feature;
+
+	for (feature = feature_table; *feature; feature++) {
+		if (has((*feature)->actions, rpc))
+			return true;
+	}
+	return has(ds_actions(), rpc);
+}
+
 /* --- resources -------------------------------------------------------------------------------- */
 
 /* Is the part among the fields ("a;b")? */

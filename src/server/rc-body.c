@@ -162,13 +162,32 @@ static int unwrap_xml(const struct buf *body, const struct rc_envelope *envelope
 	while (event == XML_TEXT);
 	if (event < 0)
 		return event;
-	if (event != XML_START || !is_envelope(&xml, envelope))
-		return wrong_envelope(err, envelope);
+	if (event != XML_START || !is_envelope(&xml, envelope)) {
+		int ret = rc_body_check(body, FORMAT_XML, err);
+
+		return ret < 0 ? ret : wrong_envelope(err, envelope);
+	}
 	keep_declarations(&xml, &outer);
 	return copy_content(&xml, &outer, out, err);
 }
 
 /* ---------------------------------------------------------------------------------------------- */
+
+int rc_body_check(const struct buf *body, enum format format, struct err *err)
+{
+	struct xml xml;
+	int event;
+
+	if (format != FORMAT_XML)
+		return 0;
+	if (!xml_is_text(buf_bytes(body), body->length))
+		return malformed(err, "the body is no UTF-8 text");
+	xml_init(&xml, buf_bytes(body), body->length);
+	do
+		event = xml_next(&xml, err);
+	while (event >= 0 && event != XML_DONE);
+	return event < 0 ? event : 0;
+}
 
 int rc_body_unwrap(const struct buf *body, enum format format, const struct rc_envelope *envelope,
 	struct buf *out, struct err *err)

@@ -22,4 +22,7 @@ int rc_body_unwrap(const struct buf *body, enum format format, const struct rc_e
 int rc_body_operation(const struct buf *body, enum format format, const struct lysc_node *operation,
 	struct buf *out, struct err *err) WARN_UNUSED;
 
+/* Is the body, where it is XML, one document? Else -EBADMSG: malformed-message. */
+int rc_body_check(const struct buf *body, enum format format, struct err *err) WARN_UNUSED;
+
 #endif

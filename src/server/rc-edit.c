@@ -124,6 +124,9 @@ static int parse_one(struct making *making, struct err *err)
 		given[count++] = child;
 	if (!req->body.length)
 		return one_node(err, NULL);
+	ret = rc_body_check(&req->body, req->in_format, err);
+	if (ret < 0)
+		return ret;
 	ret = format_parse_edit(buf_bytes(&req->body), req->body.length, req->in_format,
 		making->parent, &tree, err);
 	if (ret < 0) {

@@ -198,6 +198,9 @@ void rc_request_run(struct rc_request *req)
 		return;
 	}
 	ret = rc_uri_parse(req->path, &req->uri, &err);
+	if (ret == 0 && req->uri.resource == RC_RESOURCE_RPC && !rc_api_has(req->uri.schema))
+		ret = err_set(&err, -ENOENT, NULL, "there is no operation \"%s:%s\" here",
+			req->uri.schema->module->name, req->uri.schema->name);
 	if (ret < 0) {
 		err.type = ERR_TYPE_PROTOCOL;
 		rc_reply_error(req, ret == -ENOENT ? 404 : 400, &err);

@@ -47,5 +47,7 @@ void rc_edit_run(struct rc_request *req);
 void rc_call_run(struct rc_request *req);
 void rc_api_run(struct rc_request *req);
 void rc_stream_run(struct rc_request *req);
+/* Is the RPC offered here? Those of NETCONF's own (lock, commit, …) are not: methods stand for them. */
+bool rc_api_has(const struct lysc_node *rpc);
 
 #endif

@@ -146,6 +146,13 @@ static char *element_path(const struct xml *element, const char *path)
 	return TAKE(full);
 }
 
+static void add_element(struct err *err, const struct xml *element)
+{
+	_cleanup_free_ char *name = xml_text_dup(element->name);
+
+	err_add_info(err, "bad-element", name);
+}
+
 void fault_attribute(struct err *err, const char *text, size_t size)
 {
 	_cleanup_free_ char *value = NULL, *path = NULL;
@@ -161,6 +168,107 @@ void fault_attribute(struct err *err, const char *text, size_t size)
 		"\"%.80s\" is no valid value of the attribute %s: allowed is %s", value, kind->name,
 		kind->words);
 	err_add_info(err, "bad-attribute", kind->name);
+	add_element(err, &xml);
+}
+
+/* --- elements ----------------------------------------------------------------------------------- */
+
+static const char *info_of(const struct err *err, const char *name)
+{
+	for (size_t i = 0; i < ERR_INFO_MAX && err->info[i].name; i++) {
+		if (str_equal(err->info[i].name, name))
+			return err->info[i].value;
+	}
+	return NULL;
+}
+
+static bool declares(const struct xml_attribute *attribute, const char *namespace)
+{
+	return (attribute->prefix.size ? xml_text_is(attribute->prefix, "xmlns")
+				       : xml_text_is(attribute->name, "xmlns")) &&
+		xml_text_is(attribute->value, namespace);
+}
+
+/* The first element of the namespace, by the prefix that was last declared for it. */
+static bool find_by_namespace(struct xml *xml, const char *namespace)
+{
+	struct xml_text prefix = { 0 };
+	bool is_declared = false;
+	int event;
+
+	while ((event = xml_next(xml, NULL)) >= 0 && event != XML_DONE) {
+		if (event != XML_START)
+			continue;
+		for (size_t i = 0; i < xml->attribute_count; i++) {
+			const struct xml_attribute *attribute = &xml->attributes[i];
+
+			if (!declares(attribute, namespace))
+				continue;
+			is_declared = true;
+			prefix = attribute->prefix.size ? attribute->name : attribute->prefix;
+		}
+		if (is_declared && xml_text_equal(xml->prefix, prefix))
+			return true;
+	}
+	return false;
+}
+
+/* @name: with its prefix, if it has one; "module:name" of what is known. */
+static bool find_by_attribute(struct xml *xml, const char *name)
+{
+	const char *colon = strchr(name, ':');
+	int event;
+
+	while ((event = xml_next(xml, NULL)) >= 0 && event != XML_DONE) {
+		for (size_t i = 0; event == XML_START && i < xml->attribute_count; i++) {
+			if (xml_text_is(xml->attributes[i].name, colon ? colon + 1 : name) &&
+				!xml->attributes[i].prefix.size == !colon)
+				return true;
+		}
+	}
+	return false;
+}
+
+void fault_element(struct err *err, const char *text, size_t size)
+{
+	_cleanup_free_ struct xml *xml = XNEW(struct xml);
+	const char *namespace = info_of(err, "bad-namespace");
+	const char *attribute = info_of(err, "bad-attribute");
+
+	if (info_of(err, "bad-element"))
+		return;
+	xml_init_fragment(xml, text, size);
+	if (attribute ? find_by_attribute(xml, attribute)
+			: namespace
+			? find_by_namespace(xml, namespace)
+			: err->tag == ERR_TAG_UNKNOWN_NAMESPACE && xml_next(xml, NULL) == XML_START)
+		add_element(err, xml);
+}
+
+void fault_member(struct err *err, const char *text)
+{
+	const char *module = info_of(err, "bad-namespace"), *at = NULL;
+	_cleanup_free_ char *begin = module ? xasprintf("\"%s:", module) : NULL, *name = NULL;
+
+	if (begin && !info_of(err, "bad-element"))
+		at = strstr(text, begin);
+	if (!at)
+		return;
+	at += strlen(begin);
+	name = xstrndup(at, strcspn(at, "\""));
+	err_add_info(err, "bad-element", name);
+}
+
+bool fault_malformed(const char *text, size_t size, struct err *err)
+{
+	_cleanup_free_ struct xml *xml = XNEW(struct xml);
+	int event;
+
+	xml_init_fragment(xml, text, size);
+	do
+		event = xml_next(xml, err);
+	while (event >= 0 && event != XML_DONE);
+	return event < 0;
 }
 
 /* --- deletions -------------------------------------------------------------------------------- */

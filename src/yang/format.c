@@ -200,20 +200,20 @@ static int check_names(const char *text, struct err *err)
 
 #define PARSE_EDIT (LYD_PARSE_ONLY | LYD_PARSE_STRICT | LYD_PARSE_NO_STATE)
 
-/* An XML text that was refused, for @first. Without deletions that is final. */
-static int parse_deletions(const char *text, size_t size, struct lyd_node **ret_tree,
-	struct err *first, struct err *err)
+/* An XML text that was refused, for @err. Without deletions that is final. */
+static int parse_deletions(
+	const char *text, size_t size, struct lyd_node **ret_tree, struct err *err)
 {
 	_cleanup_free_ char *rest = fault_without_deletions(text, size);
 	struct lyd_node *tree = NULL;
 	int r;
 
 	if (!rest)
-		return err_move(err, first);
-	r = parse(rest, FORMAT_XML, PARSE_EDIT, NULL, &tree, first);
+		return err->code;
+	r = parse(rest, FORMAT_XML, PARSE_EDIT, NULL, &tree, err);
 	lyd_free_siblings(tree);
 	if (r < 0)
-		return err_move(err, first);
+		return r;
 	tree = NULL;
 	r = parse(text, FORMAT_XML, PARSE_EDIT | LYD_PARSE_OPAQ, NULL, &tree, err);
 	if (r == 0)
@@ -271,11 +271,19 @@ static int parse_edit(const char *text, size_t size, enum format format, struct 
 		r = parse(text, format, PARSE_EDIT, parent, ret_tree, &first);
 	if (r == 0)
 		return 0;
-	if (format == FORMAT_XML && err_effective_tag(&first) == ERR_TAG_BAD_ATTRIBUTE)
+	if (format != FORMAT_XML) {
+		fault_member(&first, text);
+		return err_move(err, &first);
+	}
+	if (fault_malformed(text, size, err))
+		return -EINVAL;
+	if (err_effective_tag(&first) == ERR_TAG_BAD_ATTRIBUTE)
 		fault_attribute(&first, text, size);
-	else if (format == FORMAT_XML && !parent)
-		return parse_deletions(text, size, ret_tree, &first, err);
-	return err_move(err, &first);
+	else if (!parent)
+		r = parse_deletions(text, size, ret_tree, &first);
+	if (r < 0)
+		fault_element(&first, text, size);
+	return r < 0 ? err_move(err, &first) : 0;
 }
 
 int format_parse_edit(const char *text, size_t size, enum format format, struct lyd_node *parent,

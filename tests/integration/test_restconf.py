@@ -73,6 +73,37 @@ def test_operations(rc):
         assert options.status == 200 and options.headers["Allow"] == "OPTIONS, POST"
 
 
+@pytest.mark.parametrize("name", [
+    "ietf-netconf:lock", "ietf-netconf:commit", "ietf-netconf:edit-config",
+    "ietf-netconf-monitoring:get-schema", "ietf-netconf-nmda:get-data"])
+def test_operations_of_netconf(rc, name):
+    """RFC 8040 3.3.2, 3.6: what methods stand for is no operation resource."""
+    assert name not in members(rc.get("operations"))
+    for method in "OPTIONS", "GET", "POST":
+        response = rc.request(method, f"operations/{name}")
+        assert response.status == 404 and response.error["error-tag"] == "invalid-value"
+
+
+@pytest.mark.parametrize("method, path", [
+    ("PATCH", "data"), ("PUT", "data"), ("POST", "data"), ("PATCH", BR0), ("PUT", BR0),
+    ("POST", BR0)])
+@pytest.mark.parametrize("body", [
+    "<a><b></a>", "<a>", "<a/><b", "<a b=c/>", "<a>&nope;</a>", "<a/>text",
+    '<a xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces"><b></a>',
+    '<interface xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces"><name>br0</name></interface>x',
+    '<data xmlns="urn:ietf:params:xml:ns:yang:ietf-restconf"><a></data>'])
+def test_malformed_xml(rc, method, path, body):
+    """RFC 8040 7.1: what is no XML is a malformed-message, whatever it is about."""
+    response = rc.request(method, path, body.encode(), {"Content-Type": XML, "Accept": JSON})
+    assert (response.status, response.error["error-tag"]) == (400, "malformed-message")
+
+
+def test_error_info(rc):
+    """RFC 6241 appendix A in RESTCONF's words."""
+    response = rc.patch("data", {"ietf-restconf:data": {"nope:x": 1}})
+    assert response.error["error-info"] == {"bad-element": "x", "bad-namespace": "nope"}
+
+
 @pytest.mark.parametrize("path, allow", [
     ("/restconf", "OPTIONS, GET, HEAD"),
     ("data", "OPTIONS, GET, HEAD, POST, PUT, PATCH"),

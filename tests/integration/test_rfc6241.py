@@ -465,6 +465,33 @@ def test_xpath(nc):
     assert error.value.tag == "invalid-value"
 
 
+@pytest.mark.parametrize("data, tag, info", [
+    ("<nope xmlns='urn:x'/>", "unknown-namespace",
+     {"bad_element": "nope", "bad_namespace": "urn:x"}),
+    (f"<interfaces xmlns='{IF}' xmlns:x='urn:x'><interface><name>p1</name><x:nope/></interface>"
+     "</interfaces>", "unknown-namespace", {"bad_element": "nope", "bad_namespace": "urn:x"}),
+    (p1("<nope/>"), "unknown-element", {"bad_element": "nope"}),
+    (p1("", " nc:operation='fly'"), "bad-attribute",
+     {"bad_element": "interface", "bad_attribute": "operation"}),
+    (p1("<description nope='x'>d</description>"), "unknown-attribute",
+     {"bad_element": "description", "bad_attribute": "nope"}),
+    (p1("<description yang:nope='x'>d</description>"), "unknown-attribute",
+     {"bad_element": "description", "bad_attribute": "yang:nope"}),
+    (f"<nacm xmlns='{NACM}' xmlns:y='{YANG}'><rule-list y:insert='before'><name>n</name>"
+     "</rule-list></nacm>", "missing-attribute",
+     {"bad_element": "rule-list", "bad_attribute": "key"}),
+    (f"<nacm xmlns='{NACM}' xmlns:y='{YANG}'><rule-list y:insert='before' y:key=\"[name='x']\">"
+     "<name>n</name></rule-list></nacm>", "bad-attribute",
+     {"bad_element": "rule-list", "bad_attribute": "key"}),
+    (f"<nacm xmlns='{NACM}' xmlns:y='{YANG}'><rule-list y:insert='around'><name>n</name>"
+     "</rule-list></nacm>", "bad-attribute",
+     {"bad_element": "rule-list", "bad_attribute": "insert"}),
+])
+def test_error_info(nc, data, tag, info):
+    """Appendix A: error-info names the element, and the attribute or namespace."""
+    refused(nc, edit_of(data), tag, "application", **info)
+
+
 # --- RFC 6243 -------------------------------------------------------------------------------------
 
 def defaults_of(nc, mode, operation="get-config"):
