@@ -16,7 +16,8 @@
 #include "settle.h"
 #include "when.h"
 
-#define STEP_MAX 64 /* pieces of work between two looks at the clock */
+#define STEP_MAX   64 /* pieces of work between two looks at the clock */
+#define CHECK_SIZE offsetof(struct check, cause)
 
 struct validation *validation_new(struct edit *edit, bool is_whole)
 {
@@ -29,16 +30,26 @@ struct validation *validation_new(struct edit *edit, bool is_whole)
 	return v;
 }
 
+/* Has it a value of its own, which an error can name? */
+static bool is_telling(const struct lyd_node *node)
+{
+	return node && node->schema->nodetype & (LYD_NODE_TERM | LYS_LIST);
+}
+
 void validate_add(struct validation *v, struct checks *checks, const struct constraint *constraint,
 	struct lyd_node *node)
 {
-	struct check key = { constraint, node }, *check;
+	struct check key = { constraint, node, v->cause }, *check;
 
-	if (map_get(&checks->seen, &key, sizeof(key)))
+	check = map_get(&checks->seen, &key, CHECK_SIZE);
+	if (check) {
+		if (is_telling(v->cause) && !is_telling(check->cause))
+			check->cause = v->cause;
 		return;
+	}
 	check = arena_alloc(v->arena, sizeof(*check));
 	*check = key;
-	map_put(&checks->seen, check, sizeof(*check), check);
+	map_put(&checks->seen, check, CHECK_SIZE, check);
 	ARRAY_GROW(checks->items, checks->count, checks->room);
 	checks->items[checks->count++] = check;
 }
@@ -48,7 +59,7 @@ static struct check *take_check(struct checks *checks)
 {
 	struct check *check = checks->items[checks->done++];
 
-	map_del(&checks->seen, check, sizeof(*check));
+	map_del(&checks->seen, check, CHECK_SIZE);
 	if (checks->done == checks->count)
 		checks->done = checks->count = 0;
 	return check;
@@ -168,6 +179,7 @@ static void tell_readers(struct validation *v, struct lyd_node *node, const char
 {
 	struct snode *snode = schema_of_node(node);
 
+	v->cause = node;
 	for (size_t i = 0; i < snode->reader_count; i++) {
 		const struct reader *reader = &snode->readers[i];
 		struct lyd_node *entry = node;
@@ -192,6 +204,7 @@ static void tell_readers(struct validation *v, struct lyd_node *node, const char
 			break;
 		}
 	}
+	v->cause = NULL;
 }
 
 static void check_own(struct validation *v, struct lyd_node *node)
@@ -327,10 +340,24 @@ struct lyd_node *validate_first(
 
 /* --- musts and leafrefs ----------------------------------------------------------------------- */
 
-static int check_must(const struct check *check, struct err *err)
+/* What a user would call the node by: its value, or the key of the entry that it is, or is part of. */
+static const char *value_of(const struct edit *edit, const struct lyd_node *node)
+{
+	for (; node; node = edit_parent(edit, node)) {
+		if (node->schema->nodetype & LYD_NODE_TERM)
+			return lyd_get_value(node);
+		if (node->schema->nodetype == LYS_LIST && lyd_child(node) &&
+			lysc_is_key(lyd_child(node)->schema))
+			return lyd_get_value(lyd_child(node));
+	}
+	return NULL;
+}
+
+static int check_must(const struct edit *edit, const struct check *check, struct err *err)
 {
 	const struct lysc_must *must = check->constraint->must;
 	const struct lyd_node *node = check->node;
+	bool is_term = node->schema->nodetype & LYD_NODE_TERM;
 	_cleanup_free_ char *path = NULL;
 	const char *value;
 	bool holds = false;
@@ -339,7 +366,7 @@ static int check_must(const struct check *check, struct err *err)
 	if (r < 0 || holds)
 		return r;
 	path = path_of(node);
-	value = (node->schema->nodetype & LYD_NODE_TERM) ? lyd_get_value(node) : NULL;
+	value = value_of(edit, is_term || !check->cause ? node : check->cause);
 	if (must->emsg)
 		err_tagged(err, ERR_TAG_OPERATION_FAILED, path, "%s%s%s%s", value ? "\"" : "",
 			value ? value : "", value ? "\": " : "", must->emsg);
@@ -380,7 +407,7 @@ static int run_check(struct validation *v, const struct check *check, struct err
 {
 	if (edit_is_dead(v->edit, check->node))
 		return 0;
-	return check->constraint->kind == CONSTRAINT_MUST ? check_must(check, err)
+	return check->constraint->kind == CONSTRAINT_MUST ? check_must(v->edit, check, err)
 							  : check_leafref(check, err);
 }
 

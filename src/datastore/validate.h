@@ -7,10 +7,11 @@
 struct check {
 	const struct constraint *constraint;
 	struct lyd_node *node;
+	const struct lyd_node *cause; /* the change that asked for it; NULL: the node itself */
 };
 
 struct checks {
-	struct map seen; /* by the bytes of struct check */
+	struct map seen; /* by the bytes of struct check up to its cause */
 	struct check **items;
 	size_t count, room, done;
 };
@@ -24,7 +25,8 @@ struct parents {
 struct validation {
 	struct edit *edit;
 	struct arena *arena;
-	size_t read; /* events of the record read so far */
+	size_t read;		      /* events of the record read so far */
+	const struct lyd_node *cause; /* the node whose readers are being told */
 	struct checks leafrefs, musts, whens, denied;
 	struct parents settle, count;
 	bool settle_all; /* top-level defaults are to be made */

@@ -36,12 +36,27 @@ static void add_entry(
 		listing->r = build_leaf(entry, "reason", reason, listing->err);
 }
 
+/* Of a unit what all else in it waits for is told alone: the interface, not its addresses and settings too. */
+static bool waits_within_unit(const struct object *object)
+{
+	for (size_t i = 0; i < object->needs_count; i++) {
+		const struct object_ref *need = &object->needs[i];
+		const struct object *needed = state_wanted(need->kind, need->key);
+
+		if (needed && needed->is_pending && needed->want == object->want)
+			return true;
+	}
+	return false;
+}
+
 static void add_pending(const struct object *object, void *arg)
 {
 	_cleanup_free_ char *path = NULL;
 	char text[OBJECT_TEXT_MAX];
 	const char *unit = object->want ? want_unit_path(object->want) : "";
 
+	if (waits_within_unit(object))
+		return;
 	path = object->path && *object->path ? xasprintf("%s/%s", unit, object->path)
 					     : xstrdup(unit);
 	object_describe(object, text, sizeof(text));

@@ -91,6 +91,10 @@ bool rc_api_has(const struct lysc_node *rpc)
 		if (has((*feature)->actions, rpc))
 			return true;
 	}
+	for (size_t i = 0; rc_subscribe_path(i); i++) {
+		if (path_schema(rc_subscribe_path(i)) == rpc)
+			return true;
+	}
 	return has(ds_actions(), rpc);
 }
 

@@ -88,6 +88,10 @@ EDITS = {
     "must violated": (
         port(f'<bridge-port xmlns="{INFIX}"><bridge>p2</bridge></bridge-port>'),
         "operation-failed", P1 + "/infix-if:bridge-port/infix-if:bridge", "must-violation"),
+    "must violated by what stands elsewhere": (
+        port(f'<ipv4 xmlns="{IP}"><address><ip>203.0.113.9</ip><prefix-length>24</prefix-length>'
+             "</address></ipv4>"),
+        "operation-failed", P1 + "/infix-if:bridge-port", "must-violation"),
     "mandatory missing": (
         typed("v9", "vlan", f'<vlan xmlns="{INFIX}"><id>9</id></vlan>'), "data-missing",
         LIST + "[if:name='v9']/infix-if:vlan", None),
@@ -125,6 +129,7 @@ EDITS = {
 
 # What of these must be told: the value at fault, and what is allowed.
 TOLD = {
+    "must violated by what stands elsewhere": ("203.0.113.9", "IPv4"),
     "delete what is mandatory": ("type is mandatory",),
     "wrong type": ('"perhaps"', "true or false"),
     "out of range": ('"20"', "68..65535"),

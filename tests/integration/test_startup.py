@@ -111,6 +111,19 @@ def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
         session.edit(description("p1"))
 
 
+def test_an_absent_port_is_told_once(net, make_daemon):
+    """Not its addresses and settings too, which wait for nothing else; but a route of another part is."""
+    startup = {**config.switch(net.ports), **config.routes(("198.51.100.0/24", "p9"))}
+    startup["ietf-interfaces:interfaces"]["interface"].append(
+        config.interface("p9", "ethernet", enabled=True, description="absent",
+                         **config.ipv4("203.0.113.1/24")))
+    with make_daemon(net, startup).start().local() as session:
+        found = [tuple(entry.findtext(part) for part in ("path", "reason"))
+                 for entry in session.get(STATUS).iter("not-applied")]
+    assert ("/ietf-interfaces:interfaces/interface[name='p9']", "does not exist") in found
+    assert len(found) == 2 and any("198.51.100.0" in path for path, _ in found)
+
+
 # A kind of interface that nobody makes yet, interfaces on it and on those, a port of theirs.
 ON_NOTHING = [
     config.interface("tun0", "wireguard", infix_interfaces__wireguard={"private-key": "none"}),
