@@ -108,6 +108,8 @@ enum with_defaults {
 	WITH_DEFAULTS_ALL,
 	WITH_DEFAULTS_ALL_TAGGED,
 };
+/* Is the node, looked at alone, part of what that mode reports (RFC 6243 section 3)? */
+bool format_reports(const struct lyd_node *node, enum with_defaults defaults);
 
 /*
  * Content of an edit: parsed without validation, strictly, metadata (operation, insert, …) kept. Nodes

@@ -23,6 +23,7 @@ struct ds_filter *filter_new(void)
 	struct ds_filter *filter = XNEW(struct ds_filter);
 
 	filter->arena = arena_new();
+	filter->defaults = WITH_DEFAULTS_ALL;
 	filter->root = arena_alloc(filter->arena, sizeof(*filter->root));
 	return filter;
 }
@@ -298,7 +299,7 @@ static bool test_holds(struct ds_filter *filter, struct filter *test, const stru
 		(void)lyd_find_sibling_val(
 			first, schemas[i], value, value ? strlen(value) : 0, &match);
 		for (const struct lyd_node *node = match; node; node = next_instance(node)) {
-			if (is_readable(access, node) &&
+			if (format_reports(node, filter->defaults) && is_readable(access, node) &&
 				filter_match(filter, test, node, access) == FILTER_ALL)
 				return true;
 			if (value)

@@ -56,6 +56,8 @@ struct ds_filter {
 	struct arena *arena;
 	struct filter *root; /* nameless; its children are the top-level elements */
 	size_t count;
+	/* What is left out by that mode is not there for tests (RFC 6243 section 4.5.1); at first, nothing. */
+	enum with_defaults defaults;
 };
 
 DEFINE_CLEANUP(struct ds_filter *, ds_filter_free)

@@ -207,6 +207,8 @@ static void start_walk(struct read *read)
 		.with_origin = request->with_origin,
 		.origins = request->origins,
 	};
+	if (read->filter)
+		read->filter->defaults = defaults_of(request);
 	print_init(&read->walk.print, &read->out, request->format, defaults_of(request));
 	read->walk.print.tags_equal = request->is_in_use;
 	walk_start(&read->walk);
@@ -260,13 +262,28 @@ static int walk_all(struct walk *walk, struct buf *out, enum format format,
 }
 
 /*
+ * What is not reported is not there for an expression either (RFC 6243 section 4.5.1); one that only names
+ * nodes is about all that are in force.
+ */
+static enum with_defaults view_defaults(const struct ds_read *request)
+{
+	enum with_defaults defaults = defaults_of(request);
+
+	if (!shows_defaults(defaults) && !request->is_paths)
+		return defaults;
+	return ly_ctx_get_module_implemented(yang_ctx(), "ietf-netconf-with-defaults")
+		? WITH_DEFAULTS_ALL_TAGGED
+		: WITH_DEFAULTS_ALL;
+}
+
+/*
  * What the client may read, as a tree of its own: expressions must not see the rest. Printing and parsing
  * carries default flags along.
  */
 static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *err)
 {
+	enum with_defaults defaults = view_defaults(read->request);
 	const struct ds_read *request = read->request;
-	bool can_tag = ly_ctx_get_module_implemented(yang_ctx(), "ietf-netconf-with-defaults");
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct walk walk = {
 		.tree = source_tree(read),
@@ -281,8 +298,7 @@ static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *
 	int r = buf_append_str(&text, "{");
 
 	if (r == 0)
-		r = walk_all(&walk, &text, FORMAT_JSON,
-			can_tag ? WITH_DEFAULTS_ALL_TAGGED : WITH_DEFAULTS_ALL, err);
+		r = walk_all(&walk, &text, FORMAT_JSON, defaults, err);
 	if (r == 0)
 		r = buf_append_str(&text, "}");
 	if (r == 0 &&

@@ -558,27 +558,9 @@ void print_done(struct print *print)
 	print->levels = NULL;
 }
 
-/* --- defaults --------------------------------------------------------------------------------- */
-
-/* RFC 6243 section 3. */
-static bool is_reported(const struct print *print, const struct lyd_node *node)
-{
-	switch (print->defaults) {
-	case WITH_DEFAULTS_EXPLICIT:
-		return !(node->flags & LYD_DEFAULT) || node->schema->flags & LYS_CONFIG_R;
-	case WITH_DEFAULTS_TRIM:
-		return !(node->flags & LYD_DEFAULT ||
-			(node->schema->nodetype & LYD_NODE_TERM && lyd_is_default(node)));
-	case WITH_DEFAULTS_ALL:
-	case WITH_DEFAULTS_ALL_TAGGED:
-		return true;
-	}
-	return true;
-}
-
 void print_leaf(struct print *print, const struct lyd_node *node, bool always)
 {
-	if (!always && !is_reported(print, node))
+	if (!always && !format_reports(node, print->defaults))
 		return;
 	open_level(print, print->depth);
 	print->note = print->origin;

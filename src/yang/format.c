@@ -363,6 +363,21 @@ static ssize_t append(void *arg, const void *data, size_t size)
 	return buf_append(arg, data, size) < 0 ? -1 : (ssize_t)size;
 }
 
+bool format_reports(const struct lyd_node *node, enum with_defaults defaults)
+{
+	switch (defaults) {
+	case WITH_DEFAULTS_EXPLICIT:
+		return !(node->flags & LYD_DEFAULT) || node->schema->flags & LYS_CONFIG_R;
+	case WITH_DEFAULTS_TRIM:
+		return !(node->flags & LYD_DEFAULT ||
+			(node->schema->nodetype & LYD_NODE_TERM && lyd_is_default(node)));
+	case WITH_DEFAULTS_ALL:
+	case WITH_DEFAULTS_ALL_TAGGED:
+		return true;
+	}
+	return true;
+}
+
 static uint32_t print_options(enum with_defaults defaults, bool siblings, bool pretty)
 {
 	static const uint32_t modes[] = {

@@ -69,6 +69,20 @@ def origins(node, above=None):
 
 # --- RFC 8526 section 3.1.1: get-data ----------------------------------------------------------
 
+@pytest.mark.parametrize("filter", [
+    f'<subtree-filter><interfaces xmlns="{IF}"><interface><enabled>true</enabled></interface>'
+    "</interfaces></subtree-filter>",
+    xpath("/interfaces/interface[enabled='true']"),
+    xpath("//interface[not(enabled!='true') and enabled]")], ids=["subtree", "xpath", "general"])
+def test_defaults_before_filter(nc, filter):
+    """RFC 6243 4.5.1: a filter is applied to what is reported; what is in use is, set or not."""
+    nc.edit(config.interfaces({"name": "p1", "enabled": True}))
+    assert names(get_data(nc, "ds:running", filter)) == ["p1"]
+    everything = "<with-defaults>report-all</with-defaults>"
+    assert {"p1", "p2", "p3", "p4"} <= set(names(get_data(nc, "ds:running", filter, everything)))
+    assert {"p1", "p2", "p3", "p4"} <= set(names(get_data(nc, "ds:operational", filter)))
+
+
 def test_capabilities(nc):
     """RFC 8526 section 2 and 3.1.1.2."""
     assert "urn:ietf:params:netconf:capability:with-operational-defaults:1.0" in nc.capabilities

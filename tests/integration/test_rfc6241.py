@@ -520,6 +520,30 @@ def test_with_defaults(nc, operation):
         assert tagged == ({"p3"} if mode == "report-all-tagged" else set()), mode
 
 
+SUBTREE = (f'<filter><interfaces xmlns="{IF}"><interface><enabled>true</enabled></interface>'
+           "</interfaces></filter>")
+SIMPLE = """<filter type="xpath" select="/interfaces/interface[enabled='true']"/>"""
+GENERAL = """<filter type="xpath" select="//interface[not(enabled='false') and enabled]"/>"""
+
+
+@pytest.mark.parametrize("filter", [SUBTREE, SIMPLE, GENERAL], ids=["subtree", "xpath", "general"])
+@pytest.mark.parametrize("operation", ["get-config", "get"])
+def test_with_defaults_before_filter(nc, operation, filter):
+    """RFC 6243 4.5.1: a filter is applied to what the mode reports, and to no other defaults."""
+    nc.edit(p1("<enabled>true</enabled>"))
+    nc.edit(p1("<enabled>false</enabled>").replace("p1", "p2"))
+    source = "<source><running/></source>" if operation == "get-config" else ""
+
+    def matches(mode):
+        mode = mode and f'<with-defaults xmlns="{WITH_DEFAULTS}">{mode}</with-defaults>'
+        data = nc.data(f"<{operation}>{source}{filter}{mode}</{operation}>")
+        return {node.text for node in data.iterfind("interfaces/interface/name")} - {"lo", "br0"}
+
+    assert matches("") == matches("explicit") == {"p1"}
+    assert matches("trim") == set()
+    assert matches("report-all") == matches("report-all-tagged") == {"p1", "p3", "p4"}
+
+
 def test_with_defaults_on_copy(nc):
     """RFC 6243 4.5.3: not needed where no output is seen: refused or taken, and nothing is lost."""
     try:

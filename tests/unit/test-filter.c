@@ -214,7 +214,7 @@ static const struct {
 		"<c:top xmlns:c=\"http://example.com/schema/1.2/config\"><c:at>/c:top/c:paint</c:at>"
 		"<c:box/></c:top>",
 		TOP("<at xmlns:t=\"http://example.com/schema/1.2/config\">/t:top/t:paint</at><box/>") },
-	{ "default", TOP("<on>true</on><box/>"), TOP("<box/>") },
+	{ "default that is not reported", TOP("<on>true</on><box/>"), "" },
 	{ "default, other value", TOP("<on>false</on><box/>"), "" },
 	{ "content match at top level", "<title" NS ">a b</title>" TOP("<paint/>"),
 		"<title" NS ">a b</title>" TOP("<paint>t:red</paint>") },

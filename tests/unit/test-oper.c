@@ -505,8 +505,12 @@ static void test_general(void **state)
 		"\"member\":[\"p1\"]}]}}]}");
 	read.content = DS_CONTENT_ALL;
 	read.xpath = (char *)"//mtu[. > 1]";
-	check_read("defaults stay defaults", NULL, &read,
-		"\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\"},{\"name\":\"eth0\",\"mtu\":9000}]}");
+	check_read("defaults that are not reported", NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"eth0\",\"mtu\":9000}]}");
+	read.defaults = WITH_DEFAULTS_ALL;
+	check_read("defaults that are", NULL, &read,
+		"\"oper-test:ifs\":{\"if\":[{\"name\":\"br0\",\"mtu\":1500},{\"name\":\"eth0\","
+		"\"mtu\":9000}]}");
 	buf_clear(&calls);
 	kernel_ifs = 0;
 }
