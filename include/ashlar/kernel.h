@@ -60,7 +60,8 @@ enum link_attr {
 
 /* What differs from kind to kind: a const table in src/kernel. */
 extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth, link_kind_dummy,
-	link_kind_bond;
+	link_kind_bond, link_kind_vxlan, link_kind_gre, link_kind_gretap, link_kind_ip6gre,
+	link_kind_ip6gretap;
 /* IFLA_INFO_KIND: "bridge". */
 const char *link_kind_name(const struct link_kind *kind);
 /* What is said of a kernel without it. */
@@ -100,6 +101,16 @@ struct link_bond {
 	uint8_t partner_mac[6];
 };
 
+struct link_tunnel {
+	uint8_t family; /* of both ends: AF_INET, AF_INET6; observed: 0 when it has none */
+	bool inherits_ttl, inherits_tos; /* of the inner packet */
+	uint8_t ttl, tos;
+	bool discovers_mtu; /* GRE */
+	uint16_t port;	    /* VXLAN */
+	uint32_t vni;
+	struct in6_addr local, remote; /* or a struct in_addr at the beginning */
+};
+
 struct link_bond_port { /* observed only */
 	bool is_active;
 	uint8_t actor_state, partner_state; /* LACP_STATE_* */
@@ -135,6 +146,7 @@ struct link {
 		struct link_vlan vlan;
 		struct link_veth veth;
 		struct link_bond bond;
+		struct link_tunnel tunnel;
 	};
 	union {
 		/* Wanted: data node of each attribute set; see link_set(). */

@@ -93,6 +93,9 @@ static const char *guess_by_prefix(const char *name)
 		{ "dummy", "dummy" },
 		{ "bond", "lag" },
 		{ "lag", "lag" },
+		{ "vxlan", "vxlan" },
+		{ "gretap", "gretap" },
+		{ "gre", "gre" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -170,6 +173,13 @@ int interface_check_kind(const struct link_kind *kind, struct err *err)
 	return kernel_can_make(kind) ? 0
 				     : err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
 					       "%s", link_kind_lacking(kind));
+}
+
+int interface_no_mac(struct err *err)
+{
+	return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED,
+		"infix-interfaces:custom-phys-address/static",
+		"an interface of this type carries no frames and has no MAC address");
 }
 
 static int check(const struct unit *unit, struct err *err)

@@ -18,6 +18,12 @@ static enum object_diff vlan_compare(const struct link *want, const struct link 
 		: OBJECT_RECREATE;
 }
 
+/* Two with the same tag on one lower link cannot be. */
+static bool vlan_blocks(const struct link *have, const struct link *want)
+{
+	return vlan_compare(want, have) == OBJECT_SAME;
+}
+
 static int vlan_put_base(struct nlmsghdr *nlh, const struct link *want, struct err *err)
 {
 	uint32_t lower = link_index(want->vlan.lower, NULL);
@@ -55,6 +61,7 @@ static void vlan_take_data(struct link *link, const struct nlattr *data)
 const struct link_kind link_kind_vlan = {
 	.name = "vlan",
 	.compare = vlan_compare,
+	.blocks = vlan_blocks,
 	.put_base = vlan_put_base,
 	.put_data = vlan_put_data,
 	.take_data = vlan_take_data,

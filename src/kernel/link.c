@@ -30,7 +30,8 @@ bool link_is_former(const struct link *want)
 }
 
 static const struct link_kind *const kinds[] = { &link_kind_bridge, &link_kind_vlan,
-	&link_kind_veth, &link_kind_dummy, &link_kind_bond };
+	&link_kind_veth, &link_kind_dummy, &link_kind_bond, &link_kind_vxlan, &link_kind_gre,
+	&link_kind_gretap, &link_kind_ip6gre, &link_kind_ip6gretap };
 
 const struct link_kind *link_kind_by_name(const char *name)
 {
@@ -111,6 +112,8 @@ static uint32_t default_mtu(const struct link *have)
 		return MTU_LOOPBACK;
 	if (have->kind == &link_kind_vlan)
 		lower = have_get(have_all(), &object_kind_link, have->vlan.lower);
+	if (have->kind && have->kind->mtu)
+		return have->kind->mtu;
 	return lower ? lower->mtu : ETH_DATA_LEN;
 }
 
@@ -380,10 +383,8 @@ static bool link_blocks(const struct object *have_object, const struct object *w
 
 	if (want->kind == &link_kind_veth && str_equal(want->veth.peer, have->object.key))
 		return true;
-	/* Two with the same tag on one lower link cannot be. */
-	return want->kind == &link_kind_vlan && have->kind == &link_kind_vlan &&
-		want->vlan.id == have->vlan.id && want->vlan.protocol == have->vlan.protocol &&
-		str_equal(want->vlan.lower, have->vlan.lower);
+	return want->kind && want->kind == have->kind && want->kind->blocks &&
+		want->kind->blocks(have, want);
 }
 
 /* Ports that are put back into a bridge get the numbers they had. */

@@ -20,6 +20,9 @@ struct link_kind {
 	int (*put_base)(struct nlmsghdr *nlh, const struct link *want, struct err *err);
 	/* Reads IFLA_INFO_DATA. May be NULL. */
 	void (*take_data)(struct link *link, const struct nlattr *data);
+	/* Another one of the kind in whose presence this cannot be made. May be NULL. */
+	bool (*blocks)(const struct link *have, const struct link *want);
+	uint32_t mtu; /* with which the kernel begins; 0: 1500 */
 	/* "this kernel has no …" */
 	const char *lacking;
 };
@@ -68,6 +71,10 @@ static inline bool link_is_made(const struct link *link)
 /* A link in another network namespace bears its configured name, with this in front, as an alternative
  * one: it is given before the link moves, so that there is no moment in which it is not known. */
 #define LINK_ALTNAME "ashlar:"
+
+/* A value of that size, if it is one; and an end of a tunnel, which tells the family. */
+void link_take_number(void *to, size_t size, const struct nlattr *attr);
+void link_take_end(struct link_tunnel *tunnel, struct in6_addr *to, const struct nlattr *attr);
 
 /* Whether the link of that name is a bond, or is to be one. */
 bool link_is_bond(const char *name);

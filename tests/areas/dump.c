@@ -44,6 +44,24 @@ static void dump_bond(struct buf *out, const struct link_bond *bond)
 		bond->system_priority);
 }
 
+static void dump_tunnel(struct buf *out, const struct link_tunnel *tunnel)
+{
+	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
+
+	inet_ntop(tunnel->family, &tunnel->local, local, sizeof(local));
+	inet_ntop(tunnel->family, &tunnel->remote, remote, sizeof(remote));
+	put(out, " local=%s remote=%s ttl=%u%s tos=%u%s pmtu=%d vni=%u port=%u", local, remote,
+		tunnel->ttl, tunnel->inherits_ttl ? "/inherit" : "", tunnel->tos,
+		tunnel->inherits_tos ? "/inherit" : "", tunnel->discovers_mtu, tunnel->vni,
+		tunnel->port);
+}
+
+static bool is_tunnel(const struct link_kind *kind)
+{
+	return kind == &link_kind_vxlan || kind == &link_kind_gre || kind == &link_kind_gretap ||
+		kind == &link_kind_ip6gre || kind == &link_kind_ip6gretap;
+}
+
 static void dump_kind(struct buf *out, const struct link *link)
 {
 	put(out, " kind=%s", link->kind ? link_kind_name(link->kind) : "none");
@@ -56,6 +74,8 @@ static void dump_kind(struct buf *out, const struct link *link)
 			link->vlan.lower);
 	else if (link->kind == &link_kind_veth)
 		put(out, " peer=%s", link->veth.peer);
+	else if (is_tunnel(link->kind))
+		dump_tunnel(out, &link->tunnel);
 }
 
 static void dump_link(struct buf *out, const struct link *link)

@@ -3,6 +3,7 @@
 import pytest
 
 from ashlar import config
+from ashlar.frames import Port
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
 from ashlar.network import differences
@@ -64,7 +65,72 @@ def lag():
            "ad_actor_sys_prio": 7}, True)])
 
 
-KINDS = [dummy(), lag()]
+def tunnel(container, name, kind, local, remote, **members):
+    """A tunnel; MEMBERS are those of its container."""
+    named = {key.replace("_", "-"): value for key, value in members.items()}
+    return config.interface(name, kind, **{
+        f"infix-interfaces:{container}": {"local": local, "remote": remote, **named}})
+
+
+def part(name, container, **members):
+    """An edit of some members of an interface's container."""
+    return {"name": name, f"infix-interfaces:{container}": {
+        key.replace("_", "-"): value for key, value in members.items()}}
+
+
+def vxlan():
+    return Kind(
+        "vxlan",
+        [{**tunnel("vxlan", "vxlan5", "vxlan", "198.51.100.1", "198.51.100.2", vni=5),
+          **config.ipv4("198.18.5.1/24")},
+         tunnel("vxlan", "vx6", "vxlan", "2001:db8::1", "2001:db8::2", vni=6, remote_port=8472,
+                ttl="inherit", tos=16)],
+        {"vxlan5": {"info_kind": "vxlan", "id": 5, "local": "198.51.100.1",
+                    "remote": "198.51.100.2", "port": 4789, "ttl": 64, "tos": "0x1"},
+         "vx6": {"info_kind": "vxlan", "id": 6, "local6": "2001:db8::1", "remote6": "2001:db8::2",
+                 "port": 8472, "tos": "0x10"}},
+        [(part("vxlan5", "vxlan", remote="198.51.100.3", ttl=7, tos=8),
+          {"remote": "198.51.100.3", "ttl": 7, "tos": "0x8"}, True),
+         (part("vxlan5", "vxlan", local="198.51.100.4"), {"local": "198.51.100.4"}, True),
+         (part("vxlan5", "vxlan", vni=55), {"id": 55, "remote": "198.51.100.3"}, False),
+         (part("vxlan5", "vxlan", remote_port=4790), {"port": 4790}, False),
+         (part("vx6", "vxlan", ttl=9), {"ttl": 9, "remote6": "2001:db8::2"}, False),
+         (part("vx6", "vxlan", local="198.51.100.1", remote="198.51.100.2"),
+          {"local": "198.51.100.1", "remote": "198.51.100.2", "local6": None}, False)])
+
+
+def gre():
+    return Kind(
+        "gre",
+        [{**tunnel("gre", "gre1", "gre", "198.51.100.1", "198.51.100.2"),
+          **config.ipv4("198.18.1.1/24")},
+         tunnel("gre", "packets", "gre", "198.51.100.1", "198.51.100.3", ttl="inherit", tos=16,
+                pmtu_discovery=False),
+         tunnel("gre", "gretap1", "gretap", "198.51.100.1", "198.51.100.2"),
+         # between the same ends: what the kernel refuses to change is made again
+         tunnel("gre", "gre6", "gre", "2001:db8::1", "2001:db8::2"),
+         tunnel("gre", "gretap6", "gretap", "2001:db8::1", "2001:db8::2", ttl="inherit", tos=16)],
+        {"gre1": {"info_kind": "gre", "local": "198.51.100.1", "remote": "198.51.100.2",
+                  "ttl": 64, "tos": "0x1", "pmtudisc": True},
+         "packets": {"info_kind": "gre", "ttl": 0, "tos": "0x10", "pmtudisc": False},
+         "gretap1": {"info_kind": "gretap", "ttl": 64, "tos": "0x1", "pmtudisc": True},
+         "gre6": {"info_kind": "ip6gre", "local": "2001:db8::1", "ttl": 64,
+                  "ip6_tnl_f_use_orig_tclass": True, "encap_limit": 4},
+         "gretap6": {"info_kind": "ip6gretap", "ttl": 0, "tclass": "0x10"}},
+        [(part("gre1", "gre", remote="198.51.100.9", ttl=7, tos=8, pmtu_discovery=False),
+          {"remote": "198.51.100.9", "ttl": 7, "tos": "0x8", "pmtudisc": False}, True),
+         ({"name": "gre1", "ietf-ip:ipv4": {"mtu": 1300}}, {"mtu": 1300}, True),
+         ({"name": "gre1", "ietf-ip:ipv4": {
+             "mtu": [None], "@mtu": {"ietf-netconf:operation": "remove"}}}, {"mtu": 1476}, True),
+         (part("gretap6", "gre", ttl=4), {"ttl": 4, "tclass": "0x10"}, False),
+         (part("gre6", "gre", tos=32, local="2001:db8::9"),
+          {"local": "2001:db8::9", "tclass": "0x20", "ip6_tnl_f_use_orig_tclass": None}, True),
+         (part("gretap6", "gre", ttl=3), {"ttl": 3, "tclass": "0x10"}, True),
+         (part("gretap1", "gre", local="2001:db8::1", remote="2001:db8::77"),
+          {"info_kind": "ip6gretap", "remote": "2001:db8::77"}, False)])
+
+
+KINDS = [dummy(), lag(), vxlan(), gre()]
 
 
 @pytest.fixture
@@ -90,7 +156,7 @@ def edit(nc, *entries):
 def removal(entries):
     """The way back: what was made goes, a port is one that nobody uses again."""
     return [config.interface(entry["name"], "ethernet", **{"@operation": "replace"})
-            if entry["name"].startswith("p") else {"name": entry["name"], "@operation": "delete"}
+            if entry.get("type", "").endswith(":ethernet") else {"name": entry["name"], "@operation": "delete"}
             for entry in entries]
 
 
@@ -98,7 +164,8 @@ def known(net, name):
     """What the kernel knows of a link, in one dictionary."""
     link = net.link(name)
     assert link, f"no {name}"
-    return {**link, **link.get("linkinfo", {}), **link.get("linkinfo", {}).get("info_data", {})}
+    info = link.get("linkinfo", {})
+    return {**link, **info, **info.get("info_data", {})}
 
 
 def assert_known(net, name, expected):
@@ -304,3 +371,119 @@ def test_lag_port_that_comes_later(nc, net):
     net.unplug(5)
     net.wait(lambda: net.link("p5") is None, "p5 gone")
     net.wait(lambda: nc.interface("p5").findtext("oper-status") == "not-present", "not-present")
+
+
+# --- tunnels --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def underlay(nc, net):
+    """Addresses of the device on p3 and of what is behind it, for tunnels between them."""
+    edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24"), **config.ipv6("2001:db8::1/64")})
+    far = net.far[3]
+    far.ip("address add 198.51.100.2/24 dev eth0")
+    far.ip("-6 address add 2001:db8::2/64 dev eth0 nodad")
+    net.wait_up("p3")
+    return far
+
+
+UDP, GRE_PROTOCOL = 17, 47
+
+
+def outer(port, protocol):
+    """(type of service, hop limit) of the next packet of PROTOCOL that comes, IPv4 or IPv6."""
+    while True:
+        data = port.next()
+        kind, packet = data[12:14], data[14:]
+        if kind == b"\x08\x00" and packet[9] == protocol:
+            return packet[1], packet[8]
+        # GRE comes behind destination options that limit tunnels in tunnels
+        if kind == b"\x86\xdd" and protocol in (packet[6], packet[40]):
+            return int.from_bytes(packet[:2], "big") >> 4 & 0xFF, packet[7]
+
+
+TUNNELS = {
+    "vxlan": ("vxlan", "vxlan", "198.51.100", "vxlan id 5 dstport 4789", UDP),
+    "vxlan-ipv6": ("vxlan", "vxlan", "2001:db8:", "vxlan id 5 dstport 4789", UDP),
+    "gre": ("gre", "gre", "198.51.100", "gre", GRE_PROTOCOL),
+    "gretap": ("gre", "gretap", "198.51.100", "gretap", GRE_PROTOCOL),
+    "gre-ipv6": ("gre", "gre", "2001:db8:", "ip6gre", GRE_PROTOCOL),
+    "gretap-ipv6": ("gre", "gretap", "2001:db8:", "ip6gretap", GRE_PROTOCOL),
+}
+
+
+@pytest.mark.parametrize("case", TUNNELS)
+def test_tunnel_carries(nc, net, underlay, case):
+    container, kind, prefix, far_kind, protocol = TUNNELS[case]
+    between = ":" if ":" in prefix else "."
+    ours, theirs = f"{prefix}{between}1", f"{prefix}{between}2"
+    members = {"vni": 5} if kind == "vxlan" else {}
+    underlay.ip(f"link add t0 type {far_kind} local {theirs} remote {ours} ttl 64")
+    underlay.ip("address add 198.18.0.2/24 dev t0")
+    underlay.ip("link set t0 up")
+    edit(nc, {**tunnel(container, "t0", kind, ours, theirs, ttl=5, tos=16, **members),
+              **config.ipv4("198.18.0.1/24")})
+    ping(underlay, "198.18.0.1")
+    index = net.link("t0")["ifindex"]
+    for ttl, tos in ((5, 16), (9, 32)):
+        edit(nc, part("t0", container, ttl=ttl, tos=tos))
+        with Port(underlay, "eth0") as port:
+            ping(underlay, "198.18.0.1", count=1)
+            assert outer(port, protocol) == (tos, ttl)
+    assert net.link("t0")["ifindex"] == index
+    shown = nc.interface("t0")
+    assert shown.findtext("type").rpartition(":")[2] == kind
+    assert int(shown.findtext("statistics/in-octets")) > 0
+    assert shown.findtext(f"{container}/ttl") == "9"
+
+
+def test_foreign_tunnels_are_shown(nc, net):
+    net.ip("link add x1 type vxlan id 9 dstport 4790 local 192.0.2.1 remote 192.0.2.9 ttl inherit")
+    net.ip("link add x2 type ip6gretap local 2001:db8::1 remote 2001:db8::2 ttl 3 tclass inherit")
+    net.wait(lambda: nc.interface("x2") is not None, "x2")
+    shown = nc.interface("x1")
+    assert {node.tag: node.text for node in shown.find("vxlan")} == {
+        "local": "192.0.2.1", "remote": "192.0.2.9", "ttl": "inherit", "tos": "0",
+        "remote-port": "4790", "vni": "9"}
+    shown = nc.interface("x2")
+    assert {node.tag: node.text for node in shown.find("gre")} == {
+        "local": "2001:db8::1", "remote": "2001:db8::2", "ttl": "3", "tos": "inherit",
+        "pmtu-discovery": "true"}
+
+
+def test_tunnels_change_places(nc, net):
+    """What only one can have goes from one to another, or around, in one edit."""
+    edit(nc, tunnel("gre", "a", "gre", "198.51.100.1", "198.51.100.2"),
+         tunnel("gre", "b", "gre", "198.51.100.1", "198.51.100.3"),
+         tunnel("vxlan", "c", "vxlan", "198.51.100.1", "198.51.100.2", vni=5),
+         tunnel("vxlan", "d", "vxlan", "198.51.100.1", "198.51.100.3", vni=6))
+    before = net.dump()
+    swap = [part("a", "gre", remote="198.51.100.3"), part("b", "gre", remote="198.51.100.2"),
+            part("c", "vxlan", vni=6), part("d", "vxlan", vni=5)]
+    with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+        nc.edit({**config.interfaces(*swap), **REFUSED})
+    assert differences(before, net.dump()) == []
+    edit(nc, *swap)
+    assert [known(net, name)["remote"] for name in "ab"] == ["198.51.100.3", "198.51.100.2"]
+    assert [known(net, name)["id"] for name in "cd"] == [6, 5]
+    edit(nc, {"name": "a", "@operation": "delete"}, {"name": "c", "@operation": "delete"},
+         part("b", "gre", remote="198.51.100.3"), part("d", "vxlan", vni=6))
+    assert known(net, "b")["remote"] == "198.51.100.3"
+    assert known(net, "d")["id"] == 6
+
+
+@pytest.mark.parametrize("entry, path", [
+    (tunnel("gre", "t0", "gre", "198.51.100.1", "198.51.100.2", tos=17), "infix-if:gre/infix-if:tos"),
+    (tunnel("gre", "t0", "gre", "fe80::1%p3", "fe80::2"), "infix-if:gre/infix-if:local"),
+    (tunnel("gre", "t0", "gre", "fe80::1", "fe80::2", pmtu_discovery=False),
+     "infix-if:gre/infix-if:pmtu-discovery"),
+    ({**tunnel("gre", "t0", "gre", "198.51.100.1", "198.51.100.2"),
+      "infix-interfaces:custom-phys-address": {"static": "02:00:00:00:00:01"}},
+     "infix-if:custom-phys-address/infix-if:static"),
+], ids=["odd-tos", "zone", "fragments-ipv6", "mac"])
+def test_what_tunnels_cannot(nc, net, entry, path):
+    before = net.dump()
+    with pytest.raises(RpcError) as refused:
+        edit(nc, entry)
+    assert refused.value.path == f"/if:interfaces/if:interface[if:name='t0']/{path}"
+    assert differences(before, net.dump()) == []

@@ -76,6 +76,15 @@ class Port:
                 data = data[:12] + struct.pack("!HH", tpid, tci) + data[12:]
         return data
 
+    def next(self, timeout=DEADLINE):
+        """The next frame that comes in."""
+        end = time.monotonic() + timeout
+        while True:
+            left = end - time.monotonic()
+            assert left > 0 and select.select([self.socket], [], [], left)[0], "no frame"
+            if data := self.receive():
+                return data
+
     def until(self, mark, timeout=DEADLINE):
         """(VLAN ids, payload) of each frame that came, up to the first with MARK."""
         end = time.monotonic() + timeout

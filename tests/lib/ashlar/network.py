@@ -24,6 +24,8 @@ SOL_NETLINK, NETLINK_ADD_MEMBERSHIP = 270, 1
 FLEETING = {
     "stats", "stats64", "valid_life_time", "preferred_life_time", "fdb_n_learned", "age", "used",
     "updated",
+    # tunnels over IPv6 have one by chance, and nobody can give it
+    "permaddr",
     # what LACP finds out
     "ad_actor_oper_port_state", "ad_actor_oper_port_state_str", "ad_partner_oper_port_state",
     "ad_partner_oper_port_state_str", "ad_aggregator_id", "ad_info",
