@@ -1,7 +1,8 @@
 /*
  * Control groups, version 2. Opened by fsmount(2): a mount of our own that is in no directory tree, so
  * it does not matter whether the machine mounts version 2, 1, both or none. Controllers that version 1
- * has taken are missing there; then limits are not enforced, and the container's status says so.
+ * has taken are missing there; then limits are not enforced, and the container's status says so. It is
+ * opened when the first container asks: the kernel takes several milliseconds for it.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -16,16 +17,41 @@
 
 #define FILE_MAX 8192
 
+static bool is_opened;
 static int root = -1;
 static char *parent;
 static char *controllers; /* " cpu memory "; NULL: none */
 
-/* What a file below the root says; "" when it is absent. */
+/* The root's descriptor; < 0: there is none. */
+static int open_root(void)
+{
+	_cleanup_close_ int fs = -1, file = -1;
+	char text[FILE_MAX];
+	ssize_t got;
+
+	if (is_opened)
+		return root;
+	is_opened = true;
+	fs = fsopen("cgroup2", FSOPEN_CLOEXEC);
+	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
+	if (root < 0) {
+		log_debug("cgroup", "there is no cgroup version 2 here: limits are not enforced");
+		return root;
+	}
+	file = openat(root, "cgroup.controllers", O_RDONLY | O_CLOEXEC);
+	got = file < 0 ? 0 : read(file, text, FILE_MAX - 1);
+	text[got > 0 ? got : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	controllers = xasprintf(" %s ", text);
+	return root;
+}
+
+/* What a container's file says; "" when it is absent. */
 static const char *read_file(const char *container, const char *file, char text[FILE_MAX])
 {
-	_cleanup_free_ char *path =
-		container ? xasprintf(".%s/%s/%s", parent, container, file) : xstrdup(file);
-	_cleanup_close_ int fd = root < 0 ? -1 : openat(root, path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *path = xasprintf(".%s/%s/%s", parent, container, file);
+	_cleanup_close_ int fd = open_root() < 0 ? -1 : openat(root, path, O_RDONLY | O_CLOEXEC);
 	ssize_t got = fd < 0 ? 0 : read(fd, text, FILE_MAX - 1);
 
 	text[got > 0 ? got : 0] = '\0';
@@ -34,25 +60,14 @@ static const char *read_file(const char *container, const char *file, char text[
 
 void cgroup_init(const char *parent_path)
 {
-	_cleanup_close_ int fs = fsopen("cgroup2", FSOPEN_CLOEXEC);
-	char text[FILE_MAX];
-
 	parent = xstrdup(parent_path);
-	if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		root = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-	if (root < 0) {
-		log_debug("cgroup", "there is no cgroup version 2 here: limits are not enforced");
-		return;
-	}
-	read_file(NULL, "cgroup.controllers", text);
-	text[strcspn(text, "\n")] = '\0';
-	controllers = xasprintf(" %s ", text);
 }
 
 void cgroup_done(void)
 {
 	if (root >= 0)
 		close(TAKE_FD(root));
+	is_opened = false;
 	free(TAKE(parent));
 	free(TAKE(controllers));
 }
@@ -66,12 +81,12 @@ bool cgroup_has(const char *controller)
 {
 	_cleanup_free_ char *word = xasprintf(" %s ", controller);
 
-	return controllers && strstr(controllers, word);
+	return open_root() >= 0 && strstr(controllers, word);
 }
 
 char *cgroup_path(const char *container)
 {
-	return root < 0 ? NULL : xasprintf("%s/%s", parent, container);
+	return open_root() < 0 ? NULL : xasprintf("%s/%s", parent, container);
 }
 
 /* The number after "key " at the start of a line; 0 when absent. */
@@ -128,7 +143,7 @@ void cgroup_drop_parent(void)
 	_cleanup_free_ char *monitors = xasprintf(".%s/monitors", parent);
 	_cleanup_free_ char *path = xasprintf(".%s", parent);
 
-	if (root < 0)
+	if (open_root() < 0)
 		return;
 	/* EBUSY: somebody is in there. */
 	(void)unlinkat(root, monitors, AT_REMOVEDIR);
