@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "ashlar/builtin.h"
 #include "ashlar/clock.h"
 #include "ashlar/containers.h"
 #include "ashlar/credential.h"
@@ -85,6 +86,7 @@ static int start_layers(const struct options *options, struct err *err)
 		return r;
 	state_init();
 	netns_set_dir(netns_dir);
+	builtin_init(key_dir);
 	credential_init(key_dir);
 	endpoint_init(options->ssh_port, options->https_port);
 	r = containers_init(&containers, err);
@@ -105,6 +107,7 @@ static void stop_layers(void)
 	endpoint_done();
 	state_done();
 	credential_done();
+	builtin_done();
 }
 
 static int run(const struct options *options, struct err *err)

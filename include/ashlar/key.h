@@ -68,6 +68,8 @@ int key_parse(enum key_format format, const struct secret *data, struct key **re
 	struct err *err) WARN_UNUSED;
 /* From its PEM text. */
 int key_parse_pem(const char *pem, struct key **ret_key, struct err *err) WARN_UNUSED;
+/* NULL of NULL. */
+struct key *key_copy(const struct key *key);
 void key_free(struct key *key);
 DEFINE_CLEANUP(struct key *, key_free)
 

@@ -3,10 +3,13 @@
  * stands is an order, which a job carries out, and what it makes is put into the entry (Infix's genkey and
  * gencert). A key of which only the private half is given gets its public half, and an empty certificate is
  * one that the key signs itself.
+ *
+ * Built-in keys (section 3) are shown, hidden, in operational; as long as configuration has no entry of their name.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/builtin.h"
 #include "ashlar/cert.h"
 #include "ashlar/datastore.h"
 #include "ashlar/str.h"
@@ -251,6 +254,60 @@ static void affects_encrypted(const struct lyd_node *node, const char *old, stru
 			unit_set_add(set, entry);
 }
 
+/* --- show ------------------------------------------------------------------------------------- */
+
+static void units(const struct have *have, const struct lysc_node *unit_schema,
+	void (*add)(void *arg, const char *key), void *arg)
+{
+	for (size_t use = 0; use < BUILTIN_USES; use++) {
+		const struct builtin *builtin = builtin_seen((enum builtin_use)use);
+
+		if (builtin && str_equal(unit_schema->name, "asymmetric-key"))
+			add(arg, builtin->name);
+	}
+}
+
+static int show_bytes(
+	struct lyd_node *node, const char *leaf, const struct secret *bytes, struct err *err)
+{
+	_cleanup_free_ char *text = secret_encode(bytes->data, bytes->size);
+
+	return build_leaf(node, leaf, text, err);
+}
+
+static int show_builtin(const struct builtin *builtin, struct lyd_node *node, struct err *err)
+{
+	bool is_ssh = builtin->public_format == KEY_PUBLIC_SSH;
+	struct lyd_node *certs = NULL, *cert = NULL;
+	int r = build_leaf(node, "public-key-format",
+		is_ssh ? "infix-crypto-types:ssh-public-key-format"
+		       : "infix-crypto-types:x509-public-key-format",
+		err);
+
+	if (r == 0)
+		r = show_bytes(node, "public-key", &builtin->public, err);
+	if (r == 0)
+		r = build_leaf(node, "hidden-private-key", NULL, err);
+	if (r < 0 || !builtin->cert)
+		return r;
+	r = build_container(node, "certificates", &certs, err);
+	if (r == 0)
+		r = build_entry(certs, "certificate", "self-signed", &cert, err);
+	return r < 0 ? r : show_bytes(cert, "cert-data", &builtin->der, err);
+}
+
+static int show(
+	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
+{
+	for (size_t use = 0; !unit->node && is_asymmetric(unit) && use < BUILTIN_USES; use++) {
+		const struct builtin *builtin = builtin_seen((enum builtin_use)use);
+
+		if (builtin && str_equal(node_text(node, "name", ""), builtin->name))
+			return show_builtin(builtin, node, err);
+	}
+	return 0;
+}
+
 /* --- actions ---------------------------------------------------------------------------------- */
 
 static void run_request(struct action_call *call)
@@ -303,6 +360,8 @@ const struct feature feature_keystore = {
 	.fill = fill,
 	.check = check,
 	.want = want,
+	.units = units,
+	.show = show,
 	.actions =
 		(const struct feature_action[]){
 			{ "/ietf-keystore:keystore/asymmetric-keys/asymmetric-key/generate-csr",

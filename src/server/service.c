@@ -4,7 +4,7 @@
  * on as they are.
  *
  * Where configuration says nothing, NETCONF over SSH and RESTCONF are on the ports that the daemon was
- * started with, on all addresses, with keys of their own from the key directory.
+ * started with, on all addresses, with the built-in keys.
  */
 #include <assert.h>
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ashlar/buf.h"
+#include "ashlar/builtin.h"
 #include "ashlar/credential.h"
 #include "ashlar/file.h"
 #include "ashlar/list.h"
@@ -21,11 +22,9 @@
 #include "ashlar/str.h"
 
 #include "cert-expiry.h"
-#include "keys.h"
 #include "listen.h"
 #include "rc-conn.h"
 #include "service.h"
-#include "tls-cert.h"
 
 #define DEFAULT_IDLE_S	3600
 #define DEFAULT_LOGIN_S 30
@@ -43,7 +42,6 @@ struct service {
 
 static struct {
 	struct server_config config;
-	char *key_dir;
 	struct list all;
 	struct service *netconf, *web; /* by default; NULL: configuration says where */
 } self = { .all = LIST_INIT(self.all) };
@@ -64,7 +62,7 @@ int service_ssh_profile(
 	const struct endpoint_params *params, struct ssh_profile **ret_profile, struct err *err)
 {
 	const char *keys[HOST_KEYS_MAX];
-	_cleanup_free_ char *own = NULL;
+	const struct builtin *own;
 	struct ssh_setup setup = {
 		.keys = keys,
 		.banner = params->banner,
@@ -84,14 +82,11 @@ int service_ssh_profile(
 		setup.key_count++;
 	}
 	if (!setup.key_count) {
-		r = keys_host(self.key_dir, &own, err);
-		keys[setup.key_count++] = own;
+		r = builtin_load(BUILTIN_SSH, &own, err);
+		if (r == 0)
+			keys[setup.key_count++] = own->key->pem;
 	}
-	if (r == 0)
-		r = ssh_profile_new(&setup, ret_profile, err);
-	if (own)
-		explicit_bzero(own, strlen(own));
-	return r;
+	return r < 0 ? r : ssh_profile_new(&setup, ret_profile, err);
 }
 
 /* All certificates of a bag, one after the other; NULL: it has none, and nobody is trusted by it. */
@@ -119,7 +114,7 @@ static const char *cert_of(const struct credential *key, const char *name)
 int service_tls_profile(
 	const struct endpoint_params *params, struct tls_profile **ret_profile, struct err *err)
 {
-	_cleanup_free_ char *own_key = NULL, *own_cert = NULL;
+	const struct builtin *own;
 	struct tls_trusted trusted[ENDPOINT_CLIENTS_MAX] = { 0 };
 	struct tls_setup setup = { .params = params, .trusted = trusted };
 	const struct credential *key;
@@ -135,23 +130,22 @@ int service_tls_profile(
 			return err_set(err, -ENOENT, NULL, "the key \"%s\" has no such certificate",
 				params->key);
 	} else {
-		r = tls_cert_load(self.key_dir, &own_key, &own_cert, err);
-		setup.key = own_key;
-		setup.cert = own_cert;
+		r = builtin_load(BUILTIN_TLS, &own, err);
+		if (r < 0)
+			return r;
+		setup.key = own->key->pem;
+		setup.cert = own->cert;
 	}
 	assert(params->client_count <= ENDPOINT_CLIENTS_MAX);
 	for (size_t i = 0; i < params->client_count; i++) {
 		trusted[i].ca = trust_of(params->clients[i].ca);
 		trusted[i].ee = trust_of(params->clients[i].ee);
 	}
-	if (r == 0)
-		r = tls_profile_new(&setup, ret_profile, err);
+	r = tls_profile_new(&setup, ret_profile, err);
 	for (size_t i = 0; i < params->client_count; i++) {
 		free(trusted[i].ca);
 		free(trusted[i].ee);
 	}
-	if (own_key)
-		explicit_bzero(own_key, strlen(own_key));
 	return r;
 }
 
@@ -369,12 +363,26 @@ static const struct endpoint_user user = {
 	.serving = on_serving,
 };
 
+/* Also where configuration names other keys: clients may look at them, and configuration refer to them. */
+static void load_builtin(void)
+{
+	for (size_t use = 0; use < BUILTIN_USES; use++) {
+		_cleanup_err_ struct err err = { 0 };
+		const struct builtin *builtin;
+
+		if (builtin_load((enum builtin_use)use, &builtin, &err) < 0)
+			log_error("service", "%s", err_text(&err));
+		else if (builtin->is_new)
+			log_notice("service", "event=key-generated name=\"%s\"", builtin->name);
+	}
+}
+
 int service_start(const struct server_config *config, struct err *err)
 {
 	int r;
 
 	self.config = *config;
-	self.key_dir = file_join(config->config_dir, "keys");
+	load_builtin();
 	r = set_default(SERVING_NETCONF, err);
 	if (r == 0)
 		r = set_default(SERVING_WEB, err);
@@ -395,5 +403,4 @@ void service_stop(void)
 		service_free(service);
 	service_free(TAKE(self.netconf));
 	service_free(TAKE(self.web));
-	free(TAKE(self.key_dir));
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ashlar/builtin.h"
 #include "ashlar/credential.h"
 #include "ashlar/crypto-compat.h"
 #include "ashlar/file.h"
@@ -88,8 +89,14 @@ static int load_hidden(struct credential *credential, struct err *err)
 	_cleanup_free_ char *path = hidden_path(credential->hidden);
 	char *pem = NULL;
 	size_t size;
-	int r = file_read(path, FILE_MAX, &pem, &size, NULL);
+	const struct builtin *builtin = builtin_find(credential->hidden);
+	int r;
 
+	if (builtin) {
+		credential->key = key_copy(builtin->key);
+		return 0;
+	}
+	r = file_read(path, FILE_MAX, &pem, &size, NULL);
 	if (r == -ENOENT)
 		return err_set(err, r, "hidden-private-key",
 			"the private half of this key is not on this device");
@@ -129,10 +136,7 @@ static void copy(struct object *to, const struct object *from)
 	struct credential *copied = (void *)to;
 	const struct credential *given = (const void *)from;
 
-	if (given->key) {
-		copied->key = xmemdup(given->key, sizeof(*given->key));
-		copied->key->pem = xstrdup(given->key->pem);
-	}
+	copied->key = key_copy(given->key);
 	copied->hidden = xstrdup(given->hidden);
 	copied->certs = NULL;
 	copied->cert_count = 0;

@@ -157,6 +157,15 @@ static int disarm(const char *pem, struct secret *ret_data, struct err *err)
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
+struct key *key_copy(const struct key *key)
+{
+	struct key *copy = key ? xmemdup(key, sizeof(*key)) : NULL;
+
+	if (copy)
+		copy->pem = xstrdup(key->pem);
+	return copy;
+}
+
 void key_free(struct key *key)
 {
 	if (!key)

@@ -10,6 +10,7 @@ from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.network import until
 from ashlar.pki import Maker, b64, run, unb64
+from ashlar.serving import certificate_of, host_key, netconf_server, ssh_endpoint
 
 KEYSTORE = "ietf-keystore:keystore"
 CT = "ietf-crypto-types:"
@@ -527,3 +528,66 @@ def test_symmetric_keys(nc):
     nc.edit(keystore(symmetric=[key]))
     with pytest.raises(RpcError, match="empty key"):
         nc.edit(keystore(symmetric=[{**key, "cleartext-symmetric-key": ""}]))
+
+
+# --- built-in keys ------------------------------------------------------------------------------
+
+
+def builtin(session, extra="<with-origin/>"):
+    """{name: entry} of operational's keystore."""
+    reply = session.rpc(
+        '<get-data xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-nmda" '
+        'xmlns:ds="urn:ietf:params:xml:ns:yang:ietf-datastores" '
+        'xmlns:or="urn:ietf:params:xml:ns:yang:ietf-origin">'
+        "<datastore>ds:operational</datastore><subtree-filter>"
+        '<keystore xmlns="urn:ietf:params:xml:ns:yang:ietf-keystore"/></subtree-filter>'
+        f"{extra}</get-data>")
+    return {entry.findtext("{*}name"): entry for entry in reply.iter("{*}asymmetric-key")}
+
+
+def test_builtin_keys(daemon, nc):
+    """RFC 9642 section 3: the keys that the servers have of themselves are in operational, by the system,
+    and hidden; configuration has none of them."""
+    assert nc.get_config().find("keystore") is None
+    found = builtin(nc)
+    assert sorted(found) == ["built-in-ssh", "built-in-tls"]
+    origin = "{urn:ietf:params:xml:ns:yang:ietf-origin}origin"
+    for entry in found.values():
+        above = [node.get(origin) for node in [entry, *entry.iterancestors()] if node.get(origin)]
+        assert above[0].endswith(":system")
+        assert entry.find("{*}hidden-private-key") is not None
+        assert entry.find("{*}cleartext-private-key") is None
+    ssh, tls = (found[name] for name in ("built-in-ssh", "built-in-tls"))
+    assert ssh.findtext("{*}public-key") == host_key(daemon.net, 830)
+    assert unb64(tls.findtext("{*}certificates/{*}certificate/{*}cert-data")) == \
+        certificate_of(daemon.net)
+    texts = [etree.tostring(entry) for entry in found.values()]
+    daemon.reboot()
+    with daemon.local() as session:
+        assert [etree.tostring(entry) for entry in builtin(session).values()] == texts
+    with daemon.ssh("nobody") as session:
+        assert builtin(session)["built-in-tls"].find(
+            "{*}certificates/{*}certificate/{*}cert-data") is None
+    with daemon.ssh("blind") as session:
+        assert not builtin(session)
+
+
+def test_builtin_keys_are_referred_to(daemon, nc):
+    """Section 3.1: what is copied from there into configuration can be referred to; under any name."""
+    found = builtin(nc)
+    ssh, tls = (found[name] for name in ("built-in-ssh", "built-in-tls"))
+    cert = tls.findtext("{*}certificates/{*}certificate/{*}cert-data")
+    nc.edit({**keystore(
+        entry("built-in-ssh", public_key_format=SSH, public_key=ssh.findtext("{*}public-key"),
+              hidden_private_key=[None]),
+        entry("mine", public_key_format=X509, public_key=tls.findtext("{*}public-key"),
+              hidden_private_key=[None], certificates=certificates(c=cert))),
+        **netconf_server(ssh_endpoint("e", ("::", 1830), keys=("built-in-ssh",))),
+        "infix-services:web": {"certificate": "mine"}})
+    assert host_key(daemon.net, 1830) == ssh.findtext("{*}public-key")
+    assert certificate_of(daemon.net) == unb64(cert)
+    shown = builtin(nc)
+    assert sorted(shown) == ["built-in-ssh", "built-in-tls", "mine"]
+    nc.copy("running", "startup")
+    daemon.reboot()
+    assert host_key(daemon.net, 1830) == ssh.findtext("{*}public-key")

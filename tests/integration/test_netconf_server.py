@@ -9,8 +9,8 @@ from ashlar import config, netconf
 from ashlar.netconf import RpcError
 from ashlar.network import run, until
 from ashlar.pki import Maker, b64
-from ashlar.serving import (OPENSSH, SSH, keystore, netconf_server, ssh_endpoint, tls_connect,
-                            tls_context, tls_key)
+from ashlar.serving import (OPENSSH, SSH, certificate_of, host_key, keystore, netconf_server,
+                            ssh_endpoint, tls_context, tls_key)
 
 
 @pytest.fixture
@@ -22,15 +22,6 @@ def ssh_key_entry(make, name="host", kind="ed25519"):
     private, public = make.openssh(kind)
     return {"name": name, "public-key-format": SSH, "public-key": b64(public),
             "private-key-format": OPENSSH, "cleartext-private-key": b64(private)}, b64(public)
-
-
-def host_key(net, port, host="127.0.0.1", kind=None):
-    """What a server on PORT is known by; None when nobody listens."""
-    options = ["-t", kind] if kind else []
-    said = run("ip", "netns", "exec", net.name, "ssh-keyscan", "-T", "5", *options, "-p",
-               str(port), host)
-    lines = [line.split() for line in said.splitlines() if line and not line.startswith("#")]
-    return lines[0][2] if lines else None
 
 
 def listens(net, port, host="127.0.0.1"):
@@ -274,14 +265,6 @@ def test_infix_ssh(daemon, nc, make):
         session.get_config()
     nc.edit({"infix-services:ssh": {"enabled": False}})
     assert not listens(daemon.net, 22)
-
-
-def certificate_of(net, port=443):
-    try:
-        with tls_connect(net, port, tls_context()) as stream:
-            return stream.getpeercert(binary_form=True)
-    except OSError:
-        return None
 
 
 def test_web(daemon, nc, make):

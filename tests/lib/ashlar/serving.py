@@ -3,6 +3,7 @@
 import ssl
 
 from . import DEADLINE, netconf
+from .network import run
 from .pki import b64
 
 SSH = "infix-crypto-types:ssh-public-key-format"
@@ -115,3 +116,20 @@ def tls_session(net, port, cert=None, key=None, host="127.0.0.1", **options):
     stream = tls_connect(net, port, tls_context(cert, key), host)
     stream.settimeout(DEADLINE)
     return netconf.Session(stream, **options)
+
+
+def host_key(net, port, host="127.0.0.1", kind=None):
+    """What a server on PORT is known by; None when nobody listens."""
+    options = ["-t", kind] if kind else []
+    said = run("ip", "netns", "exec", net.name, "ssh-keyscan", "-T", "5", *options, "-p",
+               str(port), host)
+    lines = [line.split() for line in said.splitlines() if line and not line.startswith("#")]
+    return lines[0][2] if lines else None
+
+
+def certificate_of(net, port=443):
+    try:
+        with tls_connect(net, port, tls_context()) as stream:
+            return stream.getpeercert(binary_form=True)
+    except OSError:
+        return None
