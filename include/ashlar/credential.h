@@ -31,7 +31,7 @@ const struct credential_cert *credential_cert(
 /* Digest of a public half, as hexadecimal text; malloc'd. */
 char *credential_digest(const struct secret *public);
 
-/* A key to be made. */
+/* A key to be made. Of a symmetric one all else is 0. */
 struct key_order {
 	struct object object; /* key: name in the keystore */
 	enum key_format format;
@@ -40,10 +40,12 @@ struct key_order {
 	bool is_certified; /* with a certificate, signed by itself */
 };
 extern const struct object_kind object_kind_key_order;
+extern const struct object_kind object_kind_symmetric_order;
 
 /* As binary leaves hold it: base64. NULL: hidden, not asked for. */
 struct key_made {
 	const char *name;
+	bool is_symmetric; /* then private_key is all there is */
 	const char *private_key, *public_key, *cert;
 };
 

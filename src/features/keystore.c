@@ -1,6 +1,6 @@
 /*
- * The keystore (RFC 9642). An asymmetric key without a private half is made by the device: the entry as it
- * stands is an order, which a job carries out, and what it makes is put into the entry (Infix's genkey and
+ * The keystore (RFC 9642). A symmetric key without bytes, or an asymmetric one without a private half, is made
+ * by the device: the entry as it stands is an order, which a job carries out, and what it makes is put into the entry (Infix's genkey and
  * gencert). A key of which only the private half is given gets its public half, and an empty certificate is
  * one that the key signs itself.
  *
@@ -105,13 +105,28 @@ static int fill_certs(
 	return 0;
 }
 
+static int fill_symmetric(struct edit *edit, const struct unit *unit, struct err *err)
+{
+	int r = 0;
+
+	if (node_exists(unit->node, "encrypted-symmetric-key") ||
+		*node_text(unit->node, "cleartext-symmetric-key", ""))
+		return 0;
+	if (!node_exists(unit->node, "key-format"))
+		r = edit_fill(edit, unit->node, "key-format",
+			"ietf-crypto-types:octet-string-key-format", err);
+	if (r == 0 && !node_exists(unit->node, "cleartext-symmetric-key"))
+		r = edit_fill(edit, unit->node, "cleartext-symmetric-key", "", err);
+	return r;
+}
+
 static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 {
 	_cleanup_key_pair_ struct key_pair pair = { 0 };
 	int r = 0;
 
 	if (!is_asymmetric(unit))
-		return 0;
+		return fill_symmetric(edit, unit, err);
 	if (!has_private(unit->node))
 		r = edit_fill(edit, unit->node, "cleartext-private-key", "", err);
 	if (r < 0)
@@ -210,9 +225,24 @@ static int want_asymmetric(const struct unit *unit, struct want *want, struct er
 	return r;
 }
 
+static int want_symmetric(const struct unit *unit, struct want *want, struct err *err)
+{
+	const char *format = node_identity(unit->node, "key-format");
+
+	if (*node_text(unit->node, "cleartext-symmetric-key", "-"))
+		return 0;
+	if (!str_equal(format, "octet-string-key-format"))
+		return err_set(err, -EOPNOTSUPP, "key-format",
+			"the device makes no keys in this format; give the key, or another format");
+	(void)want_object(
+		want, &object_kind_symmetric_order, node_text(unit->node, "name", ""), "");
+	return 0;
+}
+
 static int want(const struct unit *unit, struct want *want, struct err *err)
 {
-	return is_asymmetric(unit) ? want_asymmetric(unit, want, err) : 0;
+	return is_asymmetric(unit) ? want_asymmetric(unit, want, err)
+				   : want_symmetric(unit, want, err);
 }
 
 /* --- check ------------------------------------------------------------------------------------ */
@@ -233,11 +263,10 @@ static int check(const struct unit *unit, struct err *err)
 			unit->node, "cleartext-symmetric-key", KEY_SIZE_MAX, &secret, err);
 	if (r < 0 && encrypted)
 		err_prefix(err, "encrypted-symmetric-key");
-	if (r == 0 && !secret.size)
-		r = err_set(err, -EINVAL,
-			encrypted ? "encrypted-symmetric-key/encrypted-value"
-				  : "cleartext-symmetric-key",
-			"an empty key");
+	/* An empty one in clear text is to be made. */
+	if (r == 0 && encrypted && !secret.size)
+		r = err_set(
+			err, -EINVAL, "encrypted-symmetric-key/encrypted-value", "an empty key");
 	return r;
 }
 

@@ -21,6 +21,7 @@
 struct made {
 	struct list node;
 	char *name, *private_key, *public_key, *cert;
+	bool is_symmetric;
 	enum ds target;
 	struct loop_timer *retry;
 };
@@ -49,17 +50,21 @@ static void made_free(struct made *made)
 	free(made);
 }
 
-static const struct lyd_node *keys_of(const struct lyd_node *tree)
+static const struct lyd_node *keystore_of(const struct lyd_node *tree)
 {
 	for (; tree; tree = tree->next)
 		if (tree->schema && str_equal(tree->schema->name, "keystore"))
-			return node_child(tree, "asymmetric-keys");
+			return tree;
 	return NULL;
 }
 
 static const struct lyd_node *entry_of(const struct made *made, const struct lyd_node *tree)
 {
-	return node_entry(keys_of(tree), "asymmetric-key", made->name);
+	const struct lyd_node *keystore = keystore_of(tree);
+
+	return made->is_symmetric
+		? node_entry(node_child(keystore, "symmetric-keys"), "symmetric-key", made->name)
+		: node_entry(node_child(keystore, "asymmetric-keys"), "asymmetric-key", made->name);
 }
 
 /* The entry, if it still waits for the key. */
@@ -69,6 +74,11 @@ static const struct lyd_node *find_entry(const struct made *made, const struct l
 
 	if (!entry)
 		return NULL;
+	if (made->is_symmetric)
+		return !*node_text(entry, "cleartext-symmetric-key", "") &&
+				!node_exists(entry, "encrypted-symmetric-key")
+			? entry
+			: NULL;
 	if (node_exists(entry, "hidden-private-key"))
 		return !made->private_key && !*node_text(entry, "public-key", "") ? entry : NULL;
 	return made->private_key && !*node_text(entry, "cleartext-private-key", "") &&
@@ -111,19 +121,32 @@ static int put_certs(const struct made *made, const struct lyd_node *entry, stru
 	return r;
 }
 
+static int put_key(const struct made *made, const struct lyd_node *given, struct lyd_node *entry)
+{
+	int r;
+
+	if (made->is_symmetric)
+		return set(entry, "cleartext-symmetric-key", made->private_key);
+	r = set(entry, "public-key", made->public_key);
+	if (r == 0)
+		r = set(entry, "cleartext-private-key", made->private_key);
+	return r < 0 ? r : put_certs(made, given, entry);
+}
+
 static struct lyd_node *make_edit(const struct made *made, const struct lyd_node *given)
 {
+	static const char *const formats[] = { "public-key-format", "private-key-format",
+		"key-format" };
+	const char *path = made->is_symmetric ? "/ietf-keystore:keystore/symmetric-keys"
+					      : "/ietf-keystore:keystore/asymmetric-keys";
 	struct lyd_node *top = NULL, *node = NULL, *entry;
-	const char *formats[] = { "public-key-format", "private-key-format" };
 
-	if (lyd_new_path(NULL, yang_ctx(), "/ietf-keystore:keystore/asymmetric-keys", NULL, 0,
-		    &top) != LY_SUCCESS)
+	if (lyd_new_path(NULL, yang_ctx(), path, NULL, 0, &top) != LY_SUCCESS)
 		return NULL;
 	node = lyd_child(top);
-	entry = put_entry(node, "asymmetric-key", made->name);
-	if (!entry || set(entry, "public-key", made->public_key) < 0 ||
-		set(entry, "cleartext-private-key", made->private_key) < 0 ||
-		put_certs(made, given, entry) < 0)
+	entry = put_entry(
+		node, made->is_symmetric ? "symmetric-key" : "asymmetric-key", made->name);
+	if (!entry || put_key(made, given, entry) < 0)
 		goto failed;
 	/* Startup may not say them. */
 	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
@@ -193,6 +216,7 @@ static void on_made(const struct key_made *key, const struct err *err, void *arg
 	}
 	made = XNEW(struct made);
 	made->name = xstrdup(key->name);
+	made->is_symmetric = key->is_symmetric;
 	made->private_key = xstrdup(key->private_key);
 	made->public_key = xstrdup(key->public_key);
 	made->cert = xstrdup(key->cert);
@@ -206,7 +230,7 @@ static bool is_used_in(const struct lyd_node *tree, const char *digest)
 {
 	const struct lyd_node *entry;
 
-	NODE_FOREACH (entry, keys_of(tree), "asymmetric-key") {
+	NODE_FOREACH (entry, node_child(keystore_of(tree), "asymmetric-keys"), "asymmetric-key") {
 		_cleanup_secret_ struct secret public = { 0 };
 		_cleanup_free_ char *its = NULL;
 

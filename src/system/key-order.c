@@ -16,11 +16,12 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
-#define OUTPUT_MAX  ((size_t)65536)
-#define DEADLINE_MS 600000 /* RSA on the slowest processor */
-#define RETRY_MS    1000
-#define RETRY_MAX   300000
-#define ERROR_WORD  "error "
+#define OUTPUT_MAX     ((size_t)65536)
+#define DEADLINE_MS    600000 /* RSA on the slowest processor */
+#define RETRY_MS       1000
+#define RETRY_MAX      300000
+#define ERROR_WORD     "error "
+#define SYMMETRIC_SIZE 32 /* AES-256 */
 
 struct job {
 	struct list node;
@@ -55,6 +56,23 @@ static int hide(const struct key *key, const struct secret *public, struct err *
 	return credential_hide(digest, key->pem, err);
 }
 
+static bool is_symmetric(const struct key_order *order)
+{
+	return order->object.kind == &object_kind_symmetric_order;
+}
+
+static int make_symmetric(struct err *err)
+{
+	unsigned char bytes[SYMMETRIC_SIZE];
+	struct secret secret = { bytes, sizeof(bytes) };
+
+	if (key_random(NULL, bytes, sizeof(bytes)) != 0)
+		return err_set(err, -EIO, NULL, "no random numbers");
+	say("private", &secret);
+	explicit_bzero(bytes, sizeof(bytes));
+	return 0;
+}
+
 static int make(const struct key_order *order, struct err *err)
 {
 	_cleanup_secret_ struct secret private = { 0 }, public = { 0 }, cert = { 0 };
@@ -82,7 +100,8 @@ static int make(const struct key_order *order, struct err *err)
 static int run_child(void *arg)
 {
 	_cleanup_err_ struct err err = { 0 };
-	int r = make(arg, &err);
+	const struct key_order *order = arg;
+	int r = is_symmetric(order) ? make_symmetric(&err) : make(order, &err);
 
 	if (r < 0)
 		printf(ERROR_WORD "%s\n", err_text(&err));
@@ -114,7 +133,7 @@ static void tell(struct job *job)
 	_cleanup_free_ char *name = xstrdup(job->order->object.key);
 	char *text = TAKE(job->result);
 	size_t size = strlen(text);
-	struct key_made made = { .name = name };
+	struct key_made made = { .name = name, .is_symmetric = is_symmetric(job->order) };
 
 	/* From the last line to the first, as each is cut off. */
 	made.cert = line_of(text, "cert ");
@@ -128,7 +147,8 @@ static void tell(struct job *job)
 static void failed(struct job *job, const char *reason)
 {
 	_cleanup_err_ struct err err = { 0 };
-	struct key_made made = { .name = job->order->object.key };
+	struct key_made made = { .name = job->order->object.key,
+		.is_symmetric = is_symmetric(job->order) };
 	uint64_t wait_ms = RETRY_MS << (job->tries < 9 ? job->tries : 9);
 
 	job->tries++;
@@ -172,12 +192,13 @@ static void start(void *arg)
 		failed(job, err_text(&err));
 }
 
-static struct job *find(const char *name)
+static struct job *find(const struct object *order)
 {
 	struct job *job;
 
 	LIST_FOREACH (job, &self.jobs, node)
-		if (str_equal(job->order->object.key, name))
+		if (job->order->object.kind == order->kind &&
+			str_equal(job->order->object.key, order->key))
 			return job;
 	return NULL;
 }
@@ -255,8 +276,8 @@ static void describe(const struct object *object, char *text, size_t size)
 static void run(struct step *step)
 {
 	if (step->op == STEP_REMOVE) {
-		job_free(find(step->have->key));
-		have_remove(&object_kind_key_order, step->have->key);
+		job_free(find(step->have));
+		have_remove(step->have->kind, step->have->key);
 	} else {
 		job_new(step->want);
 	}
@@ -278,6 +299,16 @@ static const struct target target_key_order = {
 
 const struct object_kind object_kind_key_order = {
 	.name = "key-order",
+	.rank = 1,
+	.size = sizeof(struct key_order),
+	.target = &target_key_order,
+	.compare = compare,
+	.owner = owner,
+	.describe = describe,
+};
+
+const struct object_kind object_kind_symmetric_order = {
+	.name = "symmetric-order",
 	.rank = 1,
 	.size = sizeof(struct key_order),
 	.target = &target_key_order,

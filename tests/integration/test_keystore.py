@@ -523,11 +523,46 @@ def test_private_keys_are_shown_to_nobody(daemon, make):
         assert caught.value.tag == "access-denied"
 
 
+def symmetric_of(session, name, source="running"):
+    data = session.get_config(source, '<keystore xmlns="urn:ietf:params:xml:ns:yang:ietf-keystore">'
+                              "<symmetric-keys/></keystore>")
+    for found in data.iter("symmetric-key"):
+        if found.findtext("name") == name:
+            return found.findtext("cleartext-symmetric-key")
+    return None
+
+
+def test_symmetric_key_made(net, make_daemon, make):
+    """A symmetric key without bytes is made by the device and stays, in startup, too; beside an
+    asymmetric one of the same name. It can encrypt others then."""
+    ordered = keystore(entry("k", public_key_format=SSH), symmetric=[
+        entry("k", key_format=CT + "octet-string-key-format", cleartext_symmetric_key="")])
+    daemon = make_daemon(net, {**config.switch(net.ports), **ordered}).start()
+    with daemon.local() as session:
+        made = until(lambda: symmetric_of(session, "k"), "the key")
+        assert len(unb64(made)) == 32
+        assert until(lambda: symmetric_of(session, "k", "startup"), "the key in startup") == made
+        wait_made(session, "k")
+        # by intent alone
+        session.edit(keystore(symmetric=[entry("other")]))
+        assert until(lambda: symmetric_of(session, "other"), "the other key") != made
+        with pytest.raises(RpcError, match="makes no keys"):
+            session.edit(keystore(symmetric=[
+                entry("p", key_format=INFIX + "passphrase-key-format", cleartext_symmetric_key="")]))
+        key = make.ec()
+        session.edit(keystore(entry(
+            "e", public_key_format=X509, private_key_format=EC,
+            encrypted_private_key=encrypted(make, key.der, "k", unb64(made)))))
+        assert unb64(key_of(session, "e")["public-key"]) == key.spki
+    daemon.reboot()
+    with daemon.local() as session:
+        assert symmetric_of(session, "k") == made
+
+
 def test_symmetric_keys(nc):
     key = entry("s", key_format=CT + "octet-string-key-format", cleartext_symmetric_key=b64(b"abc"))
     nc.edit(keystore(symmetric=[key]))
-    with pytest.raises(RpcError, match="empty key"):
-        nc.edit(keystore(symmetric=[{**key, "cleartext-symmetric-key": ""}]))
+    assert symmetric_of(nc, "s") == b64(b"abc")
 
 
 # --- built-in keys ------------------------------------------------------------------------------
