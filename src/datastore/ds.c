@@ -543,12 +543,16 @@ static void read_finished(struct buf *out, const struct err *err, void *arg)
 	job_end(&job->job, err);
 }
 
+static void read_detached(void *arg)
+{
+	job_detach(arg);
+}
+
 static void read_start(struct job *base)
 {
 	struct read_job *job = (struct read_job *)base;
 
-	if (oper_read(&base->client, &job->read, read_finished, job))
-		job_detach(base);
+	oper_read(&base->client, &job->read, read_finished, read_detached, job);
 }
 
 static void read_cancel(struct job *base)
@@ -574,6 +578,22 @@ static const struct job_kind read_kind = {
 	.cancel = read_cancel,
 	.free = read_free,
 };
+
+static void use_room_start(struct job *base)
+{
+	oper_use_room();
+	job_end(base, NULL);
+}
+
+static const struct job_kind use_room_kind = { .name = "use-room", .start = use_room_start };
+
+/* In its turn, so that no transaction runs. */
+static void use_room(void)
+{
+	static const struct ds_client nobody = { .user = "", .host = "" };
+
+	job_submit(job_new(&use_room_kind, sizeof(struct job), &nobody, NULL));
+}
 
 void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg)
 {
@@ -756,6 +776,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 	state_on_dirty(on_dirty, NULL);
 	commit_init();
 	history_init();
+	oper_init(use_room);
 	return add_own_actions(err);
 }
 

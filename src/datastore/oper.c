@@ -1,10 +1,11 @@
 /*
  * Reads. Most are one walk over the tree (walk.c), in slices: as much as a turn of the loop allows, then
- * the rest in further turns, while transactions wait.
+ * the rest in further turns, while everything else waits.
  *
- * Some cannot be cut into slices: an XPath expression that is not of the simple kind (libyang evaluates
- * it, in a time that nobody can foretell), and a large startup file, which has to be parsed. Those run in
- * a forked child, which has a copy of everything and whose output is the text; nothing waits for it.
+ * Those that nobody shall wait for run in a forked child, which has a copy of everything and whose output
+ * is the text: walks that have not ended after a few slices; an XPath expression that is not of the simple
+ * kind (libyang evaluates it, in a time that nobody can foretell); a large startup file, which has to be
+ * parsed. A few children run at a time; the reads that wait for one hold nothing.
  */
 #include <errno.h>
 #include <string.h>
@@ -30,13 +31,15 @@
 #define STARTUP_BYTES_MAX 32768 /* of a startup file that is parsed within a turn */
 #define CHILD_DEADLINE_MS 10000
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
-#define CHILDREN_MAX	  2 /* whose end nobody waits for */
+#define CHILDREN_MAX	  2
+#define SLICES_MAX	  5 /* of a walk, before a child begins it anew */
 #define STATUS_ERROR	  2 /* of a child: its output is the error */
 
 struct read {
 	struct list link;
 	const struct ds_read *request;
 	ds_read_fn done;
+	void (*detached)(void *arg);
 	void *arg;
 	struct access *access;
 	struct ds_filter *filter; /* NULL: everything */
@@ -47,10 +50,14 @@ struct read {
 	struct walk walk;
 	struct buf out;
 	struct loop_task *task;
+	unsigned slices;
+	bool is_in_child; /* this is the child's copy */
+	bool is_waiting;  /* for a child to end, so that its own can be made */
 	struct child *child;
 };
 
 static struct list reads = LIST_INIT(reads);
+static struct loop_task *room_task; /* tells that waiting reads may go on */
 
 static void read_free(struct read *read)
 {
@@ -199,7 +206,7 @@ static void start_walk(struct read *read)
 		.content = request->content,
 		.depth = request->depth,
 		.is_operational = request->ds == DS_OPERATIONAL,
-		.can_refresh = !request->is_for_changes,
+		.can_refresh = !request->is_for_changes && !read->is_in_child,
 		.is_for_changes = request->is_for_changes,
 		.is_path = read->is_path,
 		.is_from_selection = read->filter && !request->path && !request->fields,
@@ -225,6 +232,8 @@ static int check_found(struct read *read, struct err *err)
 	return -ENOENT;
 }
 
+static void leave_to_child(struct read *read);
+
 /* One slice. */
 static void go_on(void *arg)
 {
@@ -232,6 +241,12 @@ static void go_on(void *arg)
 	_cleanup_err_ struct err err = { 0 };
 	int r = walk_run(&read->walk, loop_should_yield, &err);
 
+	if (r > 0 && ++read->slices == SLICES_MAX) {
+		walk_end(&read->walk);
+		buf_clear(&read->out);
+		leave_to_child(read);
+		return;
+	}
 	if (r > 0) {
 		if (!read->task)
 			read->task = loop_task_new("read", go_on, read);
@@ -441,8 +456,10 @@ static int child_main(void *arg)
 {
 	struct read *read = arg;
 	struct err err = { 0 };
-	int r = read_in_child(read, &err);
+	int r;
 
+	read->is_in_child = true;
+	r = read_in_child(read, &err);
 	if (r < 0) {
 		buf_clear(&read->out);
 		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)),
@@ -476,12 +493,30 @@ static void parse_error(const char *output, struct err *err)
 		err->code = atoi(code);
 }
 
+static struct read *first_waiting(void)
+{
+	struct read *read;
+
+	LIST_FOREACH (read, &reads, link) {
+		if (read->is_waiting)
+			return read;
+	}
+	return NULL;
+}
+
+static void tell_room(void)
+{
+	if (first_waiting())
+		loop_task_schedule(room_task);
+}
+
 static void on_child_done(const struct child_result *result, void *arg)
 {
 	struct read *read = arg;
 	_cleanup_err_ struct err err = { 0 };
 
 	read->child = NULL;
+	tell_room();
 	if (result->timed_out)
 		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
 			"the answer takes more than %u seconds to find", CHILD_DEADLINE_MS / 1000);
@@ -502,12 +537,12 @@ static int start_child(struct read *read, struct err *err)
 		.run = child_main,
 		.run_arg = read,
 		.output_max = CHILD_OUTPUT_MAX,
-		.deadline_ms = CHILD_DEADLINE_MS,
+		.deadline_ms = read->is_general ? CHILD_DEADLINE_MS : 0,
 		.done = on_child_done,
 		.arg = read,
 	};
 
-	if (read->request->ds == DS_OPERATIONAL) {
+	if (read->request->ds == DS_OPERATIONAL && !read->request->is_for_changes) {
 		struct show show;
 
 		show_start(&show, NULL, true);
@@ -517,7 +552,30 @@ static int start_child(struct read *read, struct err *err)
 	return child_start(&opts, &read->child, err);
 }
 
-/* --- the way in ------------------------------------------------------------------------------- */
+/* Starts the child now or when there is room for one; others may change the trees meanwhile. */
+static void leave_to_child(struct read *read)
+{
+	_cleanup_err_ struct err err = { 0 };
+
+	read->is_waiting = child_count() >= CHILDREN_MAX;
+	if (!read->is_waiting && start_child(read, &err) < 0)
+		finish(read, &err);
+	else
+		read->detached(read->arg);
+}
+
+void oper_use_room(void)
+{
+	struct read *read;
+
+	while (child_count() < CHILDREN_MAX && (read = first_waiting())) {
+		_cleanup_err_ struct err err = { 0 };
+
+		read->is_waiting = false;
+		if (start_child(read, &err) < 0)
+			finish(read, &err);
+	}
+}
 
 static bool needs_child(const struct read *read)
 {
@@ -532,7 +590,8 @@ static bool needs_child(const struct read *read)
 	return stat(path, &stat_buf) == 0 && stat_buf.st_size > STARTUP_BYTES_MAX;
 }
 
-bool oper_read(const struct ds_client *client, struct ds_read *request, ds_read_fn done, void *arg)
+void oper_read(const struct ds_client *client, struct ds_read *request, ds_read_fn done,
+	void (*detached)(void *arg), void *arg)
 {
 	struct read *read = XNEW(struct read);
 	_cleanup_err_ struct err err = { 0 };
@@ -540,26 +599,23 @@ bool oper_read(const struct ds_client *client, struct ds_read *request, ds_read_
 
 	read->request = request;
 	read->done = done;
+	read->detached = detached;
 	read->arg = arg;
 	read->access = access_ref(access_of(client));
 	list_append(&reads, &read->link);
 	r = take_request(read, &err);
 	if (r == 0 && needs_child(read)) {
-		bool is_free = child_count() < CHILDREN_MAX;
-
-		r = start_child(read, &err);
-		if (r == 0)
-			return is_free;
-	} else if (r == 0) {
-		r = is_loaded(read) ? load_tree(read, &err) : 0;
-		if (r == 0) {
-			start_walk(read);
-			go_on(read);
-			return false;
-		}
+		leave_to_child(read);
+		return;
 	}
-	finish(read, &err);
-	return false;
+	if (r == 0 && is_loaded(read))
+		r = load_tree(read, &err);
+	if (r < 0) {
+		finish(read, &err);
+		return;
+	}
+	start_walk(read);
+	go_on(read);
 }
 
 void oper_cancel(void *arg)
@@ -570,6 +626,22 @@ void oper_cancel(void *arg)
 		if (read->arg == arg)
 			read_free(read);
 	}
+	tell_room();
+}
+
+static void on_room(void *arg)
+{
+	void (*const *use_room)(void) = arg;
+
+	(*use_room)();
+}
+
+void oper_init(void (*use_room)(void))
+{
+	static void (*kept)(void);
+
+	kept = use_room;
+	room_task = loop_task_new("read-room", on_room, &kept);
 }
 
 void oper_done(void)
@@ -578,5 +650,6 @@ void oper_done(void)
 
 	LIST_FOREACH_SAFE (read, next, &reads, link)
 		read_free(read);
+	loop_task_free(TAKE(room_task));
 	show_done();
 }

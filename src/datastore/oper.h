@@ -6,10 +6,14 @@
 
 /*
  * Reads; @done gets the text once, possibly before this returns. @read is borrowed until then. Called
- * by the queue, never while a transaction runs. True: it goes on without looking at the trees any more,
- * so that others may change them meanwhile.
+ * by the queue, never while a transaction runs. @detached is called when it goes on without looking at the
+ * trees any more, so that others may change them meanwhile.
  */
-bool oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+void oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done,
+	void (*detached)(void *arg), void *arg);
+/* @use_room is called when detached reads could go on: it has oper_use_room() called while no transaction runs. */
+void oper_init(void (*use_room)(void));
+void oper_use_room(void);
 /*
  * The same at once, however long it takes: for a forked child. What the client may read is taken as given by
  * @access. Takes the request's filter.

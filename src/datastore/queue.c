@@ -81,7 +81,8 @@ void job_submit(struct job *job)
 		list_init(&queue.waiting);
 		list_init(&queue.detached);
 	}
-	if (queue.count == QUEUE_MAX) {
+	/* Nobody asks for what has nothing to report: it is ours, and necessary. */
+	if (queue.count >= QUEUE_MAX && job->report) {
 		_cleanup_err_ struct err err = { 0 };
 
 		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL, "%u operations are waiting already",

@@ -140,6 +140,22 @@ def test_ssh_sessions(net, make_daemon, ssh_key, record_property):
                  record_property)
 
 
+def test_large_reads_aside(net, make_daemon):
+    """Nobody waits for the large answers that others asked for before: they are made aside."""
+    daemon = make_daemon(net, ports(INTERFACES), build="release", options=["--no-kernel"]).start()
+    with contextlib.ExitStack() as stack:
+        nc = stack.enter_context(daemon.local())
+        readers = [stack.enter_context(daemon.local()) for _ in range(8)]
+        for reader in readers:
+            reader.request("<get/>")
+        nc.ok(edit("eth1", "meanwhile"))
+        nc.get_config(xpath="/interfaces/interface[name='eth1']")
+        answered = select.select([reader.stream for reader in readers], [], [], 0)[0]
+        assert len(answered) < len(readers)
+        for reader in readers:
+            assert reader.message().find(f"{{{BASE}}}data") is not None
+
+
 @pytest.mark.parametrize("transport", ["local", "ssh"])
 def test_slow_reader(net, make_daemon, record_property, transport):
     """Who asks again and again for 10,000 interfaces and reads none costs one answer at most."""

@@ -23,7 +23,7 @@
 
 /* What a read ended with. */
 struct answer {
-	bool is_there;
+	bool is_there, is_detached;
 	char *text;
 	struct err err;
 };
@@ -68,6 +68,13 @@ static inline void on_answer(struct buf *out, const struct err *err, void *arg)
 		answer->text = buf_take(out);
 }
 
+static inline void on_detached(void *arg)
+{
+	struct answer *answer = arg;
+
+	answer->is_detached = true;
+}
+
 /* Reads for @user (NULL: without access control). What @read holds stays the caller's. */
 static inline struct answer read_as(const char *user, struct ds_read *read)
 {
@@ -76,7 +83,7 @@ static inline struct answer read_as(const char *user, struct ds_read *read)
 	};
 	struct answer answer = { 0 };
 
-	(void)oper_read(&client, read, on_answer, &answer);
+	oper_read(&client, read, on_answer, on_detached, &answer);
 	while (!answer.is_there)
 		loop_turn(-1);
 	return answer;
