@@ -95,7 +95,8 @@ struct ds_edit {
 	struct portions *portions;
 	enum ds_default_operation default_operation;
 	enum ds_test_option test_option;
-	bool save;	   /* also reaches startup, written behind (RESTCONF {+restconf}/data) */
+	/* Also reaches startup, written behind (RESTCONF {+restconf}/data); in-use when that is locked. */
+	bool save;
 	uint64_t if_match; /* refuse with -ESTALE when the target's generation is another; 0: any */
 	ds_planned_fn planned; /* only plan it; NULL: do it */
 };
@@ -155,8 +156,11 @@ int ds_startup(struct lyd_node **ret_tree, struct err *err) WARN_UNUSED;
 
 /* --- locks ------------------------------------------------------------------------------------ */
 
-/* RFC 6241 section 7.5: lock-denied with the holder's session-id. */
-int ds_lock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
+/*
+ * RFC 6241 section 7.5: lock-denied with the holder's session-id. It is taken when all that was asked before is
+ * done; what is still to be written to startup (struct ds_edit, save) is on disk before that is locked.
+ */
+void ds_lock(const struct ds_client *client, enum ds ds, ds_done_fn done, void *arg);
 int ds_unlock(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
 /* Holder's session, its time; 0: unlocked. */
 uint32_t ds_lock_holder(enum ds ds, time_t *ret_since);

@@ -20,6 +20,7 @@
 #include "oper.h"
 #include "patch.h"
 #include "queue.h"
+#include "save.h"
 #include "show.h"
 #include "store.h"
 
@@ -374,6 +375,8 @@ static void run(struct action_call *call)
 		call->done(call, &err);
 		return;
 	}
+	if (from == DS_STARTUP || to == DS_STARTUP)
+		save_first(call->client);
 	job = job_new(&compare_kind, sizeof(*job), call->client, NULL);
 	job->call = call;
 	job->format = call->format;

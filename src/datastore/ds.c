@@ -36,16 +36,14 @@
 #include "push-units.h"
 #include "queue.h"
 #include "reset.h"
+#include "save.h"
 #include "schema.h"
 #include "store.h"
 #include "txn.h"
 
-#define SAVE_DELAY_MS 500 /* RESTCONF edits reach startup gathered */
-
 static const struct ds_client self = { .user = "", .protocol = "internal", .is_recovery = true };
 
 static struct {
-	struct loop_timer *save_timer;
 	bool is_started;
 	bool converge_queued;
 } ds;
@@ -83,97 +81,9 @@ static void on_dirty(void *arg)
 	job_submit(job_new(&converge_kind, sizeof(struct job), &self, NULL));
 }
 
-/* --- saving ----------------------------------------------------------------------------------- */
-
-struct save_job {
-	struct simple_job simple;
-	struct lyd_node *tree; /* NULL: running as it is when the job starts */
-	bool is_tree;
-};
-
 static void job_done(const struct err *err, void *arg)
 {
 	job_end(arg, err);
-}
-
-static void startup_done(const struct err *err, void *arg)
-{
-	const struct job *job = arg;
-
-	if (!err)
-		notify_startup_changed(&job->client);
-	job_end(arg, err);
-}
-
-static void save_start(struct job *job)
-{
-	struct save_job *save = (struct save_job *)job;
-
-	persist_save(save->is_tree ? save->tree : *store_running(), startup_done, job);
-}
-
-static void save_free(struct job *job)
-{
-	lyd_free_all(((struct save_job *)job)->tree);
-}
-
-static const struct job_kind save_kind = { .name = "save", .start = save_start, .free = save_free };
-
-/* Whether startup lags behind an edit that is to reach it is told to a daemon that comes after us. */
-static char *unsaved_path(void)
-{
-	return file_join(store_config.run_dir, "unsaved");
-}
-
-static bool is_unsaved(void)
-{
-	_cleanup_free_ char *path = unsaved_path();
-
-	return access(path, F_OK) == 0;
-}
-
-static void note_unsaved(bool is_unsaved)
-{
-	_cleanup_free_ char *path = unsaved_path();
-	_cleanup_close_ int fd = -1;
-
-	if (!is_unsaved) {
-		(void)unlink(path); /* it may not be there */
-		return;
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0)
-		log_warning("datastore",
-			"cannot write %s: %s; killed within a second, startup would "
-			"miss this change",
-			path, strerror(errno));
-}
-
-static void saved(const struct err *err, void *arg)
-{
-	if (!err && !loop_timer_active(ds.save_timer))
-		note_unsaved(false);
-	if (!err)
-		return;
-	log_error("datastore",
-		"the startup configuration could not be saved, trying again in a minute: %s",
-		err_text(err));
-	loop_timer_start(ds.save_timer, 60000);
-}
-
-static void save_running(void *arg)
-{
-	struct save_job *save;
-
-	if (confirm_is_pending()) { /* startup must not have what may yet be taken back */
-		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
-		return;
-	}
-	save = job_new(&save_kind, sizeof(*save), &self, NULL);
-
-	save->simple.done = saved;
-	save->simple.job.report = report_done;
-	job_submit(&save->simple.job);
 }
 
 /* --- edit ------------------------------------------------------------------------------------- */
@@ -199,15 +109,24 @@ static enum edit_operation operation_of(enum ds_default_operation operation)
 	return EDIT_NONE;
 }
 
+/* What somebody wants startup to be is on disk. */
+static void startup_done(const struct err *err, void *arg)
+{
+	const struct job *job = arg;
+
+	if (!err) {
+		save_superseded();
+		notify_startup_changed(&job->client);
+	}
+	job_end(arg, err);
+}
+
 static void edit_done(const struct err *err, void *arg)
 {
 	struct edit_job *job = arg;
 
-	if (!err && job->edit.save && !job->edit.planned && job->edit.test_option != DS_TEST_ONLY &&
-		!loop_timer_active(ds.save_timer)) {
-		note_unsaved(true);
-		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
-	}
+	if (!err && job->edit.save && !job->edit.planned && job->edit.test_option != DS_TEST_ONLY)
+		save_soon();
 	job_end(&job->simple.job, err);
 }
 
@@ -287,6 +206,8 @@ static void edit_start(struct job *base)
 	_cleanup_err_ struct err err = { 0 };
 	int r = lock_check(&base->client, job->edit.target, &err);
 
+	if (r == 0 && job->edit.save) /* RFC 8040 section 1.4: it would modify that, too */
+		r = lock_check(&base->client, DS_STARTUP, &err);
 	if (job->edit.planned)
 		steps_init(&job->steps, access_of(&base->client));
 	if (r == 0 && job->edit.if_match && job->edit.if_match != ds_generation(job->edit.target))
@@ -302,6 +223,8 @@ static void edit_start(struct job *base)
 	if (r == 0 && job->edit.target != DS_STARTUP)
 		r = err_tagged(&err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL,
 			"this datastore cannot be edited");
+	if (r == 0)
+		r = save_check(&err);
 	if (r == 0)
 		r = edit_startup(job, &err);
 	if (r < 0 || job->edit.test_option == DS_TEST_ONLY || job->edit.planned)
@@ -344,8 +267,11 @@ static struct edit_job *new_edit(const struct ds_client *client, ds_done_fn done
 
 void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn done, void *arg)
 {
-	struct edit_job *job = new_edit(client, done, arg);
+	struct edit_job *job;
 
+	if (edit->target == DS_STARTUP)
+		save_first(client);
+	job = new_edit(client, done, arg);
 	job->edit = *edit;
 	edit->tree = NULL;
 	edit->portions = NULL;
@@ -463,8 +389,11 @@ static const struct job_kind copy_kind = { .name = "copy", .start = copy_start, 
 static void submit_copy(const struct ds_client *client, enum ds target, struct ds_source *source,
 	bool is_test, ds_done_fn done, void *arg)
 {
-	struct copy_job *job = job_new(&copy_kind, sizeof(*job), client, arg);
+	struct copy_job *job;
 
+	if (!source->is_tree && source->ds == DS_STARTUP)
+		save_first(client);
+	job = job_new(&copy_kind, sizeof(*job), client, arg);
 	job->edit.simple.done = done;
 	job->edit.simple.job.report = report_done;
 	job->target = target;
@@ -514,6 +443,37 @@ void ds_delete(const struct ds_client *client, enum ds target, ds_done_fn done, 
 	job->done = done;
 	job->job.report = report_done;
 	job_submit(&job->job);
+}
+
+/* --- lock ------------------------------------------------------------------------------------- */
+
+struct lock_job {
+	struct simple_job simple;
+	enum ds ds;
+};
+
+static void lock_start(struct job *base)
+{
+	struct lock_job *job = (struct lock_job *)base;
+	_cleanup_err_ struct err err = { 0 };
+
+	job_end(base, lock_take(&base->client, job->ds, &err) < 0 ? &err : NULL);
+}
+
+static const struct job_kind lock_kind = { .name = "lock", .start = lock_start };
+
+/* What was asked before is done before, whoever asked. */
+void ds_lock(const struct ds_client *client, enum ds which, ds_done_fn done, void *arg)
+{
+	struct lock_job *job;
+
+	if (which == DS_STARTUP)
+		save_first(client);
+	job = job_new(&lock_kind, sizeof(*job), client, arg);
+	job->simple.done = done;
+	job->simple.job.report = report_done;
+	job->ds = which;
+	job_submit(&job->simple.job);
 }
 
 /* --- read ------------------------------------------------------------------------------------- */
@@ -597,8 +557,11 @@ static void use_room(void)
 
 void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg)
 {
-	struct read_job *job = job_new(&read_kind, sizeof(*job), client, arg);
+	struct read_job *job;
 
+	if (read->ds == DS_STARTUP)
+		save_first(client);
+	job = job_new(&read_kind, sizeof(*job), client, arg);
 	job->read = *read;
 	job->done = done;
 	job->job.report = read_report;
@@ -772,7 +735,7 @@ int ds_init(const struct ds_config *config, struct err *err)
 	if (r < 0)
 		return r;
 	access_load(NULL);
-	ds.save_timer = loop_timer_new("save-startup", save_running, NULL);
+	save_init();
 	state_on_dirty(on_dirty, NULL);
 	commit_init();
 	history_init();
@@ -782,8 +745,6 @@ int ds_init(const struct ds_config *config, struct err *err)
 
 void ds_done(void)
 {
-	bool is_pending = confirm_is_pending();
-
 	partial_done();
 	queue_done();
 	oper_done();
@@ -794,16 +755,14 @@ void ds_done(void)
 	notify_forget_edit();
 	notify_done();
 	push_units_done();
+	persist_done();
+	save_done();
 	confirm_done();
 	candidate_done();
 	journal_done();
-	persist_done();
-	if (ds.is_started && is_unsaved() && !is_pending && persist_save_now(*store_running()))
-		note_unsaved(false);
 	boot_done();
 	reset_done();
 	kept_forget();
-	loop_timer_free(ds.save_timer);
 	data_index_forget(*store_running());
 	access_done();
 	schema_done();
@@ -815,10 +774,7 @@ void ds_done(void)
 /* Running has come up, or nothing that it could have come from would load. */
 static void running_is_up(bool is_same_boot)
 {
-	if (is_same_boot && is_unsaved())
-		loop_timer_start(ds.save_timer, SAVE_DELAY_MS);
-	else
-		note_unsaved(false);
+	save_start(is_same_boot);
 	ds.is_started = true;
 	library_started();
 }

@@ -36,7 +36,7 @@ static int check_lockable(enum ds ds, struct err *err)
 		err, ERR_TAG_OPERATION_NOT_SUPPORTED, NULL, "this datastore cannot be locked");
 }
 
-int ds_lock(const struct ds_client *client, enum ds ds, struct err *err)
+int lock_take(const struct ds_client *client, enum ds ds, struct err *err)
 {
 	int r = check_lockable(ds, err);
 

@@ -4,6 +4,8 @@
 
 #include "ashlar/datastore.h"
 
+/* RFC 6241 section 7.5: lock-denied with the holder's session-id. */
+int lock_take(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
 /* May this client write? in-use with the holder's session when another has locked it. */
 int lock_check(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
 

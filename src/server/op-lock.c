@@ -12,34 +12,39 @@
 
 #define MODULE "ietf-netconf-partial-lock"
 
-static int run(struct op *op, int (*change)(const struct ds_client *, enum ds, struct err *),
-	struct err *err)
+static int take_target(struct op *op, enum ds *ret_target, struct err *err)
 {
 	static const struct op_param params[] = { { "target", NULL, true } };
 	const struct nc_element *at[ARRAY_SIZE(params)];
-	enum ds target;
-	int ret;
+	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
-	ret = op_params(op, params, ARRAY_SIZE(params), at, err);
-	if (ret == 0)
-		ret = op_datastore(op, at[0],
-			OP_BY_IDENTITY | 1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE,
-			&target, err);
-	if (ret == 0)
-		ret = change(&op->client, target, err);
-	if (ret == 0)
-		op_reply_ok(op);
-	return ret;
+	if (ret < 0)
+		return ret;
+	return op_datastore(op, at[0],
+		OP_BY_IDENTITY | 1U << DS_RUNNING | 1U << DS_STARTUP | 1U << DS_CANDIDATE,
+		ret_target, err);
 }
 
 int op_lock(struct op *op, struct err *err)
 {
-	return run(op, ds_lock, err);
+	enum ds target;
+	int ret = take_target(op, &target, err);
+
+	if (ret == 0)
+		ds_lock(&op->client, target, op_on_done, op);
+	return ret;
 }
 
 int op_unlock(struct op *op, struct err *err)
 {
-	return run(op, ds_unlock, err);
+	enum ds target;
+	int ret = take_target(op, &target, err);
+
+	if (ret == 0)
+		ret = ds_unlock(&op->client, target, err);
+	if (ret == 0)
+		op_reply_ok(op);
+	return ret;
 }
 
 /* --- parts ------------------------------------------------------------------------------------ */

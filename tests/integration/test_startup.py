@@ -255,6 +255,81 @@ def test_restconf_edits_reach_startup_after_a_kill(daemon, net):
     until(lambda: described(written(daemon), "p1") == "changed", "startup written", timeout=5)
 
 
+def edit_startup(nc, data):
+    nc.ok(f'<edit-data xmlns="{config.namespaces()["ietf-netconf-nmda"]}" '
+          f'xmlns:ds="{config.namespaces()["ietf-datastores"]}">'
+          "<datastore>ds:startup</datastore>"
+          f"<config>{config.to_xml(data)}</config></edit-data>")
+
+
+def test_restconf_edit_does_not_undo_what_is_done_to_startup(daemon, nc):
+    """RFC 8040 section 1.4: startup follows a RESTCONF edit; what is done to it afterwards comes after."""
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+        edit_startup(nc, description("p2"))
+        data = written(daemon)
+        assert described(data, "p1") == described(data, "p2") == "changed"
+        other = {"ietf-system:system": {"contact": "other"}}
+        assert client.patch("data/ietf-interfaces:interfaces", description("p3")).status == 204
+        nc.copy(other, "startup")
+        daemon.restart()  # what is due is written at the end
+        assert written(daemon) == other
+    with daemon.restconf() as client, daemon.local() as again:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p4")).status == 204
+        again.delete("startup")
+    daemon.stop()
+    assert not daemon.startup_file.exists()
+    daemon.start()
+
+
+def test_restconf_edit_is_read_from_startup(daemon, nc):
+    with daemon.restconf() as client:
+        for number in range(3):
+            assert client.patch("data/ietf-interfaces:interfaces",
+                                description("p1", f"{number}")).status == 204
+            assert nc.interface("p1", "startup").findtext("description") == f"{number}"
+
+
+def test_restconf_edit_heeds_the_lock_of_startup(daemon, nc):
+    """RFC 8040 section 1.4: an edit that would modify a locked datastore fails; RFC 6241 section 7.5."""
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+        nc.lock("startup")
+        assert described(written(daemon), "p1") == "changed"
+        edit_startup(nc, description("p2"))
+        refused = client.patch("data/ietf-interfaces:interfaces", description("p3"))
+        assert (refused.status, refused.error["error-tag"]) == (409, "in-use")
+        assert nc.interface("p3", "running").find("description") is None
+        # the resource that is running alone
+        path = "ds/ietf-datastores:running/ietf-interfaces:interfaces"
+        assert client.patch(path, description("p4")).status == 204
+    daemon.stop()
+    data = written(daemon)
+    assert [described(data, port) for port in ("p1", "p2", "p3", "p4")] == \
+        ["changed", "changed", None, None]
+    daemon.start()
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p3")).status == 204
+        until(lambda: described(written(daemon), "p3") == "changed", "startup written")
+
+
+def test_restconf_edit_within_a_confirmed_commit(daemon, nc):
+    """Startup does not get what may yet be taken back, nor an edit that would be written over."""
+    nc.edit(description("p2"), "candidate")
+    nc.ok("<commit><confirmed/></commit>")
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+    nc.lock("startup")
+    assert described(written(daemon), "p1") is None
+    with pytest.raises(RpcError) as refused:
+        edit_startup(nc, description("p3"))
+    assert refused.value.tag == "in-use"
+    nc.ok("<commit/>")
+    edit_startup(nc, description("p3"))
+    data = written(daemon)
+    assert [described(data, port) for port in ("p1", "p2", "p3")] == ["changed"] * 3
+
+
 def test_validate(nc, net):
     nc.validate("running")
     nc.validate("startup")
