@@ -150,7 +150,8 @@ static const char *origin_of(const struct address *address, bool is_configured)
 	if (address->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6) &&
 		address->protocol == 0)
 		return "link-layer"; /* a kernel that does not tell */
-	if (address->flags & IFA_F_TEMPORARY)
+	/* The same bit of IPv4 says that another address of the subnet came first. */
+	if (address->family == AF_INET6 && address->flags & IFA_F_TEMPORARY)
 		return "random";
 	return "other";
 }

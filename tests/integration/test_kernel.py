@@ -155,6 +155,10 @@ def test_addresses(nc, net):
     net.ip("address add 192.0.2.99/32 dev p3")
     net.wait(lambda: origin(nc, "p3", "192.0.2.99"), "the address that another has made")
     assert origin(nc, "p3", "192.0.2.99") == "other"
+    net.ip("address add 198.51.100.3/24 dev p3")  # a secondary one
+    net.wait(lambda: origin(nc, "p3", "198.51.100.3"), "the address that another has made")
+    assert origin(nc, "p3", "198.51.100.3") == "other"
+    net.ip("address del 198.51.100.3/24 dev p3")
     assert origin(nc, "p3", "198.51.100.2") == "static"
     (local,) = [node.findtext("ip") for node in nc.interface("p3").iterfind("ipv6/address")
                 if node.findtext("ip").startswith("fe80:")]
