@@ -124,7 +124,24 @@ int op_edit_config(struct op *op, struct err *err)
 	return 0;
 }
 
-/* <copy-config> to a URL; from another one is what nobody needs us for. */
+/* Section 7.3: source and target must differ. From one URL to another is what nobody needs us for. */
+static int check_urls(struct op *op, const struct nc_element *target,
+	const struct nc_element *source, const struct nc_element *url, struct err *err)
+{
+	_cleanup_free_ char *to = NULL, *from = NULL;
+	int ret = nc_rpc_value(&op->rpc, target, &to, err);
+
+	if (ret == 0)
+		ret = nc_rpc_value(&op->rpc, url, &from, err);
+	if (ret < 0)
+		return ret;
+	if (str_equal(to, from))
+		return op_bad_element(
+			err, ERR_TAG_INVALID_VALUE, source, "and <target> are the same URL");
+	return op_bad_element(
+		err, ERR_TAG_OPERATION_NOT_SUPPORTED, source, "and <target> are both URLs");
+}
+
 static int copy_to_url(struct op *op, const struct nc_element *target,
 	const struct nc_element *source, enum with_defaults defaults, struct err *err)
 {
@@ -135,8 +152,7 @@ static int copy_to_url(struct op *op, const struct nc_element *target,
 	if (ret < 0)
 		return ret;
 	if (op_is_url(config))
-		return op_bad_element(
-			err, ERR_TAG_OPERATION_NOT_SUPPORTED, source, "and <target> are both URLs");
+		return check_urls(op, target, source, config, err);
 	return op_copy_to_url(op, target, ds, config, defaults, err);
 }
 

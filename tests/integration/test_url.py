@@ -66,6 +66,14 @@ def files(daemon):
 
 # --- files -------------------------------------------------------------------------------------
 
+def test_copy_to_itself(nc, files):
+    """7.3: invalid-value when source and target are the same, absent or not."""
+    for url in FILE, "https://127.0.0.1/x":
+        refused("invalid-value", copy, nc, url, url)
+        refused("operation-not-supported", copy, nc, url, url + "x")
+    assert not list(files.iterdir())
+
+
 def test_capability(nc):
     """8.8.3."""
     assert "urn:ietf:params:netconf:capability:url:1.0?scheme=https,file" in nc.capabilities
