@@ -150,6 +150,15 @@ static int show_counters(
 		       : build_u64(node, "out-notifications", counters->out_notifications, err);
 }
 
+static const char *transport_of(const struct conn *conn)
+{
+	if (str_equal(conn->transport->name, "tls"))
+		return MODULE ":netconf-tls";
+	if (str_equal(conn->transport->name, "unix"))
+		return "ashlar-status:netconf-local";
+	return MODULE ":netconf-ssh";
+}
+
 static int show_session(struct lyd_node *sessions, const struct session *session, struct err *err)
 {
 	const struct conn *conn = session->conn;
@@ -160,12 +169,8 @@ static int show_session(struct lyd_node *sessions, const struct session *session
 	(void)snprintf(id, sizeof(id), "%u", session->id);
 	clock_text(login, session->login_time);
 	ret = build_entry(sessions, "session", id, &node, err);
-	/* A local session is SSH's but for the encryption; there is no identity of its own. */
 	if (ret >= 0)
-		ret = build_leaf(node, "transport",
-			str_equal(conn->transport->name, "tls") ? MODULE ":netconf-tls"
-								: MODULE ":netconf-ssh",
-			err);
+		ret = build_leaf(node, "transport", transport_of(conn), err);
 	if (ret >= 0)
 		ret = build_leaf(node, "username", conn->username, err);
 	if (ret >= 0 && !conn->place->is_local)

@@ -43,6 +43,21 @@ def open_sessions(session):
             for node in session.get(SESSIONS).iter("session")}
 
 
+def test_transports_are_told(nc, daemon):
+    """RFC 6022 section 2.1.4: how each session is carried; a local one has an identity of our own."""
+    with daemon.ssh() as session:
+        reply = nc.rpc(f'<get><filter type="subtree">{SESSIONS}</filter></get>')
+        told = {}
+        for node in reply.iter(f"{{{MONITORING}}}session"):
+            transport = node.find(f"{{{MONITORING}}}transport")
+            prefix, name = transport.text.split(":")
+            told[int(node.findtext(f"{{{MONITORING}}}session-id"))] = transport.nsmap[prefix], name
+        assert told == {
+            nc.session_id: ("urn:ashlar:params:xml:ns:yang:ashlar-status", "netconf-local"),
+            session.session_id: (MONITORING, "netconf-ssh"),
+        }
+
+
 # --- logging in -----------------------------------------------------------------------------------
 
 def with_users(ports, key):
