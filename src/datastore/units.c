@@ -9,7 +9,7 @@
 
 #include "units.h"
 
-#define EVENTS_AT_ONCE 32 /* between two looks at the clock */
+#define NODES_AT_ONCE 32 /* between two looks at the clock */
 
 static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema,
 	const struct lyd_node *node)
@@ -111,22 +111,30 @@ void units_collect_removed(struct unit_set *set, struct lyd_node *subtree)
 	set->last = NULL;
 }
 
-static void collect_event(
+/* The node behind @node in the subtree of @root; NULL: there is none. */
+static const struct lyd_node *next_below(const struct lyd_node *root, const struct lyd_node *node)
+{
+	const struct lyd_node *child = lyd_child(node);
+
+	if (child)
+		return child;
+	while (node != root && !node->next)
+		node = lyd_parent(node);
+	return node == root ? NULL : node->next;
+}
+
+/* One node of what the event is about; true: there is more. A node that was made may be half the tree. */
+static bool collect_event(
 	struct unit_set *set, const struct edit *edit, const struct edit_event *event)
 {
-	const struct lyd_node *elem;
+	const struct lyd_node *node = set->below ? set->below : event->node;
 
 	if (event->kind == EDIT_REMOVED || event->kind == EDIT_FLAGS ||
 		edit_is_dead(edit, event->node))
-		return;
-	if (event->kind != EDIT_MADE) {
-		collect_node(set, event->node, event->old);
-		return;
-	}
-	LYD_TREE_DFS_BEGIN (event->node, elem) {
-		collect_node(set, elem, NULL);
-		LYD_TREE_DFS_END(event->node, elem);
-	}
+		return false;
+	collect_node(set, node, event->kind == EDIT_MADE ? NULL : event->old);
+	set->below = event->kind == EDIT_MADE ? next_below(event->node, node) : NULL;
+	return set->below != NULL;
 }
 
 bool units_collect(struct unit_set *set, const struct edit *edit, size_t *at)
@@ -134,8 +142,10 @@ bool units_collect(struct unit_set *set, const struct edit *edit, size_t *at)
 	size_t n = 0;
 
 	set->events = edit->count;
-	while (*at < edit->count && !(++n % EVENTS_AT_ONCE == 0 && loop_should_yield()))
-		collect_event(set, edit, &edit->events[(*at)++]);
+	while (*at < edit->count && !(++n % NODES_AT_ONCE == 0 && loop_should_yield())) {
+		if (!collect_event(set, edit, &edit->events[*at]))
+			(*at)++;
+	}
 	set->events = 0;
 	set->last = NULL;
 	return *at < edit->count;

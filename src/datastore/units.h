@@ -19,7 +19,9 @@ struct unit_set {
 	struct unit_entry **entries;
 	size_t count, room;
 	const struct lyd_node *last; /* node added last: most additions repeat it */
-	size_t events;		     /* of the edit now; 0: what is added is about to go */
+	const struct lyd_node
+		*below; /* where units_collect() goes on within an event; NULL: at its node */
+	size_t events;	/* of the edit now; 0: what is added is about to go */
 };
 
 void unit_set_done(struct unit_set *set);
