@@ -293,6 +293,7 @@ static int take_from_running(struct edit *edit, const char *path, struct err *er
 		(void)lyd_change_term(ours, lyd_get_value(theirs)); /* valid there */
 		compat_tend(lyd_parent(ours));
 		ours->flags = theirs->flags;
+		edit_annotate(edit, ours, theirs, true);
 		return 0;
 	}
 	if (theirs && lyd_parent(theirs)) {

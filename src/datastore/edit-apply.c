@@ -10,6 +10,7 @@
 
 #include "../yang/compat.h"
 #include "access.h"
+#include "annotation.h"
 #include "edit.h"
 #include "order.h"
 #include "schema.h"
@@ -389,19 +390,35 @@ static int remove_others(
 	return 0;
 }
 
-static int change_leaf(
+/* Of a leaf, or of an entry of a leaf-list, which may stand there by default. */
+static int change_value(
 	struct edit *edit, struct lyd_node *node, const struct lyd_node *request, struct err *err)
 {
 	const char *value = lyd_get_value(request);
+	bool is_default = node->flags & LYD_DEFAULT;
 	int r;
 
-	if (str_equal(lyd_get_value(node), value) && !(node->flags & LYD_DEFAULT))
+	if (!(node->schema->nodetype & LYD_NODE_TERM) ||
+		(!is_default && str_equal(lyd_get_value(node), value)))
 		return 0;
 	r = check_owned(edit, request, err);
 	if (r == 0)
-		r = may(edit, request, (node->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE,
-			err);
+		r = may(edit, request, is_default ? ACCESS_CREATE : ACCESS_UPDATE, err);
 	return r < 0 ? r : edit_change(edit, node, value, err);
+}
+
+/* What the request says about the value is kept beside it (RFC 7952). */
+static int annotate(struct edit *edit, struct lyd_node *node, const struct lyd_node *request,
+	enum edit_operation op, struct err *err)
+{
+	int r;
+
+	if (op == EDIT_NONE || !annotation_differs(node, request, op == EDIT_REPLACE))
+		return 0;
+	r = may(edit, node, ACCESS_UPDATE, err);
+	if (r == 0)
+		edit_annotate(edit, node, request, op == EDIT_REPLACE);
+	return r;
 }
 
 /* @node is there: give it the request's content. */
@@ -423,12 +440,14 @@ static int update(struct edit *edit, struct lyd_node *node, struct lyd_node **re
 			edit_move(edit, node, before);
 		}
 	}
+	r = op == EDIT_NONE ? 0 : change_value(edit, node, request, err);
+	if (r == 0)
+		r = annotate(edit, node, request, op, err);
+	if (r < 0)
+		return r;
 	switch (node->schema->nodetype) {
 	case LYS_LEAF:
-		return op == EDIT_NONE ? 0 : change_leaf(edit, node, request, err);
 	case LYS_LEAFLIST:
-		if (op != EDIT_NONE && (node->flags & LYD_DEFAULT))
-			return edit_change(edit, node, lyd_get_value(node), err);
 		return 0;
 	case LYS_ANYDATA:
 	case LYS_ANYXML:

@@ -11,6 +11,7 @@
 
 #include "../yang/compat.h"
 #include "access.h"
+#include "annotation.h"
 #include "edit.h"
 #include "schema.h"
 #include "units.h"
@@ -234,6 +235,20 @@ void edit_set_flags(struct edit *edit, struct lyd_node *node, uint32_t flags)
 	node->flags = flags;
 }
 
+void edit_annotate(
+	struct edit *edit, struct lyd_node *node, const struct lyd_node *from, bool is_all)
+{
+	struct edit_event *event;
+
+	if (!annotation_differs(node, from, is_all))
+		return;
+	event = record(edit, EDIT_ANNOTATED, node);
+	event->annotations = annotation_take(node);
+	annotation_copy(node, from->meta);
+	if (!is_all)
+		annotation_copy(node, event->annotations);
+}
+
 /* --- undo and keep ---------------------------------------------------------------------------- */
 
 static void undo_event(struct edit *edit, struct edit_event *event)
@@ -272,13 +287,22 @@ static void undo_event(struct edit *edit, struct edit_event *event)
 	case EDIT_FLAGS:
 		event->node->flags = event->old_flags;
 		break;
+	case EDIT_ANNOTATED:
+		annotation_give(event->node, TAKE(event->annotations));
+		break;
 	}
+}
+
+static void event_done(struct edit_event *event)
+{
+	free(event->old);
+	annotation_free(event->annotations);
 }
 
 static void edit_end(struct edit *edit)
 {
 	for (size_t i = 0; i < edit->count; i++)
-		free(edit->events[i].old);
+		event_done(&edit->events[i]);
 	free(edit->events);
 	map_done(&edit->dead);
 	memset(&edit->dead, 0, sizeof(edit->dead));
@@ -313,7 +337,7 @@ bool edit_undo_some(struct edit *edit)
 		struct edit_event *event = &edit->events[--edit->count];
 
 		undo_event(edit, event);
-		free(event->old);
+		event_done(event);
 		if (is_enough(edit->count))
 			return true;
 	}

@@ -18,21 +18,23 @@ struct edit_observer {
 };
 
 enum edit_event_kind {
-	EDIT_MADE,    /* node (with its subtree) was put in */
-	EDIT_REMOVED, /* node was taken out; kept unlinked until the edit ends */
-	EDIT_CHANGED, /* a leaf's value, or only that it is no default any more */
-	EDIT_MOVED,   /* an entry of a list ordered by user */
-	EDIT_FLAGS,   /* only node->flags */
+	EDIT_MADE,	/* node (with its subtree) was put in */
+	EDIT_REMOVED,	/* node was taken out; kept unlinked until the edit ends */
+	EDIT_CHANGED,	/* a leaf's value, or only that it is no default any more */
+	EDIT_MOVED,	/* an entry of a list ordered by user */
+	EDIT_FLAGS,	/* only node->flags */
+	EDIT_ANNOTATED, /* only what annotations the node has */
 };
 
 struct edit_event {
 	enum edit_event_kind kind;
 	bool is_implicit; /* made by validation: a default, a when that turned false */
 	struct lyd_node *node;
-	struct lyd_node *parent; /* REMOVED: where it was; NULL at top level */
-	struct lyd_node *next;	 /* REMOVED, MOVED: the sibling it stood before; NULL: last */
-	char *old;		 /* CHANGED: former canonical value; owned */
-	uint32_t old_flags;	 /* CHANGED, FLAGS */
+	struct lyd_node *parent;      /* REMOVED: where it was; NULL at top level */
+	struct lyd_node *next;	      /* REMOVED, MOVED: the sibling it stood before; NULL: last */
+	char *old;		      /* CHANGED: former canonical value; owned */
+	uint32_t old_flags;	      /* CHANGED, FLAGS */
+	struct lyd_meta *annotations; /* ANNOTATED: the former ones; owned */
 };
 
 struct edit {
@@ -119,6 +121,10 @@ int edit_change(
 	struct edit *edit, struct lyd_node *node, const char *value, struct err *err) WARN_UNUSED;
 void edit_move(struct edit *edit, struct lyd_node *node, struct lyd_node *before);
 void edit_set_flags(struct edit *edit, struct lyd_node *node, uint32_t flags);
+
+/* The node gets the annotations of @from; @is_all: and keeps no other. */
+void edit_annotate(
+	struct edit *edit, struct lyd_node *node, const struct lyd_node *from, bool is_all);
 
 /* Takes a node out of a tree that is not edited (a request). */
 void edit_unlink(struct lyd_node **tree, struct lyd_node *node);

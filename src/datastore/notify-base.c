@@ -109,7 +109,7 @@ static char change_of(const struct edit *edit, const struct edit_event *event)
 		return CHANGE_DELETE;
 	if (edit_is_dead(edit, node) || is_within_made(node) || (node->flags & LYD_DEFAULT))
 		return 0;
-	if (event->kind == EDIT_MOVED)
+	if (event->kind == EDIT_MOVED || event->kind == EDIT_ANNOTATED)
 		return CHANGE_MERGE;
 	if (event->kind == EDIT_CHANGED && !(event->old_flags & LYD_DEFAULT))
 		return CHANGE_REPLACE;

@@ -81,7 +81,8 @@ static bool is_shown(const struct edit *edit, const struct edit_event *event)
 {
 	const struct lyd_node *node = event->node;
 
-	return event->kind != EDIT_FLAGS && !(node->flags & LYD_DEFAULT) &&
+	return event->kind != EDIT_FLAGS && event->kind != EDIT_ANNOTATED &&
+		!(node->flags & LYD_DEFAULT) &&
 		(event->kind == EDIT_REMOVED || !edit_is_dead(edit, node)) &&
 		!is_within_made(edit, node);
 }

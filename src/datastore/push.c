@@ -616,7 +616,7 @@ static void note_event(const struct edit *edit, const struct edit_event *event)
 	struct push_step steps[STEPS_MAX];
 	size_t count;
 
-	if (event->kind == EDIT_FLAGS || !event->node->schema)
+	if (event->kind == EDIT_FLAGS || event->kind == EDIT_ANNOTATED || !event->node->schema)
 		return;
 	count = push_index_way(event->node, parent_in_edit, (void *)edit, steps, STEPS_MAX);
 	push_index_find(steps, count, found, &finding);

@@ -5,6 +5,7 @@
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
+#include "annotation.h"
 #include "record.h"
 
 struct entry_head {
@@ -48,17 +49,20 @@ static bool is_within_made(const struct edit *edit, const struct lyd_node *node)
 	return false;
 }
 
-/* A copy of the subtree below copies of its parents, which have only their keys. */
-static int copy_with_parents(const struct edit *edit, const struct lyd_node *node,
-	struct lyd_node **ret_top, struct err *err)
+/* A copy of the subtree (or, unless @is_whole, the node alone) below copies of its parents, which have only
+ * their keys. */
+static int copy_with_parents(const struct edit *edit, const struct lyd_node *node, bool is_whole,
+	struct lyd_node **ret_top, struct lyd_node **ret_copy, struct err *err)
 {
 	struct lyd_node *copy = NULL, *above;
 
-	if (lyd_dup_single(node, NULL, LYD_DUP_RECURSIVE, &copy) != LY_SUCCESS)
+	if (lyd_dup_single(node, NULL, is_whole ? LYD_DUP_RECURSIVE : 0, &copy) != LY_SUCCESS)
 		return yang_err(err, -EIO);
+	if (ret_copy)
+		*ret_copy = copy;
 	while ((node = edit_parent(edit, node))) {
 		above = NULL;
-		if (lyd_dup_single(node, NULL, 0, &above) != LY_SUCCESS ||
+		if (lyd_dup_single(node, NULL, LYD_DUP_NO_META, &above) != LY_SUCCESS ||
 			lyd_insert_child(above, copy) != LY_SUCCESS) {
 			lyd_free_tree(copy);
 			lyd_free_tree(above);
@@ -75,7 +79,7 @@ static int add_merge(
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	struct lyd_node *top = NULL;
-	int r = copy_with_parents(edit, node, &top, err);
+	int r = copy_with_parents(edit, node, true, &top, NULL, err);
 
 	if (r < 0)
 		return r;
@@ -110,6 +114,24 @@ static int add_set(
 	return add_pair(record, RECORD_SET, path, value);
 }
 
+/* @annotations: which the node is to have. */
+static int add_annotated(struct buf *record, const struct edit *edit, const struct lyd_node *node,
+	const struct lyd_meta *annotations, struct err *err)
+{
+	_cleanup_free_ char *path = edit_path(edit, node);
+	_cleanup_(buf_done) struct buf text = { 0 };
+	struct lyd_node *top = NULL, *copy;
+	int r = copy_with_parents(edit, node, false, &top, &copy, err);
+
+	if (r < 0)
+		return r;
+	annotation_free(annotation_take(copy));
+	annotation_copy(copy, annotations);
+	r = format_print(&text, top, FORMAT_JSON, false, WITH_DEFAULTS_ALL, false, err);
+	lyd_free_all(top);
+	return r < 0 ? r : add_pair(record, RECORD_ANNOTATE, path, buf_bytes(&text));
+}
+
 static bool is_user_ordered(const struct lyd_node *node)
 {
 	return (node->schema->nodetype & (LYS_LIST | LYS_LEAFLIST)) &&
@@ -135,6 +157,9 @@ static int add_change(struct buf *record, const struct edit *edit, const struct 
 		return add_removed(record, edit, node);
 	if (event->is_implicit || edit_is_dead(edit, node))
 		return 0;
+	if (event->kind == EDIT_ANNOTATED)
+		return node->flags & LYD_NEW ? 0
+					     : add_annotated(record, edit, node, node->meta, err);
 	if (event->kind == EDIT_CHANGED && !(node->flags & LYD_NEW))
 		return add_set(record, edit, node, lyd_get_value(node));
 	return add_merge(record, edit, node, err);
@@ -228,6 +253,10 @@ static int add_reverse(struct buf *record, const struct edit *edit, const struct
 		return add_moved(record, edit, event->node, event->next);
 	case EDIT_FLAGS:
 		return 0;
+	case EDIT_ANNOTATED:
+		if (event->node->flags & LYD_DEFAULT || is_within_made(edit, event->node))
+			return 0;
+		return add_annotated(record, edit, event->node, event->annotations, err);
 	}
 	return 0;
 }
@@ -308,6 +337,18 @@ static int replay_set(struct edit *edit, const char *path, const char *value, st
 	return replay_tree(edit, request, err);
 }
 
+static int replay_annotations(
+	struct edit *edit, const char *path, const char *text, struct err *err)
+{
+	struct lyd_node *node = find(edit, path), *from = NULL, *request = NULL;
+	int r = node ? format_parse_config(text, strlen(text), FORMAT_JSON, &request, err) : 0;
+
+	if (r == 0 && request && lyd_find_path(request, path, 0, &from) == LY_SUCCESS)
+		edit_annotate(edit, node, from, true);
+	lyd_free_all(request);
+	return r;
+}
+
 static int replay_entry(struct edit *edit, const struct record_entry *entry, struct err *err)
 {
 	/* A copy with an end of its own; a pair's halves are apart by a zero byte. */
@@ -321,6 +362,8 @@ static int replay_entry(struct edit *edit, const struct record_entry *entry, str
 		node = find(edit, text);
 		return node ? edit_remove(edit, node, err) : 0;
 	}
+	if (entry->kind == RECORD_ANNOTATE)
+		return replay_annotations(edit, text, second, err);
 	return entry->kind == RECORD_SET ? replay_set(edit, text, second, err)
 					 : replay_move(edit, text, second, err);
 }
@@ -336,7 +379,8 @@ int record_next(const char *data, size_t size, size_t *at, struct record_entry *
 	memcpy(&head, data + *at, sizeof(head));
 	if (head.size > size - *at - sizeof(head) ||
 		(head.kind != RECORD_MERGE && head.kind != RECORD_SET &&
-			head.kind != RECORD_REMOVE && head.kind != RECORD_MOVE))
+			head.kind != RECORD_REMOVE && head.kind != RECORD_MOVE &&
+			head.kind != RECORD_ANNOTATE))
 		return -EBADMSG;
 	*ret_entry = (struct record_entry){ (enum record_kind)head.kind, data + *at + sizeof(head),
 		head.size };

@@ -4,7 +4,7 @@
  *
  * A record is a row of entries {kind, size, text}. What was made is kept as a JSON document with its
  * parents, to be merged; a changed leaf as its path and value; what was removed as its path; what was
- * moved as its path and that of its successor.
+ * moved as its path and that of its successor; what has other annotations as its path and these.
  */
 #ifndef ASHLAR_DATASTORE_RECORD_H
 #define ASHLAR_DATASTORE_RECORD_H
@@ -42,6 +42,8 @@ enum record_kind {
 	RECORD_SET = 'S',    /* path, zero byte, value */
 	RECORD_REMOVE = 'R', /* path */
 	RECORD_MOVE = 'V',   /* path, zero byte, path of the successor or nothing */
+	RECORD_ANNOTATE =
+		'A', /* path, zero byte, the node alone with all its annotations, as JSON */
 };
 struct record_entry {
 	enum record_kind kind;

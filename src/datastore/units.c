@@ -130,7 +130,7 @@ static bool collect_event(
 	const struct lyd_node *node = set->below ? set->below : event->node;
 
 	if (event->kind == EDIT_REMOVED || event->kind == EDIT_FLAGS ||
-		edit_is_dead(edit, event->node))
+		event->kind == EDIT_ANNOTATED || edit_is_dead(edit, event->node))
 		return false;
 	collect_node(set, node, event->kind == EDIT_MADE ? NULL : event->old);
 	set->below = event->kind == EDIT_MADE ? next_below(event->node, node) : NULL;

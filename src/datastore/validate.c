@@ -322,6 +322,7 @@ static void read_event(struct validation *v)
 		tell_readers(v, node, NULL);
 		break;
 	case EDIT_FLAGS:
+	case EDIT_ANNOTATED:
 		break;
 	}
 	v->read++;

@@ -631,6 +631,141 @@ def test_leafref(nc):
     assert error.path == P1 + "/infix-if:bridge-port/infix-if:bridge"
 
 
+def test_when_goes_by_itself(nc):
+    """7.21.5, 8.3.2: what stood there goes silently where a when turns false, and is an error where the same
+    edit puts it."""
+    nc.edit(config.interfaces(config.veth("va", "vb"), config.veth("vb", "va")))
+    nc.edit(config.interfaces({"name": "va", "type": "infix-if-type:bridge"}), "candidate")
+    nc.edit(config.interfaces({"name": "vb", "type": "infix-if-type:bridge"}), "candidate")
+    nc.ok("<commit/>")
+    for name in "va", "vb":
+        assert nc.interface(name, "running").find("veth") is None
+    error = refused(nc, edit_of(config.interfaces(
+        {"name": "va", "type": "infix-if-type:bridge", "infix-interfaces:veth": {"peer": "vb"}})),
+        "unknown-element", "application", bad_element="veth")
+    assert error.path == "/if:interfaces/if:interface[if:name='va']/infix-if:veth"
+
+
+def test_case_switch(nc):
+    """7.9: a node of one case takes those of the others away; two cases in one request are an error."""
+    lists = ("/sn:filters/sn:stream-filter[sn:name='f']", NS["ietf-subscribed-notifications"])
+
+    def put(inside):
+        nc.edit(stream_filter(inside))
+        data = subtree(nc, f'<filters xmlns="{lists[1]}"/>')
+        return [part.tag for part in data.find("filters/stream-filter")]
+
+    assert put("<stream-xpath-filter>/a</stream-xpath-filter>") == ["name", "stream-xpath-filter"]
+    assert put("<stream-subtree-filter><a/></stream-subtree-filter>") == [
+        "name", "stream-subtree-filter"]
+    refused(nc, edit_of(stream_filter(
+        "<stream-xpath-filter>/a</stream-xpath-filter>"
+        "<stream-subtree-filter><a/></stream-subtree-filter>")), "bad-element", "application")
+
+
+def stream_filter(inside):
+    return (f'<filters xmlns="{NS["ietf-subscribed-notifications"]}"><stream-filter><name>f</name>'
+            f"{inside}</stream-filter></filters>")
+
+
+def test_anydata(daemon, nc):
+    """7.10: replaced as a whole, kept with its namespaces, over a restart and a boot too."""
+    def content(session):
+        reply = session.rpc('<get-config><source><running/></source><filter>'
+                            f'<filters xmlns="{NS["ietf-subscribed-notifications"]}"/></filter>'
+                            "</get-config>")
+        (node,) = reply.iter("{*}stream-subtree-filter")
+        return [(part.tag, (part.text or "").strip()) for part in node.iterdescendants()]
+
+    name, ip = f"{{{IF}}}name", f"{{{IP}}}ipv4"
+    nc.edit(stream_filter(f'<stream-subtree-filter><interfaces xmlns="{IF}"><interface><name>p1</name>'
+                          "</interface><interface><name>p2</name></interface></interfaces>"
+                          "</stream-subtree-filter>"))
+    assert [text for tag, text in content(nc) if tag == name] == ["p1", "p2"]
+    nc.edit(stream_filter(f'<stream-subtree-filter><interfaces xmlns="{IF}"><interface><name>p3</name>'
+                          f'<ipv4 xmlns="{IP}"/></interface></interfaces></stream-subtree-filter>'))
+    kept = [(f"{{{IF}}}interfaces", ""), (f"{{{IF}}}interface", ""), (name, "p3"), (ip, "")]
+    assert content(nc) == kept
+    nc.copy("running", "startup")
+    for again in daemon.restart, daemon.reboot:
+        again()
+        with daemon.local() as session:
+            assert content(session) == kept
+
+
+def annotated(value, leaf="", entry=""):
+    return (f'<interfaces xmlns="{IF}" xmlns:m="{NS["infix-meta"]}" xmlns:nc="{BASE}">'
+            f"<interface{entry}><name>p1</name><description{leaf}>{value}</description></interface>"
+            "</interfaces>")
+
+
+def annotations(session, source="running"):
+    """Of the entry p1, and of its description."""
+    reply = session.rpc(f"<get-config><source><{source}/></source><filter>"
+                        f'<interfaces xmlns="{IF}"><interface><name>p1</name></interface>'
+                        "</interfaces></filter></get-config>")
+    name = f'{{{NS["infix-meta"]}}}dirty'
+    (entry,) = reply.iter(f"{{{IF}}}interface")
+    return entry.get(name), entry.find(f"{{{IF}}}description").get(name)
+
+
+def test_annotations(daemon, nc):
+    """RFC 7952: kept beside what they are about: read back, changed, replaced, in the journal and in startup."""
+    nc.edit(annotated("x", ' m:dirty="one"'))
+    assert annotations(nc) == (None, "one")
+    nc.edit(annotated("x", ' m:dirty="two"', ' m:dirty="entry"'))
+    assert annotations(nc) == ("entry", "two")
+    nc.edit(annotated("y"))
+    assert annotations(nc) == ("entry", "two")
+    daemon.kill()
+    daemon.start()
+    with daemon.local() as session:
+        assert annotations(session) == ("entry", "two")
+        session.edit(annotated("y", ' m:dirty="three"'), "candidate")
+        assert annotations(session) == ("entry", "two")
+        assert annotations(session, "candidate") == ("entry", "three")
+        session.ok("<commit><confirmed/></commit>")
+        assert annotations(session) == ("entry", "three")
+        session.ok("<cancel-commit/>")
+        assert annotations(session) == ("entry", "two")
+        session.copy("running", "startup")
+    daemon.reboot()
+    with daemon.local() as session:
+        assert annotations(session) == ("entry", "two")
+        session.edit(annotated("y", ' nc:operation="replace"'))
+        assert annotations(session) == ("entry", None)
+    daemon.kill()
+    daemon.start()
+    with daemon.local() as session:
+        assert annotations(session) == ("entry", None)
+
+
+def test_startup_tells_the_same(nc):
+    """RFC 7950 15: an edit of startup, which is validated whole, fails as one of running does."""
+    for data in (
+            p1(f'<bridge-port xmlns="{INFIX}"><bridge>none</bridge></bridge-port>'),
+            p1(f'<bridge-port xmlns="{INFIX}"><bridge>p2</bridge></bridge-port>'),
+            p1(f'<veth xmlns="{INFIX}"><peer>p2</peer></veth>'),
+            f'<interfaces xmlns="{IF}"><interface><name>v9</name><type xmlns:t="{TYPES}">t:vlan</type>'
+            f'<vlan xmlns="{INFIX}"><id>9</id></vlan></interface></interfaces>'):
+        told = []
+        for target in "running", "startup":
+            with pytest.raises(RpcError) as caught:
+                nc.rpc(edit_of(data, target) if target == "running" else whole_startup(nc, data))
+            told.append((caught.value.tag, caught.value.app_tag))
+        assert told[0] == told[1], data
+
+
+def whole_startup(nc, data):
+    """copy-config of running with DATA in it: what startup is to become is validated as a whole."""
+    nc.edit(data, "candidate")
+    inside = nc.rpc("<get-config><source><candidate/></source></get-config>").find(f"{{{BASE}}}data")
+    nc.ok("<discard-changes/>")
+    text = "".join(etree.tostring(part, encoding="unicode") for part in inside)
+    return (f"<copy-config><target><startup/></target><source><config>{text}</config></source>"
+            "</copy-config>")
+
+
 def test_keys(nc):
     """7.8.5: keys first, all of them; they cannot change."""
     refused(nc, edit_of(f'<interfaces xmlns="{IF}"><interface><enabled>true</enabled></interface>'

@@ -254,6 +254,14 @@ static void put_place(struct buf *text, const struct lysc_node *schema)
 	put(text, "\"");
 }
 
+/* What is kept beside a value (RFC 7952), where the schema has such a thing. */
+static void put_annotation(struct buf *text)
+{
+	if (!ly_ctx_get_module_implemented(yang_ctx(), "infix-meta") || !one_in(3))
+		return;
+	put(text, one_in(2) ? ",\"infix-meta:dirty\":\"yes\"" : ",\"infix-meta:dirty\":\"no\"");
+}
+
 static void put_operation(struct buf *text, const struct lysc_node *schema)
 {
 	put(text, "\"@\":{\"ietf-netconf:operation\":\"");
@@ -263,6 +271,8 @@ static void put_operation(struct buf *text, const struct lysc_node *schema)
 		put(text, ",");
 		put_place(text, schema);
 	}
+	if (schema->nodetype == LYS_LIST)
+		put_annotation(text);
 	put(text, "},");
 }
 
@@ -490,8 +500,10 @@ static void put_term_change(struct buf *text, const struct lyd_node *node)
 	put(text, schema->name);
 	put(text, is_list ? "\":[" : "\":");
 	put(text, "{\"ietf-netconf:operation\":\"");
-	put(text, one_in(3) ? "merge" : "remove");
-	put(text, is_list ? "\"}]" : "\"}");
+	put(text, one_in(3) ? "merge" : one_in(4) ? "replace" : "remove");
+	put(text, "\"");
+	put_annotation(text);
+	put(text, is_list ? "}]" : "}");
 }
 
 static void put_inner_change(struct buf *text, const struct lyd_node *node)

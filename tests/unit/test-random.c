@@ -31,6 +31,7 @@
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
+#include "../../src/datastore/annotation.h"
 #include "../../src/datastore/candidate.h"
 #include "../../src/datastore/constraints.h"
 #include "../../src/datastore/data-index.h"
@@ -89,6 +90,53 @@ static void same_text(const struct lyd_node *mine, const struct lyd_node *other,
 	fail_msg("%s\n--- is: %.350s\n--- not: %.350s", what, a + same, b + same);
 }
 
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* What is kept beside the values, a line each; sorted. */
+static char *annotations_of(const struct lyd_node *tree)
+{
+	_cleanup_(buf_done) struct buf text = { 0 };
+	const struct lyd_node *top, *node;
+	const struct lyd_meta *meta;
+	size_t count = 0, room = 0;
+	char **lines = NULL;
+
+	LY_LIST_FOR (tree, top) {
+		LYD_TREE_DFS_BEGIN (top, node) {
+			LY_LIST_FOR (node->meta, meta) {
+				_cleanup_free_ char *path = path_of(node);
+
+				if (!annotation_is_kept(meta))
+					continue;
+				ARRAY_GROW(lines, count, room);
+				lines[count++] = xasprintf(
+					"%s %s=%s\n", path, meta->name, lyd_get_meta_value(meta));
+			}
+			LYD_TREE_DFS_END(top, node);
+		}
+	}
+	if (count)
+		qsort(lines, count, sizeof(*lines), by_text);
+	for (size_t i = 0; i < count; i++) {
+		(void)!buf_append_str(&text, lines[i]); /* no ceiling */
+		free(lines[i]);
+	}
+	free(lines);
+	return buf_take(&text);
+}
+
+static void same_annotations(
+	const struct lyd_node *mine, const struct lyd_node *other, const char *what)
+{
+	_cleanup_free_ char *is = annotations_of(mine), *not = annotations_of(other);
+
+	if (!str_equal(is, not ))
+		fail_msg("%s\n--- is:\n%s--- not:\n%s", what, is, not );
+}
+
 /* But for the order of what the system orders. */
 static void same_content(
 	const struct lyd_node *mine, const struct lyd_node *other, const char *what)
@@ -99,6 +147,7 @@ static void same_content(
 		return;
 	if (lyd_diff_siblings(mine, other, LYD_DIFF_DEFAULTS, &diff) != LY_SUCCESS || diff)
 		same_text(mine, other, what);
+	same_annotations(mine, other, what);
 	lyd_free_all(diff);
 }
 
