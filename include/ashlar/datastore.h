@@ -146,8 +146,12 @@ void ds_on_restart(void (*callback)(void));
 /* Before anything else is read from those directories: ends a reset that the last daemon began. */
 int ds_finish_reset(const struct ds_config *config, struct err *err) WARN_UNUSED;
 
-/* Counts changes of a datastore; never 0, and differs between boots. */
+/* Counts changes of a datastore; never 0, and begins anywhere with each start. */
 uint64_t ds_generation(enum ds ds);
+/*
+ * Since when the datastore is what it is. It may be later than now: when it has changed again within this
+ * second, and while the clock cannot be believed.
+ */
 time_t ds_last_modified(enum ds ds);
 /* The configuration tree itself, for looking things up within one turn (users' hashes and keys). */
 const struct lyd_node *ds_tree(enum ds ds);

@@ -46,12 +46,16 @@ static void put_validators(struct buf *out, const struct rc_request *req)
 {
 	static char text[HTTP_DATE_MAX];
 	static time_t made;
+	time_t now = time(NULL), modified;
 	enum ds ds;
 
 	if (!rc_request_validators(req, &ds))
 		return;
-	if (made != ds_last_modified(ds) || !text[0]) {
-		made = ds_last_modified(ds);
+	modified = ds_last_modified(ds);
+	if (modified > now) /* RFC 9110 section 8.8.2.1 */
+		modified = now;
+	if (made != modified || !text[0]) {
+		made = modified;
 		http_date(text, made);
 	}
 	(void)!buf_printf(out,

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import os
 import re
 import socket
 import ssl
 import time
+from email.utils import formatdate, parsedate_to_datetime
 
 import pytest
 
@@ -348,6 +350,41 @@ def test_preconditions(rc):
     assert rc.patch(BR0, body, **{"If-Unmodified-Since": later}).status == 204
     assert rc.get(BR0, **{"If-Modified-Since": long_ago}).status == 200
     assert rc.get(BR0 + "?content=config", **{"If-Modified-Since": later}).status == 304
+
+
+def test_date_of_a_change_within_the_second(rc):
+    """RFC 8040 section 3.4.1: a date must not stand for what came later in the same second."""
+    for number in range(5):
+        body = {"ietf-interfaces:interface": [{"name": "br0", "description": f"{number}"}]}
+        seen = rc.get(BR0).headers
+        assert parsedate_to_datetime(seen["Last-Modified"]) <= parsedate_to_datetime(seen["Date"])
+        assert rc.patch(BR0, body).status == 204
+        since = {"If-Unmodified-Since": seen["Last-Modified"]}
+        assert rc.patch(BR0, body, **since).status == 412
+        since = {"If-Modified-Since": seen["Last-Modified"]}
+        assert rc.get(BR0 + "?content=config", **since).status == 200
+
+
+def test_validators_do_not_follow_the_clock(daemon):
+    """A tag or a date of before means nothing to a daemon whose clock has begun anew."""
+    later = time.time() + 86400
+    with daemon.restconf() as client:
+        tags = {client.get(BR0).headers["ETag"]}
+    daemon.stop()
+    os.utime(daemon.startup_file, (later, later))
+    daemon.start()
+    with daemon.restconf() as client:
+        first = client.get(BR0).headers
+        tags.add(first["ETag"])
+        assert parsedate_to_datetime(first["Last-Modified"]) <= \
+            parsedate_to_datetime(first["Date"])
+        for date in first["Date"], formatdate(later - 3600, usegmt=True):
+            assert client.delete(BR0, **{"If-Unmodified-Since": date}).status == 412
+            assert client.get(BR0 + "?content=config",
+                              **{"If-Modified-Since": date}).status == 200
+    assert len(tags) == 2
+    for tag in tags:
+        assert abs((int(tag.strip('"').split("-")[0], 16) >> 20) - time.time()) > 1 << 20
 
 
 def test_locked(daemon, nc, rc):
