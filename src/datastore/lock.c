@@ -7,6 +7,7 @@
 #include "confirm.h"
 #include "lock.h"
 #include "partial.h"
+#include "reset.h"
 
 static struct {
 	uint32_t session; /* 0: unlocked */
@@ -102,7 +103,11 @@ int lock_check(const struct ds_client *client, enum ds ds, struct err *err)
 {
 	bool is_daemon = client->is_recovery && !client->session;
 
-	if (is_daemon || !locks[ds].session || locks[ds].session == client->session)
+	if (is_daemon)
+		return 0;
+	if (reset_check(err) < 0)
+		return -EBUSY;
+	if (!locks[ds].session || locks[ds].session == client->session)
 		return 0;
 	return held(err, ERR_TAG_IN_USE, locks[ds].session);
 }

@@ -6,7 +6,7 @@
 
 /* RFC 6241 section 7.5: lock-denied with the holder's session-id. */
 int lock_take(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
-/* May this client write? in-use with the holder's session when another has locked it. */
+/* May this client write? in-use: another's lock (with the holder's session), or the device is being reset. */
 int lock_check(const struct ds_client *client, enum ds ds, struct err *err) WARN_UNUSED;
 
 #endif

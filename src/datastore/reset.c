@@ -29,6 +29,7 @@ static const struct ds_client self = { .user = "", .protocol = "internal", .is_r
 
 static void (*on_restart)(void);
 static struct loop_timer *restart_timer;
+static bool is_begun; /* and not failed: for good */
 
 struct reset {
 	bool is_whole;
@@ -47,13 +48,23 @@ static void restart(void *arg)
 		on_restart();
 }
 
+int reset_check(struct err *err)
+{
+	if (!is_begun)
+		return 0;
+	return err_tagged(err, ERR_TAG_IN_USE, NULL, "the device is going back to the factory");
+}
+
 void reset_done(void)
 {
+	is_begun = false;
 	loop_timer_free(TAKE(restart_timer));
 }
 
 static void finish(struct reset *reset, const struct err *err)
 {
+	if (err && reset->is_whole)
+		is_begun = false;
 	reset->done(err, reset->arg);
 	free(reset);
 }
@@ -103,8 +114,15 @@ static void running_reset(const struct err *err, void *arg)
 void ds_factory(bool is_reset, ds_done_fn done, void *arg)
 {
 	struct ds_source factory = { .ds = DS_FACTORY };
-	struct reset *reset = XNEW(struct reset);
+	_cleanup_err_ struct err err = { 0 };
+	struct reset *reset;
 
+	if (reset_check(&err) < 0) {
+		done(&err, arg);
+		return;
+	}
+	is_begun = is_reset;
+	reset = XNEW(struct reset);
 	reset->is_whole = is_reset;
 	reset->done = done;
 	reset->arg = arg;
@@ -170,6 +188,24 @@ static int empty_dir(const char *path, const char *kept, struct err *err)
 	return r;
 }
 
+/* What is in the directory itself: running as it was and its changes. Below it is what others have mounted. */
+static int remove_files(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int r = 0;
+
+	while (r == 0 && dir && (entry = readdir(dir))) {
+		if (entry->d_type != DT_REG)
+			continue;
+		overwrite(dirfd(dir), entry->d_name);
+		r = unlinkat(dirfd(dir), entry->d_name, 0) < 0 ? -errno : 0;
+	}
+	if (dir)
+		closedir(dir);
+	return r;
+}
+
 int ds_finish_reset(const struct ds_config *config, struct err *err)
 {
 	_cleanup_free_ char *mark = file_join(config->config_dir, MARK);
@@ -177,7 +213,9 @@ int ds_finish_reset(const struct ds_config *config, struct err *err)
 
 	if (!file_exists(mark))
 		return 0;
-	r = empty_dir(config->config_dir, MARK, err);
+	r = remove_files(config->run_dir);
+	if (r == 0)
+		r = empty_dir(config->config_dir, MARK, err);
 	if (r == 0)
 		r = empty_dir(config->state_dir, NULL, err);
 	if (r == 0)

@@ -1,10 +1,13 @@
 """Back to the factory: RFC 8808, and what Infix offers for a device that goes on running."""
 
+import contextlib
+import subprocess
+
 import pytest
 from lxml import etree
 
 from ashlar import config
-from ashlar.netconf import Closed, RpcError
+from ashlar.netconf import BASE, Closed, RpcError
 
 RESET = f'<factory-reset xmlns="{config.namespaces()["ietf-factory-default"]}"/>'
 DEFAULT = f'<factory-default xmlns="{config.namespaces()["infix-factory-default"]}"/>'
@@ -64,6 +67,40 @@ def test_factory_reset(nc, daemon, net):
     with daemon.local() as again:
         assert sorted(content(again, "running")) == sorted(wanted)
         assert again.session_id
+
+
+def test_nothing_is_changed_after_a_reset(nc, daemon, net):
+    """What is asked after its <ok/> is refused, and what was before it is not there after the restart."""
+    secret = config.interfaces({"name": "p2", "description": "topsecret"})
+    nc.edit(secret)
+    wanted = factory(nc)
+    copied = f"<config>{config.to_xml(secret)}</config>"
+    refused = [f"<edit-config><target><{target}/></target>{copied}</edit-config>"
+               for target in ("running", "candidate")]
+    refused += [
+        f"<copy-config><target><startup/></target><source>{copied}</source></copy-config>",
+        "<copy-config><target><candidate/></target><source><running/></source></copy-config>",
+        "<delete-config><target><startup/></target></delete-config>",
+        "<commit/>", "<discard-changes/>", RESET, DEFAULT,
+        '<rollback xmlns="urn:ashlar:params:xml:ns:yang:ashlar-history"><to>1</to></rollback>',
+    ]
+    begin = len(daemon.log)
+    # in one go, so that all of it is there before the restart
+    for body in (RESET, *refused):
+        nc.request(body)
+    assert nc.message().find(f"{{{BASE}}}ok") is not None
+    answers = []
+    with contextlib.suppress(Closed, ConnectionResetError):  # a slow machine may not get to all
+        for body in refused:
+            answers.append((body, nc.message().findtext(f".//{{{BASE}}}error-tag")))
+    assert answers and all(tag == "in-use" for _, tag in answers), answers
+    daemon.wait_log("event=factory-reset-done", begin)
+    daemon.wait_log("event=config-loaded source=factory", begin)
+    daemon.wait_log("^ashlard: ready$", begin)
+    with daemon.local() as again:
+        assert sorted(content(again, "running")) == sorted(wanted)
+    for path in daemon.run_dir, daemon.config_dir, daemon.state_dir:
+        assert subprocess.run(["grep", "-rqs", "topsecret", str(path)]).returncode == 1
 
 
 def test_not_for_everybody(make_daemon, net):
