@@ -92,6 +92,8 @@ static void add_schemas(struct ds_filter *filter, struct filter *element,
 {
 	const struct lysc_node *schema = NULL;
 
+	if (!parent && (!module->implemented || !module->compiled))
+		return;
 	while ((schema = lys_getnext(schema, parent, parent ? NULL : module->compiled, 0))) {
 		const struct lysc_node **more;
 
@@ -117,10 +119,11 @@ size_t filter_schemas(struct ds_filter *filter, struct filter *element,
 		element->schema_count = 0;
 		if (parent)
 			add_schemas(filter, element, parent, NULL);
-		while (!parent && (module = ly_ctx_get_module_iter(yang_ctx(), &at))) {
-			if (module->implemented && module->compiled)
+		else if (element->scope == FILTER_MODULE && element->module)
+			add_schemas(filter, element, NULL, element->module);
+		else
+			while ((module = ly_ctx_get_module_iter(yang_ctx(), &at)))
 				add_schemas(filter, element, NULL, module);
-		}
 	}
 	*ret_schemas = element->schemas;
 	return element->schema_count;
