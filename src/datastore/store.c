@@ -31,10 +31,10 @@ static struct {
 
 static time_t modified_of(const char *dir, const char *name)
 {
-	_cleanup_free_ char *path = file_join(dir, name);
+	_cleanup_free_ char *path = dir ? file_join(dir, name) : NULL; /* trees need none */
 	struct stat st;
 
-	return stat(path, &st) == 0 ? st.st_mtime : 0;
+	return path && stat(path, &st) == 0 ? st.st_mtime : 0;
 }
 
 /* The latest of what a daemon before us has left. */
