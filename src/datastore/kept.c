@@ -55,13 +55,36 @@ static bool can_apply(const struct lyd_node *node)
 	return snode && snode->is_owned;
 }
 
+/* Is the value an identity that is there only with a YANG feature which this device has not? */
+static bool is_switched_off(const struct lyd_node *opaque, const struct lysc_node *schema)
+{
+	const char *value = ((const struct lyd_node_opaq *)opaque)->value;
+	const char *colon = value ? strchr(value, ':') : NULL;
+	_cleanup_free_ char *name = colon ? xstrndup(value, (size_t)(colon - value)) : NULL;
+	const struct lys_module *module =
+		name ? ly_ctx_get_module_implemented(yang_ctx(), name) : NULL;
+	LY_ARRAY_COUNT_TYPE i;
+
+	if (!module || !module->parsed || schema->nodetype != LYS_LEAF ||
+		((const struct lysc_node_leaf *)schema)->type->basetype != LY_TYPE_IDENT)
+		return false;
+	LY_ARRAY_FOR(module->parsed->identities, i)
+	{
+		const struct lysp_ident *identity = &module->parsed->identities[i];
+
+		if (str_equal(identity->name, colon + 1))
+			return identity->iffeatures != NULL;
+	}
+	return false;
+}
+
 /* The schema knows what it is called, and a feature would apply it: then its value is wrong. */
 static bool is_wrong(const struct lyd_node *node)
 {
 	const struct lysc_node *schema = node->schema ? NULL : format_opaque_schema(node);
 	const struct snode *snode = schema ? schema_of(schema) : NULL;
 
-	return snode && snode->is_owned;
+	return snode && snode->is_owned && !is_switched_off(node, schema);
 }
 
 /* A container without presence is only a way to what is in it: something to apply, or wrong. */
@@ -83,8 +106,10 @@ static bool is_way(const struct lyd_node *node)
  * own container holds what is mandatory). */
 static bool is_essential(const struct lyd_node *node)
 {
-	return node->schema && (node->schema->flags & LYS_MAND_TRUE) &&
-		!(node->schema->parent && node->schema->parent->nodetype == LYS_CASE);
+	const struct lysc_node *schema = node->schema ? node->schema : format_opaque_schema(node);
+
+	return schema && (schema->flags & LYS_MAND_TRUE) && !is_wrong(node) &&
+		!(schema->parent && schema->parent->nodetype == LYS_CASE);
 }
 
 static bool has_essential(const struct lyd_node *entry)

@@ -124,12 +124,12 @@ def test_an_absent_port_is_told_once(net, make_daemon):
     assert len(found) == 2 and any("198.51.100.0" in path for path, _ in found)
 
 
-# A kind of interface that nobody makes yet, interfaces on it and on those, a port of theirs.
+# A kind of interface that this device cannot have, interfaces on it and on those, a port of theirs.
 ON_NOTHING = [
-    config.interface("tun0", "wireguard", infix_interfaces__wireguard={"private-key": "none"}),
-    config.interface("tun0.7", "vlan", infix_interfaces__vlan={"id": 7, "lower-layer-if": "tun0"}),
-    config.interface("tun0.7.8", "vlan", **{
-        "infix-interfaces:vlan": {"id": 8, "lower-layer-if": "tun0.7"},
+    config.interface("wifi0", "wifi", infix_interfaces__wifi={"radio": "radio0"}),
+    config.interface("wifi0.7", "vlan", infix_interfaces__vlan={"id": 7, "lower-layer-if": "wifi0"}),
+    config.interface("wifi0.7.8", "vlan", **{
+        "infix-interfaces:vlan": {"id": 8, "lower-layer-if": "wifi0.7"},
         "infix-interfaces:bridge-port": {"bridge": "br0"}}),
 ]
 
@@ -145,12 +145,13 @@ def test_what_refers_to_what_is_not_applied(net, make_daemon):
     with daemon.local() as session:
         listed = {entry.findtext("path"): entry.findtext("reason")
                   for entry in session.get(STATUS).iter("not-applied")}
-        assert {path: reason for path, reason in listed.items() if "tun0" in path} == {
-            "/ietf-interfaces:interfaces/interface[name='tun0']": "not supported by this device",
-            "/ietf-interfaces:interfaces/interface[name='tun0.7']":
-                'lower-layer-if refers to "tun0", which is not applied',
-            "/ietf-interfaces:interfaces/interface[name='tun0.7.8']":
-                'lower-layer-if refers to "tun0.7", which is not applied'}
+        assert {path: reason for path, reason in listed.items() if "wifi0" in path} == {
+            "/ietf-interfaces:interfaces/interface[name='wifi0']":
+                "not supported by this device",
+            "/ietf-interfaces:interfaces/interface[name='wifi0.7']":
+                'lower-layer-if refers to "wifi0", which is not applied',
+            "/ietf-interfaces:interfaces/interface[name='wifi0.7.8']":
+                'lower-layer-if refers to "wifi0.7", which is not applied'}
         for path, reason in listed.items():
             assert f"  {path}: {reason}\n" in said
         session.copy("running", "startup")
