@@ -61,7 +61,7 @@ enum link_attr {
 /* What differs from kind to kind: a const table in src/kernel. */
 extern const struct link_kind link_kind_bridge, link_kind_vlan, link_kind_veth, link_kind_dummy,
 	link_kind_bond, link_kind_vxlan, link_kind_gre, link_kind_gretap, link_kind_ip6gre,
-	link_kind_ip6gretap;
+	link_kind_ip6gretap, link_kind_wireguard;
 /* IFLA_INFO_KIND: "bridge". */
 const char *link_kind_name(const struct link_kind *kind);
 /* What is said of a kernel without it. */
@@ -79,8 +79,11 @@ struct link_bridge {
 	uint16_t multicast_query_interval_s;
 };
 
+#define LINK_PRIORITIES 8
 struct link_vlan {
 	uint16_t id, protocol;
+	uint8_t ingress[LINK_PRIORITIES]; /* by priority in the tag: priority inside */
+	uint8_t egress[LINK_PRIORITIES];  /* by priority inside: priority in the tag */
 	char lower[KERNEL_NAME_MAX];
 };
 
@@ -288,6 +291,45 @@ struct sysctl {
 extern const struct object_kind object_kind_sysctl;
 #define SYSCTL_KEY_MAX 48
 void sysctl_key(char *key, const char *link, enum sysctl_knob knob);
+
+/* Keys, UDP port and peers of a WireGuard link. Exists when it has any. */
+#define WIREGUARD_KEY 32
+struct wireguard_ip {
+	uint8_t family, prefix_length; /* AF_INET, AF_INET6 */
+	struct in6_addr addr;	       /* or a struct in_addr at the beginning; the rest is zero */
+};
+struct wireguard_peer {
+	uint8_t public_key[WIREGUARD_KEY], preshared_key[WIREGUARD_KEY]; /* zero: none */
+	uint8_t endpoint_family;					 /* 0: none */
+	uint16_t endpoint_port, keepalive_s;				 /* 0: off */
+	struct in6_addr endpoint;
+	struct wireguard_ip *ips; /* in no order */
+	size_t ip_count;
+	/* Observed only. */
+	struct {
+		int64_t tv_sec, tv_nsec;
+	} handshake; /* real time; 0: never */
+	uint64_t rx_bytes, tx_bytes;
+};
+struct wireguard {
+	struct object object; /* key: the link's name */
+	uint8_t private_key[WIREGUARD_KEY];
+	uint16_t port; /* wanted: 0 is any */
+	struct wireguard_peer *peers;
+	size_t peer_count;
+};
+extern const struct object_kind object_kind_wireguard;
+/* Sets the private key, as the kernel keeps it (RFC 7748 section 5). */
+void wireguard_set_key(struct wireguard *wireguard, const uint8_t key[WIREGUARD_KEY]);
+/* The peer with that public key; NULL: there is none. */
+struct wireguard_peer *wireguard_peer(
+	const struct wireguard *wireguard, const uint8_t key[WIREGUARD_KEY]);
+/* A blank one, in place of the one with that key. Valid until the next. */
+struct wireguard_peer *wireguard_add_peer(
+	struct wireguard *wireguard, const uint8_t key[WIREGUARD_KEY]);
+/* What is sent to the peer, and not to another one any more. */
+void wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
+	const void *addr, uint8_t length);
 
 /* A named network namespace of ours (RUN-DIR/netns/NAME), for the ends given to containers. */
 struct netns {

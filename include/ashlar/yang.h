@@ -58,6 +58,8 @@ const struct lyd_node *node_ancestor(const struct lyd_node *node, const char *na
 /* Iterates the instances of the child list or leaf-list @name. */
 #define NODE_FOREACH(node, parent, name)                                                           \
 	for ((node) = node_child((parent), (name)); (node); (node) = node_next(node))
+/* The top-level node of that name in the tree that @in is of. */
+const struct lyd_node *node_top(const struct lyd_node *in, const char *name);
 /* Next sibling instance of the same schema node. */
 const struct lyd_node *node_next(const struct lyd_node *node);
 

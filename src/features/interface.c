@@ -96,6 +96,7 @@ static const char *guess_by_prefix(const char *name)
 		{ "vxlan", "vxlan" },
 		{ "gretap", "gretap" },
 		{ "gre", "gre" },
+		{ "wg", "wireguard" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -452,7 +453,7 @@ static int show(
 
 static const char *const interfaces_features[] = { "if-mib", NULL };
 static const char *const infix_features[] = { "vlan-filtering", NULL };
-/* Without these the leafrefs of WireGuard, not supported itself, have no target and nothing loads. */
+/* What the leafrefs of WireGuard point at. */
 static const char *const keystore_features[] = { "central-keystore-supported", "asymmetric-keys",
 	"symmetric-keys", NULL };
 static const char *const truststore_features[] = { "central-truststore-supported", "public-keys",

@@ -40,24 +40,11 @@ static int want_ssh(const struct unit *unit, struct want *want, struct err *err)
 	return 0;
 }
 
-static const struct lyd_node *top_node(const struct lyd_node *in, const char *name)
-{
-	const struct lyd_node *node = in;
-
-	while (lyd_parent(node))
-		node = lyd_parent(node);
-	LY_LIST_FOR (lyd_first_sibling(node), node) {
-		if (node->schema && str_equal(node->schema->name, name))
-			return node;
-	}
-	return NULL;
-}
-
 /* A key without certificate would serve nobody; the leaf only says that the key exists. */
 static int check_certificate(const struct unit *unit, const char *name, struct err *err)
 {
 	const struct lyd_node *keys =
-		node_child(top_node(unit->node, "keystore"), "asymmetric-keys");
+		node_child(node_top(unit->node, "keystore"), "asymmetric-keys");
 	const struct lyd_node *key = node_entry(keys, "asymmetric-key", name);
 
 	if (node_at(key, "certificates/certificate"))
@@ -68,7 +55,7 @@ static int check_certificate(const struct unit *unit, const char *name, struct e
 /* It may have lost its last certificate. */
 static void affects_web(const struct lyd_node *node, const char *old, struct unit_set *set)
 {
-	const struct lyd_node *web = top_node(node, "web");
+	const struct lyd_node *web = node_top(node, "web");
 
 	if (web &&
 		str_equal(node_text(web, "certificate", NULL),

@@ -78,7 +78,7 @@ void ethtool_refresh(uint32_t ifindex)
 		mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_DEV_INDEX, ifindex);
 	mnl_attr_put_u32(nlh, ETHTOOL_A_HEADER_FLAGS, ETHTOOL_FLAG_COMPACT_BITSETS);
 	mnl_attr_nest_end(nlh, header);
-	r = nl_genl_request(nlh, take_modes, NULL);
+	r = nl_genl_request(nl_of(""), nlh, take_modes, NULL);
 	if (r < 0 && r != -EOPNOTSUPP) /* what has no speed refuses to tell */
 		log_debug("ethtool", "link modes: %s", strerror(-r));
 }

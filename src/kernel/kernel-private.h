@@ -12,6 +12,7 @@ enum kernel_rank {
 	KERNEL_RANK_NETNS = 10,
 	KERNEL_RANK_LINK = 20,
 	KERNEL_RANK_SYSCTL = 30,
+	KERNEL_RANK_WIREGUARD = 35,
 	KERNEL_RANK_BRIDGE_VLAN = 40,
 	KERNEL_RANK_LINK_UP = 50,
 	KERNEL_RANK_ADDRESS = 60,
@@ -37,6 +38,9 @@ int netns_find(struct err *err) WARN_UNUSED;
  */
 int netns_enter(int fd, int *ret_own) WARN_UNUSED;
 void netns_leave(int own);
+
+/* Reads keys and peers of a WireGuard link into have: nothing tells of them. */
+void wireguard_read(struct nl *nl, const struct link *link);
 
 /* The link is gone, and what was on it. */
 void link_forget(const char *name);

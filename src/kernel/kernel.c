@@ -20,6 +20,7 @@ static const struct nl_object *const objects[] = {
 	&netns_object,
 	&link_object,
 	&sysctl_object,
+	&wireguard_object,
 	&bridge_vlan_object,
 	&link_up_object,
 	&address_object,
@@ -137,7 +138,10 @@ static size_t finish(struct nl_batch *batch, struct step *const *steps, size_t d
 /* What is not a message to the kernel comes after all that have gathered. */
 static bool is_act(const struct step *step)
 {
-	return kind_of(step) == &object_kind_sysctl || kind_of(step) == &object_kind_netns;
+	const struct object_kind *kind = kind_of(step);
+
+	return kind == &object_kind_sysctl || kind == &object_kind_netns ||
+		kind == &object_kind_wireguard;
 }
 
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)

@@ -371,6 +371,7 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 {
 	const struct link *before = have_get(have_all(), &object_kind_link, key);
 	struct link *link = object_new(&object_kind_link, key);
+	bool is_new = seen->is_event && !(before && before->kind == seen->link.kind);
 
 	seen->link.object = link->object;
 	*link = seen->link;
@@ -379,6 +380,8 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	if (before && *before->master && !str_equal(before->master, link->master))
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
 	watch_put(nl, &link->object);
+	if (is_new && link->kind == &link_kind_wireguard)
+		wireguard_read(nl, link);
 	put_up(nl, link);
 	if (seen->af_spec)
 		sysctl_seen_link(nl, key, seen->af_spec);

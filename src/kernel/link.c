@@ -31,7 +31,7 @@ bool link_is_former(const struct link *want)
 
 static const struct link_kind *const kinds[] = { &link_kind_bridge, &link_kind_vlan,
 	&link_kind_veth, &link_kind_dummy, &link_kind_bond, &link_kind_vxlan, &link_kind_gre,
-	&link_kind_gretap, &link_kind_ip6gre, &link_kind_ip6gretap };
+	&link_kind_gretap, &link_kind_ip6gre, &link_kind_ip6gretap, &link_kind_wireguard };
 
 const struct link_kind *link_kind_by_name(const char *name)
 {
@@ -427,6 +427,7 @@ static void forget_all_of(const struct object_kind *kind, const char *name)
 void link_forget(const char *name)
 {
 	have_remove(&object_kind_link_up, name);
+	have_remove(&object_kind_wireguard, name);
 	sysctl_link_gone(name);
 	forget_all_of(&object_kind_address, name);
 	forget_all_of(&object_kind_route, name);

@@ -37,8 +37,6 @@
 static struct {
 	struct nl *open[NETNS_MAX];
 	size_t count;
-	struct mnl_socket *genl;
-	uint32_t genl_seq;
 	uint64_t changes;
 	size_t per_send; /* messages at most, see adapt() */
 	char buffer[RECEIVE_BYTES];
@@ -150,6 +148,8 @@ void nl_close(struct nl *nl)
 		mnl_socket_close(nl->events);
 	if (nl->slow)
 		mnl_socket_close(nl->slow);
+	if (nl->genl)
+		mnl_socket_close(nl->genl);
 	if (nl->fd >= 0)
 		close(nl->fd);
 	free(nl->netns);
@@ -616,13 +616,22 @@ int nl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg
 
 /* --- generic netlink -------------------------------------------------------------------------- */
 
-int nl_genl_request(struct nlmsghdr *nlh, nl_reply_fn reply, void *arg)
+static int open_genl(struct nl *nl)
 {
-	if (!self.genl)
-		self.genl = open_socket(NETLINK_GENERIC, NULL);
-	if (!self.genl)
-		return -EIO;
-	return send_request(self.genl, nlh, &self.genl_seq, reply, arg);
+	int own, r = netns_enter(*nl->netns ? nl->fd : -1, &own);
+
+	if (r < 0)
+		return r;
+	nl->genl = open_socket(NETLINK_GENERIC, NULL);
+	netns_leave(own);
+	return nl->genl ? 0 : -EIO;
+}
+
+int nl_genl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg)
+{
+	int r = nl->genl ? 0 : open_genl(nl);
+
+	return r < 0 ? r : send_request(nl->genl, nlh, &nl->genl_seq, reply, arg);
 }
 
 static int take_family(const struct nlmsghdr *nlh, void *arg)
@@ -649,6 +658,6 @@ int nl_genl_family(const char *name)
 	genl->cmd = CTRL_CMD_GETFAMILY;
 	genl->version = 1;
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
-	r = nl_genl_request(nlh, take_family, &family);
+	r = nl_genl_request(nl_of(""), nlh, take_family, &family);
 	return r < 0 ? r : family;
 }

@@ -27,6 +27,8 @@ struct nl {
 	int fd;	     /* of the namespace */
 	struct mnl_socket *request, *events;
 	struct mnl_socket *slow; /* the worker's: see nl_batch_send() */
+	struct mnl_socket *genl; /* NULL until it is needed */
+	uint32_t genl_seq;
 	struct loop_watch *watch;
 	uint32_t seq;
 	struct map names; /* ifindex → struct nl_name: names of links, also those not in have */
@@ -98,7 +100,8 @@ int nl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg
 
 /* Generic netlink family number and multicast group by name, asked once; < 0: the kernel has it not. */
 int nl_genl_family(const char *name);
-int nl_genl_request(struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNUSED;
+/* As nl_request(). */
+int nl_genl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNUSED;
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -130,7 +133,7 @@ struct nl_object {
 };
 
 extern const struct nl_object link_object, link_up_object, address_object, route_object,
-	bridge_vlan_object, sysctl_object, netns_object;
+	bridge_vlan_object, sysctl_object, netns_object, wireguard_object;
 
 /* The table's row of a kind. */
 const struct nl_object *nl_object_of(const struct object_kind *kind);

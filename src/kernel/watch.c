@@ -38,6 +38,7 @@ static const struct nl_object *const in_dump_order[] = {
 	&bridge_vlan_object,
 	&route_object,
 	&sysctl_object,
+	&wireguard_object,
 };
 
 /* Which objects of a namespace the dump that runs has seen. */

@@ -140,3 +140,16 @@ const struct lyd_node *node_next(const struct lyd_node *node)
 	}
 	return NULL;
 }
+
+const struct lyd_node *node_top(const struct lyd_node *in, const char *name)
+{
+	const struct lyd_node *node = in;
+
+	while (lyd_parent(node))
+		node = lyd_parent(node);
+	LY_LIST_FOR (lyd_first_sibling(node), node) {
+		if (node->schema && str_equal(node->schema->name, name))
+			return node;
+	}
+	return NULL;
+}
