@@ -1,6 +1,6 @@
 /*
- * 802.1Q and 802.1ad VLAN links on top of another link. A name like eth0.10 tells both; priorities in and
- * out are the model's defaults (0), which are the kernel's.
+ * 802.1Q and 802.1ad VLAN links on top of another link. A name like eth0.10 tells both. Priorities are mapped
+ * between those of the tag and those inside the device, either way: to one, or each to itself.
  *
  * A VLAN's MTU cannot exceed that of the link below, and the kernel lowers it in silence when that one is
  * lowered; so what is configured of both is compared here, whichever of them changes.
@@ -17,6 +17,9 @@
 #define ID    VLAN "/id"
 #define LOWER VLAN "/lower-layer-if"
 #define MTU   "ietf-ip:ipv4/mtu"
+
+#define INGRESS VLAN "/ingress-qos/priority"
+#define EGRESS	VLAN "/egress-qos/pcp"
 
 #define STACK_MAX 8 /* VLANs on VLANs whose MTU is looked for */
 
@@ -79,6 +82,16 @@ static int check(const struct unit *unit, struct err *err)
 	return check_mtu(unit, err);
 }
 
+/* What is not a number is each to itself. */
+static void read_map(uint8_t *map, const char *text)
+{
+	uint64_t to = 0;
+	bool is_number = str_u64(text, 0, LINK_PRIORITIES - 1, &to) == 0;
+
+	for (uint8_t i = 0; i < LINK_PRIORITIES; i++)
+		map[i] = is_number ? (uint8_t)to : i;
+}
+
 static int want(const struct unit *unit, struct want *want, struct err *err)
 {
 	struct link_up *up;
@@ -99,6 +112,8 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	r = interface_copy_name(link->vlan.lower, node_text(unit->node, LOWER, ""), LOWER, err);
 	if (r < 0)
 		return r;
+	read_map(link->vlan.ingress, node_text(unit->node, INGRESS, "0"));
+	read_map(link->vlan.egress, node_text(unit->node, EGRESS, "0"));
 	want_needs(link, &object_kind_link, link->vlan.lower);
 	/* The kernel refuses to raise a VLAN link above one that is down. */
 	up = want_find(want, &object_kind_link_up, link->object.key);
@@ -146,6 +161,27 @@ static void mtu_affects(const struct lyd_node *node, const char *old, struct uni
 
 /* --- show -------------------------------------------------------------------------------------- */
 
+/* A map that the model has no word for is not shown. */
+static int show_map(struct lyd_node *vlan, const char *container, const char *leaf,
+	const uint8_t *map, const char *identity, struct err *err)
+{
+	struct lyd_node *node = NULL;
+	bool is_one = true, is_identity = true;
+	int r;
+
+	for (uint8_t i = 0; i < LINK_PRIORITIES; i++) {
+		is_one &= map[i] == map[0];
+		is_identity &= map[i] == i;
+	}
+	if (!is_one && !is_identity)
+		return 0;
+	r = build_container(vlan, container, &node, err);
+	if (r < 0)
+		return r;
+	return is_identity ? build_leaf(node, leaf, identity, err)
+			   : build_u64(node, leaf, map[0], err);
+}
+
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
@@ -166,18 +202,16 @@ static int show(
 		r = build_u64(vlan, "id", link->vlan.id, err);
 	if (r == 0 && *link->vlan.lower)
 		r = build_leaf(vlan, "lower-layer-if", link->vlan.lower, err);
+	if (r == 0)
+		r = show_map(vlan, "ingress-qos", "priority", link->vlan.ingress, "from-pcp", err);
+	if (r == 0)
+		r = show_map(vlan, "egress-qos", "pcp", link->vlan.egress, "from-priority", err);
 	return r;
 }
 
 const struct feature feature_vlan = {
 	.name = "vlan",
-	.roots =
-		(const char *const[]){
-			INTERFACE_PATH "/infix-interfaces:vlan/tag-type",
-			INTERFACE_PATH "/infix-interfaces:vlan/id",
-			INTERFACE_PATH "/infix-interfaces:vlan/lower-layer-if",
-			NULL,
-		},
+	.roots = (const char *const[]){ INTERFACE_PATH "/infix-interfaces:vlan", NULL },
 	.reads =
 		(const struct feature_reads[]){
 			{ INTERFACE_PATH "/ietf-ip:ipv4/mtu", mtu_affects },

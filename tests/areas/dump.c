@@ -56,6 +56,16 @@ static void dump_tunnel(struct buf *out, const struct link_tunnel *tunnel)
 		tunnel->port);
 }
 
+static void dump_vlan(struct buf *out, const struct link_vlan *vlan)
+{
+	put(out, " id=%u protocol=%04x lower=%s ingress=", vlan->id, vlan->protocol, vlan->lower);
+	for (size_t i = 0; i < LINK_PRIORITIES; i++)
+		put(out, "%u", vlan->ingress[i]);
+	put(out, " egress=");
+	for (size_t i = 0; i < LINK_PRIORITIES; i++)
+		put(out, "%u", vlan->egress[i]);
+}
+
 static bool is_tunnel(const struct link_kind *kind)
 {
 	return kind == &link_kind_vxlan || kind == &link_kind_gre || kind == &link_kind_gretap ||
@@ -70,8 +80,7 @@ static void dump_kind(struct buf *out, const struct link *link)
 	else if (link->kind == &link_kind_bond)
 		dump_bond(out, &link->bond);
 	else if (link->kind == &link_kind_vlan)
-		put(out, " id=%u protocol=%04x lower=%s", link->vlan.id, link->vlan.protocol,
-			link->vlan.lower);
+		dump_vlan(out, &link->vlan);
 	else if (link->kind == &link_kind_veth)
 		put(out, " peer=%s", link->veth.peer);
 	else if (is_tunnel(link->kind))

@@ -1,5 +1,7 @@
 """Kinds of interfaces, each from configuration into the kernel, through a restart and a refusal, and back."""
 
+import struct
+
 import pytest
 
 from ashlar import config
@@ -20,8 +22,13 @@ class Kind:
     CHANGES are (edit of an interface, what must be known then, whether it stays the same link).
     """
 
-    def __init__(self, name, entries, links, changes=()):
+    def __init__(self, name, entries, links, changes=(), up=()):
         self.name, self.entries, self.links, self.changes = name, entries, links, changes
+        self.up = up  # links that say so when they are
+
+    def make(self, nc, net):
+        edit(nc, *self.entries)
+        net.wait_up(*self.up)
 
 
 def dummy():
@@ -130,7 +137,44 @@ def gre():
           {"info_kind": "ip6gretap", "remote": "2001:db8::77"}, False)])
 
 
-KINDS = [dummy(), lag(), vxlan(), gre()]
+def vlan(name, lower, number, **members):
+    """A VLAN interface; MEMBERS are those of its container."""
+    named = {key.replace("_", "-"): value for key, value in members.items()}
+    return config.interface(name, "vlan", infix_interfaces__vlan={
+        "id": number, "lower-layer-if": lower, **named})
+
+
+def qos_map(*values):
+    """A map of priorities as ip tells it: what goes to 0 is not listed."""
+    return [{"from": at, "to": value} for at, value in enumerate(values) if value]
+
+
+def vlans():
+    return Kind(
+        "vlan",
+        [{**vlan("p3.10", "p3", 10, ingress_qos={"priority": "from-pcp"}, egress_qos={"pcp": 5}),
+          **config.ipv4("198.18.10.1/24")},
+         vlan("customer", "p3", 20, tag_type="ieee802-dot1q-types:s-vlan",
+              egress_qos={"pcp": "from-priority"}),
+         vlan("customer.30", "customer", 30)],
+        {"p3.10": {"info_kind": "vlan", "id": 10, "protocol": "802.1Q", "link": "p3",
+                   "ingress_qos": qos_map(*range(8)), "egress_qos": qos_map(*[5] * 8)},
+         "customer": {"id": 20, "protocol": "802.1ad", "egress_qos": qos_map(*range(8))},
+         "customer.30": {"id": 30, "protocol": "802.1Q", "link": "customer",
+                         "ingress_qos": None, "egress_qos": None}},
+        [(part("p3.10", "vlan", ingress_qos={"priority": 3}),
+          {"ingress_qos": qos_map(*[3] * 8), "egress_qos": qos_map(*[5] * 8)}, True),
+         (part("p3.10", "vlan", ingress_qos={"priority": 0}, egress_qos={"pcp": 0}),
+          {"ingress_qos": None, "egress_qos": None}, True),
+         (part("p3.10", "vlan", egress_qos={"pcp": "from-priority"}),
+          {"egress_qos": qos_map(*range(8))}, True),
+         (part("p3.10", "vlan", id=11), {"id": 11, "egress_qos": qos_map(*range(8))}, False),
+         (part("customer.30", "vlan", tag_type="ieee802-dot1q-types:s-vlan"),
+          {"protocol": "802.1ad"}, False)],
+        up=["p3.10", "customer", "customer.30"])
+
+
+KINDS = [dummy(), lag(), vxlan(), gre(), vlans()]
 
 
 @pytest.fixture
@@ -182,7 +226,7 @@ def is_known(net, name, expected):
 
 def test_made_changed_and_removed(nc, net, kind):
     before = net.dump()
-    edit(nc, *kind.entries)
+    kind.make(nc, net)
     for name, expected in kind.links.items():
         assert_known(net, name, expected)
     for entry in kind.entries:
@@ -201,7 +245,7 @@ def test_made_changed_and_removed(nc, net, kind):
 
 def test_restart_sends_nothing(daemon, net, kind):
     with daemon.local() as session:
-        edit(session, *kind.entries)
+        kind.make(session, net)
     before = net.dump()
     daemon.kill()
     with Watch(net) as watch:
@@ -216,20 +260,21 @@ def test_refused_with_another(nc, net, kind):
     with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
         nc.edit({**config.interfaces(*kind.entries), **REFUSED})
     assert differences(before, net.dump()) == []
-    edit(nc, *kind.entries)
+    kind.make(nc, net)
     made = net.dump()
     for change, _, _ in kind.changes:
         with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
             nc.edit({**config.interfaces(change), **REFUSED})
-        # what had to be made again has another number only if nobody could keep the old one
+        net.wait_up(*kind.up)
         assert differences(made, net.dump()) == []
     with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
         nc.edit({**config.interfaces(*removal(kind.entries)), **REFUSED})
+    net.wait_up(*kind.up)
     assert differences(made, net.dump()) == []
 
 
 def test_what_others_remove_comes_back(nc, net, kind):
-    edit(nc, *kind.entries)
+    kind.make(nc, net)
     name = kind.entries[0]["name"]
     net.ip(f"link del {name}")
     net.wait(lambda: net.link(name), f"{name} again")
@@ -487,3 +532,65 @@ def test_what_tunnels_cannot(nc, net, entry, path):
         edit(nc, entry)
     assert refused.value.path == f"/if:interfaces/if:interface[if:name='t0']/{path}"
     assert differences(before, net.dump()) == []
+
+
+# --- VLANs ----------------------------------------------------------------------------------------
+
+
+def tags(data):
+    """[(tag protocol, priority, id)] of a frame, outermost first."""
+    found, at = [], 12
+    while data[at:at + 2] in (b"\x81\x00", b"\x88\xa8"):
+        protocol, tci = struct.unpack("!HH", data[at:at + 4])
+        found.append((protocol, tci >> 13, tci & 0xFFF))
+        at += 4
+    return found
+
+
+def tags_of(port, payload):
+    """The tags of the next frame with PAYLOAD."""
+    while True:
+        data = port.next()
+        if payload in data:
+            return tags(data)
+
+
+def test_two_tags(nc, net):
+    edit(nc, vlan("customer", "p3", 20, tag_type="ieee802-dot1q-types:s-vlan",
+                  egress_qos={"pcp": 6}), vlan("customer.30", "customer", 30))
+    net.wait_up("customer.30")
+    with Port(net, "customer.30") as inside, Port(net.far[3], "eth0") as wire:
+        inside.send(b"out")
+        assert tags_of(wire, b"out") == [(0x88A8, 6, 20), (0x8100, 0, 30)]
+        # neither the tags the other way round nor of the other kind arrive
+        wire.send(b"swapped", [(0x88A8, 30), (0x8100, 20)])
+        wire.send(b"inner", [(0x8100, 20), (0x8100, 30)])
+        wire.send(b"in", [(0x88A8, 20), (0x8100, 30)])
+        found, before = inside.expect(b"in")
+        assert (found, before) == ([], [])
+
+
+def test_priorities(nc, net):
+    """From tag to tag through the device: what came in with one priority leaves with that or another."""
+    edit(nc, config.interface("brq", "bridge"),
+         {**vlan("p3.10", "p3", 10), "infix-interfaces:bridge-port": {"bridge": "brq"}},
+         {**vlan("p4.20", "p4", 20), "infix-interfaces:bridge-port": {"bridge": "brq"}})
+    net.wait_up("p3.10", "p4.20", "brq")
+    with Port(net.far[3], "eth0") as sender, Port(net.far[4], "eth0") as receiver:
+        for ingress, egress, expected in ((0, 0, 0), ("from-pcp", "from-priority", 5),
+                                          (2, "from-priority", 2), ("from-pcp", 7, 7),
+                                          (0, "from-priority", 0)):
+            edit(nc, part("p3.10", "vlan", ingress_qos={"priority": ingress}),
+                 part("p4.20", "vlan", egress_qos={"pcp": egress}))
+            payload = f"{ingress} {egress} ".encode()
+            sender.send(payload, [(0x8100, 5 << 13 | 10)])
+            assert tags_of(receiver, payload) == [(0x8100, expected, 20)]
+
+
+def test_foreign_vlan_is_shown(nc, net):
+    net.ip("link add link p3 name x1 type vlan id 9 ingress-qos-map 0:4 1:4 2:4 3:4 4:4 5:4 6:4 "
+           "7:4 egress-qos-map 1:1 2:2 3:3 4:4 5:5 6:6 7:7")
+    net.wait(lambda: nc.interface("x1") is not None, "x1")
+    shown = nc.interface("x1").find("vlan")
+    assert shown.findtext("ingress-qos/priority") == "4"
+    assert shown.findtext("egress-qos/pcp") == "from-priority"
