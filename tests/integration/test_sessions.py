@@ -11,6 +11,7 @@ import pytest
 from lxml import etree
 
 from ashlar import DEADLINE, TOP, config
+from ashlar.dead import killed_holding, nothing_is_left
 from ashlar.netconf import BASE, Closed, RpcError
 from ashlar.network import until
 
@@ -301,6 +302,14 @@ def test_kill_session(daemon, nc):
     assert victim.session_id not in open_sessions(nc)
     refused(nc, f"<kill-session><session-id>{nc.session_id}</session-id></kill-session>",
             "invalid-value")
+
+
+@pytest.mark.parametrize("transport", ["local", "ssh"])
+def test_a_killed_client_leaves_nothing(daemon, nc, transport):
+    """RFC 6241 7.5, 8.3.5.2, 8.4.1: its locks go, what it did to the locked candidate, and what it did not
+    confirm."""
+    killed_holding(getattr(daemon, transport))
+    nothing_is_left(nc)
 
 
 # --- clients that go away while something of theirs is under way ------------------------------------

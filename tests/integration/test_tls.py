@@ -7,6 +7,7 @@ import ssl
 import pytest
 
 from ashlar import config
+from ashlar.dead import killed_holding, nothing_is_left
 from ashlar.netconf import Closed, RpcError
 from ashlar.pki import Maker, b64, fingerprint
 from ashlar.serving import (bags, keystore, mappings, netconf_server, ssh_endpoint, tls_connect,
@@ -76,6 +77,14 @@ def test_session(daemon, nc, site):
         assert len(session.get_config()) > 2
         session.close_session()
         session.wait_closed()
+
+
+def test_a_killed_client_leaves_nothing(daemon, nc, site):
+    """RFC 6241 7.5, 8.3.5.2, 8.4.1: its locks, its candidate, what it did not confirm."""
+    site.configure(nc)
+    cert = site.client()
+    killed_holding(lambda: connect(daemon, site, cert))
+    nothing_is_left(nc)
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_1])
