@@ -174,6 +174,37 @@ static void dump_container(struct buf *out, const struct container *container)
 	dump_lists(out, container);
 }
 
+static void dump_key(struct buf *out, const char *name, const uint8_t *key)
+{
+	put(out, " %s=%02x%02x..%02x", name, key[0], key[1], key[WIREGUARD_KEY - 1]);
+}
+
+static void dump_peer(struct buf *out, const struct wireguard_peer *peer)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	put(out, "\n\t\tpeer");
+	dump_key(out, "key", peer->public_key);
+	dump_key(out, "psk", peer->preshared_key);
+	if (peer->endpoint_family) {
+		inet_ntop(peer->endpoint_family, &peer->endpoint, text, sizeof(text));
+		put(out, " endpoint=%s/%u", text, peer->endpoint_port);
+	}
+	put(out, " keepalive=%u", peer->keepalive_s);
+	for (size_t i = 0; i < peer->ip_count; i++) {
+		inet_ntop(peer->ips[i].family, &peer->ips[i].addr, text, sizeof(text));
+		put(out, " %s/%u", text, peer->ips[i].prefix_length);
+	}
+}
+
+static void dump_wireguard(struct buf *out, const struct wireguard *wireguard)
+{
+	dump_key(out, "key", wireguard->private_key);
+	put(out, " port=%u", wireguard->port);
+	for (size_t i = 0; i < wireguard->peer_count; i++)
+		dump_peer(out, &wireguard->peers[i]);
+}
+
 static void dump_values(struct buf *out, const struct object *object)
 {
 	const struct image *image = (const void *)object;
@@ -188,6 +219,8 @@ static void dump_values(struct buf *out, const struct object *object)
 				? " untagged"
 				: " tagged",
 			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
+	else if (object->kind == &object_kind_wireguard)
+		dump_wireguard(out, (const void *)object);
 	else if (object->kind == &object_kind_sysctl)
 		put(out, " value=%u", ((const struct sysctl *)(const void *)object)->value);
 	else if (object->kind == &object_kind_container)
