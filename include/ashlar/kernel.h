@@ -224,6 +224,31 @@ extern const struct object_kind object_kind_address;
 void address_key(
 	char *key, const char *link, uint8_t family, const void *addr, uint8_t prefix_length);
 
+/* The MAC address of an IP address; wanted and observed ones are permanent. */
+struct neighbour {
+	struct object object; /* key by neighbour_key() */
+	char link[KERNEL_NAME_MAX];
+	uint8_t family; /* AF_INET, AF_INET6 */
+	uint8_t mac[6];
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	};
+	/* Observed only. */
+	uint16_t state;	  /* NUD_* */
+	uint8_t protocol; /* KERNEL_PROTOCOL for ours; 0 unknown */
+	bool has_mac, is_router;
+};
+extern const struct object_kind object_kind_neighbour;
+#define NEIGHBOUR_KEY_MAX 64
+void neighbour_key(char *key, const char *link, uint8_t family, const void *addr);
+/*
+ * Those that the kernel had learned on a link when object_kind_neighbour.refresh() was called last, in no
+ * order, perhaps one more than once: how many, and in *ret_items an array borrowed until then. They are no
+ * objects of any state.
+ */
+size_t neighbour_learned(const char *link, const struct neighbour **ret_items);
+
 enum route_type {
 	ROUTE_UNICAST,
 	ROUTE_BLACKHOLE,

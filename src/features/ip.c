@@ -261,7 +261,7 @@ const struct feature feature_ip = {
 		},
 	.except =
 		(const char *const[]){
-			INTERFACE_PATH "/ietf-ip:ipv4/neighbor",
+			INTERFACE_PATH "/ietf-ip:ipv4/neighbor", /* neighbour.c */
 			INTERFACE_PATH "/ietf-ip:ipv4/infix-ip:autoconf",
 			INTERFACE_PATH "/ietf-ip:ipv6/neighbor",
 			INTERFACE_PATH

@@ -16,6 +16,7 @@ enum kernel_rank {
 	KERNEL_RANK_BRIDGE_VLAN = 40,
 	KERNEL_RANK_LINK_UP = 50,
 	KERNEL_RANK_ADDRESS = 60,
+	KERNEL_RANK_NEIGHBOUR = 65,
 	KERNEL_RANK_ROUTE = 70,
 };
 
@@ -26,6 +27,8 @@ void sysctl_done(void);
 void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_spec);
 /* The link is gone: its knobs are too. */
 void sysctl_link_gone(const char *name);
+/* Frees what was read of the neighbours of a link, or of all (NULL). */
+void neighbour_forget_learned(const char *link);
 /* IPv4 routes through a link that went down vanish without a word. */
 void route_link_down(const char *name);
 /* VLANs of a link that is gone. */

@@ -24,6 +24,7 @@ static const struct nl_object *const objects[] = {
 	&bridge_vlan_object,
 	&link_up_object,
 	&address_object,
+	&neighbour_object,
 	&route_object,
 };
 
@@ -231,6 +232,8 @@ const char *object_netns(const struct object *object)
 		return link_netns((const struct link *)object);
 	if (object->kind == &object_kind_address)
 		name = ((const struct address *)object)->link;
+	else if (object->kind == &object_kind_neighbour)
+		name = ((const struct neighbour *)object)->link;
 	else if (object->kind == &object_kind_route)
 		name = ((const struct route *)object)->link;
 	else if (object->kind == &object_kind_bridge_vlan)
@@ -269,4 +272,5 @@ void kernel_done(void)
 	while ((nl = nl_at(0)))
 		nl_close(nl);
 	sysctl_done();
+	neighbour_forget_learned(NULL);
 }

@@ -430,6 +430,8 @@ void link_forget(const char *name)
 	have_remove(&object_kind_wireguard, name);
 	sysctl_link_gone(name);
 	forget_all_of(&object_kind_address, name);
+	forget_all_of(&object_kind_neighbour, name);
+	neighbour_forget_learned(name);
 	forget_all_of(&object_kind_route, name);
 	bridge_vlan_link_gone(name);
 	have_remove(&object_kind_link, name);

@@ -2,10 +2,15 @@
  * What the kernel tells: a dump of everything at the start, events from then on, one parser for both. When
  * events were lost (ENOBUFS) everything is dumped again.
  *
- * Forwarding-database noise is kept out by not joining the neighbour group. After own batches the event
- * socket is drained at once, because the events of a change are queued before its acknowledgement.
+ * Forwarding-database noise, which comes in the neighbours' group, is kept out by a filter. After own
+ * batches the event socket is drained at once, because the events of a change are queued before its
+ * acknowledgement.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/neighbour.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -25,6 +30,7 @@ static const unsigned groups[] = {
 	RTNLGRP_LINK,
 	RTNLGRP_IPV4_IFADDR,
 	RTNLGRP_IPV6_IFADDR,
+	RTNLGRP_NEIGH,
 	RTNLGRP_IPV4_ROUTE,
 	RTNLGRP_IPV6_ROUTE,
 	RTNLGRP_IPV4_NETCONF,
@@ -35,10 +41,26 @@ static const unsigned groups[] = {
 static const struct nl_object *const in_dump_order[] = {
 	&link_object,
 	&address_object,
+	&neighbour_object,
 	&bridge_vlan_object,
 	&route_object,
 	&sysctl_object,
 	&wireguard_object,
+};
+
+/*
+ * Of the neighbours' group only IPv4 and IPv6. What is loaded has the network's byte order, which netlink has
+ * not.
+ */
+static struct sock_filter without_fdb[] = {
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWNEIGH */, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELNEIGH */, 0, 3),
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_family)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
+	BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	BPF_STMT(BPF_RET | BPF_K, 0),
 };
 
 /* Which objects of a namespace the dump that runs has seen. */
@@ -151,8 +173,20 @@ static void on_readable(unsigned events, void *arg)
 	drain(arg, EVENTS_PER_TURN);
 }
 
+static void filter(const struct nl *nl)
+{
+	struct sock_fprog program = { ARRAY_SIZE(without_fdb), without_fdb };
+
+	without_fdb[1].k = htons(RTM_NEWNEIGH);
+	without_fdb[2].k = htons(RTM_DELNEIGH);
+	if (setsockopt(mnl_socket_get_fd(nl->events), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		    sizeof(program)) < 0)
+		log_debug("watch", "no filter: %s", strerror(errno)); /* only more to read */
+}
+
 int watch_start(struct nl *nl, struct err *err)
 {
+	filter(nl);
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
 		if (mnl_socket_setsockopt(nl->events, NETLINK_ADD_MEMBERSHIP, (void *)&groups[i],
 			    sizeof(groups[i])) < 0 &&

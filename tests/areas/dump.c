@@ -133,6 +133,14 @@ static void dump_route(struct buf *out, const struct route *route)
 		put(out, " link=%s", route->link);
 }
 
+static void dump_neighbour(struct buf *out, const struct neighbour *neighbour)
+{
+	char mac[sizeof("00:00:00:00:00:00")];
+
+	str_mac(mac, neighbour->mac);
+	put(out, " %s", mac);
+}
+
 static void dump_lists(struct buf *out, const struct container *container)
 {
 	for (size_t i = 0; i < container->env_count; i++)
@@ -221,6 +229,8 @@ static void dump_values(struct buf *out, const struct object *object)
 			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
 	else if (object->kind == &object_kind_wireguard)
 		dump_wireguard(out, (const void *)object);
+	else if (object->kind == &object_kind_neighbour)
+		dump_neighbour(out, (const void *)object);
 	else if (object->kind == &object_kind_sysctl)
 		put(out, " value=%u", ((const struct sysctl *)(const void *)object)->value);
 	else if (object->kind == &object_kind_container)

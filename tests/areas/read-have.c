@@ -2,7 +2,8 @@
  * Observed objects from text, one a line:
  *
  *	link NAME [field=value …]
- *	address LINK ADDRESS/LENGTH [protocol=N]
+ *	address LINK ADDRESS/LENGTH [protocol=N] [flags=N]
+ *	neighbour LINK ADDRESS MAC [protocol=N]
  *	route PREFIX/LENGTH [field=value …]
  *	vlan LINK VID [untagged] [pvid]
  *	hostname NAME
@@ -10,6 +11,7 @@
  */
 #include <arpa/inet.h>
 #include <linux/if_arp.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <net/ethernet.h>
 #include <stdio.h>
@@ -244,11 +246,36 @@ static void read_address(char *line)
 	address->prefix_length = length;
 	memcpy(&address->in6, &addr, family == AF_INET6 ? 16 : 4);
 	while ((field = word(&line))) {
-		if (!str_starts(field, "protocol="))
+		if (str_starts(field, "protocol="))
+			address->protocol = (uint8_t)number(strchr(field, '=') + 1);
+		else if (str_starts(field, "flags="))
+			address->flags = (uint32_t)number(strchr(field, '=') + 1);
+		else
 			bad(field);
-		address->protocol = (uint8_t)number(strchr(field, '=') + 1);
 	}
 	have_put(&address->object);
+}
+
+static void read_neighbour(char *line)
+{
+	char key[NEIGHBOUR_KEY_MAX], *link = word(&line), *text = word(&line), *mac = word(&line),
+				     *field = word(&line);
+	uint8_t family = text && strchr(text, ':') ? AF_INET6 : AF_INET;
+	struct in6_addr addr = { 0 };
+	struct neighbour *neighbour;
+
+	if (!link || !text || !mac || inet_pton(family, text, &addr) != 1)
+		bad("neighbour");
+	neighbour_key(key, link, family, &addr);
+	neighbour = object_new(&object_kind_neighbour, key);
+	name(neighbour->link, link);
+	neighbour->family = family;
+	neighbour->in6 = addr;
+	neighbour->state = NUD_PERMANENT;
+	neighbour->has_mac = str_parse_mac(mac, neighbour->mac) == 0;
+	if (field && str_starts(field, "protocol="))
+		neighbour->protocol = (uint8_t)number(strchr(field, '=') + 1);
+	have_put(&neighbour->object);
 }
 
 static void route_field(struct route *route, const char *field, const char *value)
@@ -410,9 +437,10 @@ void read_have(char *text, const char *file)
 	static const struct {
 		const char *kind;
 		void (*read)(char *line);
-	} readers[] = { { "link", read_link }, { "address", read_address }, { "route", read_route },
-		{ "vlan", read_vlan }, { "container", read_container },
-		{ "hostname", read_hostname }, { "machine", read_machine } };
+	} readers[] = { { "link", read_link }, { "address", read_address },
+		{ "neighbour", read_neighbour }, { "route", read_route }, { "vlan", read_vlan },
+		{ "container", read_container }, { "hostname", read_hostname },
+		{ "machine", read_machine } };
 	char *line;
 
 	where = file;

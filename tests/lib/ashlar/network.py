@@ -194,6 +194,12 @@ class Namespace:
         return self.wait(lambda: all((link := self.link(name)) and link["operstate"] == "UP"
                                      for name in names), f"{', '.join(names)} up")
 
+    def pings(self, address):
+        """Whether one of a few echo requests to ADDRESS is answered."""
+        return subprocess.run(
+            ["nsenter", f"--net=/run/netns/{self.name}", "--", "ping", "-q", "-c", "3", "-i", "0.1",
+             "-W", "1", address], capture_output=True, timeout=120).returncode == 0
+
     def connect(self, address, port, timeout=DEADLINE):
         """A TCP connection from within the namespace, without Nagle's delay."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
