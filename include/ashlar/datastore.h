@@ -217,6 +217,20 @@ enum ds_origin {
 /* Its identity's name; NULL for DS_ORIGIN_NONE. */
 const char *ds_origin_name(enum ds_origin origin);
 
+/*
+ * Where the text of a read has entries without keys: the content of the state container that holds them (all
+ * of it), between its tags or braces.
+ */
+struct ds_rows {
+	struct ds_row {
+		char *path; /* instance path of the container */
+		const struct lysc_node *schema;
+		size_t start, end;
+	} * list; /* in the text's order */
+	size_t count, room;
+};
+void ds_rows_done(struct ds_rows *rows);
+
 struct ds_read {
 	enum ds ds;
 	enum ds_content content;
@@ -235,6 +249,8 @@ struct ds_read {
 		origins; /* bits 1U << enum ds_origin of the configuration selected; 0: all; in use only */
 	/* For those who follow changes: without what nobody tells of (counters), and nothing refreshed. */
 	bool is_for_changes;
+	/* Filled in while it is read, unless it is by an expression; NULL: not asked for. */
+	struct ds_rows *rows;
 	enum with_defaults defaults;
 	enum format format;
 	/*

@@ -93,6 +93,8 @@ int capabilities_show(struct lyd_node *container, struct err *err)
 		{ "ietf-datastores:running", DS_RUNNING },
 		{ "ietf-datastores:candidate", DS_CANDIDATE },
 		{ "ietf-datastores:startup", DS_STARTUP },
+		{ "ietf-datastores:intended", DS_RUNNING },
+		{ "ietf-factory-default:factory-default", DS_FACTORY },
 		{ "ietf-datastores:operational", DS_OPERATIONAL },
 	};
 	struct lyd_node *datastore, *entry;

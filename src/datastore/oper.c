@@ -218,6 +218,7 @@ static void start_walk(struct read *read)
 		read->filter->defaults = defaults_of(request);
 	print_init(&read->walk.print, &read->out, request->format, defaults_of(request));
 	read->walk.print.tags_equal = request->is_in_use;
+	read->walk.print.rows = request->rows;
 	walk_start(&read->walk);
 }
 

@@ -26,6 +26,8 @@ struct print_level {
 	const char *origin;	     /* to be said of it; NULL: nothing */
 	bool is_open;
 	bool has_content;
+	bool holds_rows; /* entries without keys, which are asked for, and no level around it does */
+	size_t start;	 /* of its content, if so */
 	const struct lysc_node *array; /* JSON: whose array is open */
 	struct buf notes;	       /* JSON: annotations of the items of a leaf-list's array */
 	size_t item_count;	       /* of it */
@@ -368,8 +370,10 @@ static void note_item(struct print *print, struct print_level *level, const stru
 /* The parent's start tag ends with its first content. */
 static void begin_content(struct print *print, struct print_level *level)
 {
-	if (level->node && !level->has_content)
+	if (level->node && !level->has_content) {
 		put_str(print, ">");
+		level->start = print->out->length;
+	}
 	level->has_content = true;
 }
 
@@ -493,6 +497,7 @@ static void open_level(struct print *print, size_t depth)
 	} else {
 		begin_member(print, parent, level->node->schema);
 		put_str(print, "{");
+		level->start = print->out->length;
 		if (has_meta(print, level->node)) {
 			put_str(print, "\"@\":");
 			put_json_meta(print, level->node);
@@ -502,6 +507,79 @@ static void open_level(struct print *print, size_t depth)
 	print->note = NULL;
 	put_keys(print, level);
 }
+
+/* --- rows --------------------------------------------------------------------------------------- */
+
+static bool has_keyless(const struct lysc_node *schema)
+{
+	const struct lysc_node *child;
+
+	if (schema->nodetype != LYS_CONTAINER || !(schema->flags & LYS_CONFIG_R))
+		return false;
+	LY_LIST_FOR (lysc_node_child(schema), child) {
+		if (child->nodetype == LYS_LIST && lysc_is_dup_inst_list(child))
+			return true;
+	}
+	return false;
+}
+
+static bool holds_rows(const struct print *print, const struct lyd_node *node)
+{
+	if (!print->rows || !has_keyless(node->schema))
+		return false;
+	for (size_t i = 1; i < print->depth; i++) {
+		if (print->levels[i].holds_rows)
+			return false;
+	}
+	return true;
+}
+
+/* The way down to the level, whose nodes need not stand in one tree. */
+static char *path_of_level(const struct print *print)
+{
+	struct buf path = { 0 };
+
+	for (size_t i = 1; i <= print->depth; i++) {
+		const struct lyd_node *node = print->levels[i].node, *key = lyd_child(node);
+
+		(void)!buf_printf(&path, "/%s%s%s",
+			is_qualified(&print->levels[i - 1], node->schema)
+				? node->schema->module->name
+				: "",
+			is_qualified(&print->levels[i - 1], node->schema) ? ":" : "",
+			node->schema->name);
+		for (; key && lysc_is_key(key->schema); key = key->next) {
+			char quote = strchr(lyd_get_value(key), '\'') ? '"' : '\'';
+
+			(void)!buf_printf(&path, "[%s=%c%s%c]", key->schema->name, quote,
+				lyd_get_value(key), quote);
+		}
+	}
+	return buf_take(&path);
+}
+
+static void note_rows(struct print *print, const struct print_level *level)
+{
+	struct ds_rows *rows = print->rows;
+
+	ARRAY_GROW(rows->list, rows->count, rows->room);
+	rows->list[rows->count++] = (struct ds_row){
+		.path = path_of_level(print),
+		.schema = level->node->schema,
+		.start = level->start,
+		.end = print->out->length,
+	};
+}
+
+void ds_rows_done(struct ds_rows *rows)
+{
+	for (size_t i = 0; i < rows->count; i++)
+		free(rows->list[i].path);
+	free(rows->list);
+	*rows = (struct ds_rows){ 0 };
+}
+
+/* --- walking ------------------------------------------------------------------------------------ */
 
 void print_begin(struct print *print, const struct lyd_node *node)
 {
@@ -517,6 +595,7 @@ void print_begin(struct print *print, const struct lyd_node *node)
 	level->node = node;
 	level->origin = print->origin;
 	level->is_open = level->has_content = false;
+	level->holds_rows = holds_rows(print, node);
 }
 
 void print_touch(struct print *print)
@@ -529,11 +608,14 @@ void print_end(struct print *print)
 	struct print_level *level = &print->levels[print->depth];
 
 	assert(print->depth);
+	if (level->is_open && print->format == FORMAT_JSON)
+		close_array(print, level);
+	if (level->holds_rows && level->has_content)
+		note_rows(print, level);
 	print->depth--;
 	if (!level->is_open)
 		return;
 	if (print->format == FORMAT_JSON) {
-		close_array(print, level);
 		put_str(print, "}");
 	} else if (level->has_content) {
 		put_str(print, "</");

@@ -8,7 +8,7 @@
 #ifndef ASHLAR_DATASTORE_PRINT_H
 #define ASHLAR_DATASTORE_PRINT_H
 
-#include "ashlar/yang.h"
+#include "ashlar/datastore.h"
 
 struct print_level;
 
@@ -24,6 +24,7 @@ struct print {
 	const char *origin;
 	const char *note; /* of the element at hand */
 	struct buf scratch;
+	struct ds_rows *rows; /* where entries without keys are; NULL: not asked for */
 };
 
 /* Appends to @out, which must not have a ceiling. */

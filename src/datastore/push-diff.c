@@ -376,6 +376,16 @@ bool push_diff(struct push_edits *edits, const struct lyd_node *told, const stru
 	return !diff.is_full;
 }
 
+bool push_diff_rows(struct push_edits *edits, const struct lyd_node *now, const char *path)
+{
+	struct diff diff = { .edits = edits };
+	const struct lyd_node *node = find(now, path);
+
+	if (node)
+		add(&diff, node, PUSH_REPLACE);
+	return !diff.is_full;
+}
+
 /* --- printing --------------------------------------------------------------------------------- */
 
 /* Is a node above in the patch with all that is below it? */
@@ -407,6 +417,7 @@ static bool is_within_other(const struct push_edits *edits, const struct push_ed
 struct printing {
 	const struct push_edits *edits;
 	const struct lyd_node *told;
+	const struct push_rows *rows;
 	enum format format;
 	struct buf *out;
 	size_t number;
@@ -455,32 +466,37 @@ static void put_place(struct printing *printing, const struct lyd_node *node)
 	put_leaf(printing, "where", "after");
 }
 
-static int put_value(struct printing *printing, const struct lyd_node *node, struct err *err)
+static int put_value(struct printing *printing, const struct push_edit *edit,
+	const struct lyd_node *node, struct err *err)
 {
+	const struct push_row *row = push_rows_get(printing->rows, edit->path);
 	bool is_json = printing->format == FORMAT_JSON;
-	int r;
+	int r = 0;
 
 	put(printing->out, is_json ? ",\"value\":" : "<value>");
-	r = format_print(
-		printing->out, node, printing->format, false, WITH_DEFAULTS_EXPLICIT, false, err);
+	if (row)
+		push_row_print(row, printing->format, printing->out);
+	else
+		r = format_print(printing->out, node, printing->format, false,
+			WITH_DEFAULTS_EXPLICIT, false, err);
 	put(printing->out, is_json ? "" : "</value>");
 	return r;
 }
 
 /* A container that only structures is there when something is in it. */
-static const struct lyd_node *find_existing(const struct lyd_node *told, const char *path)
+static const struct lyd_node *find_existing(const struct printing *printing, const char *path)
 {
-	const struct lyd_node *node = find(told, path);
+	const struct lyd_node *node = find(printing->told, path);
 
 	if (node && node->schema->nodetype == LYS_CONTAINER && !lyd_child(node) &&
-		!(node->schema->flags & LYS_PRESENCE))
+		!(node->schema->flags & LYS_PRESENCE) && !push_rows_get(printing->rows, path))
 		return NULL;
 	return node;
 }
 
 static int print_edit(struct printing *printing, const struct push_edit *edit, struct err *err)
 {
-	const struct lyd_node *node = find_existing(printing->told, edit->path);
+	const struct lyd_node *node = find_existing(printing, edit->path);
 	bool is_json = printing->format == FORMAT_JSON;
 	/* What came and went, or the other way round: what is in effect now counts. */
 	enum push_change change = node ? edit->change : PUSH_DELETE;
@@ -499,7 +515,7 @@ static int print_edit(struct printing *printing, const struct push_edit *edit, s
 	if (change == PUSH_INSERT || change == PUSH_MOVE)
 		put_place(printing, node);
 	if (change == PUSH_CREATE || change == PUSH_INSERT || change == PUSH_REPLACE)
-		r = put_value(printing, node, err);
+		r = put_value(printing, edit, node, err);
 	put(printing->out, is_json ? "}" : "</edit>");
 	return r;
 }
@@ -543,7 +559,8 @@ static int print(struct printing *printing, const struct push_edit *edit, struct
 {
 	const struct lyd_node *node = has_place(edit) ? find(printing->told, edit->path) : NULL;
 
-	if (is_within_other(printing->edits, edit))
+	/* What is kept elsewhere is not in the value of what is above. */
+	if (!push_rows_get(printing->rows, edit->path) && is_within_other(printing->edits, edit))
 		return 0;
 	if (node)
 		return print_placed(printing, first_of(lyd_first_sibling(node), node->schema), err);
@@ -551,9 +568,15 @@ static int print(struct printing *printing, const struct push_edit *edit, struct
 }
 
 int push_edits_print(const struct push_edits *edits, const struct lyd_node *told,
-	enum format format, struct buf *out, struct err *err)
+	const struct push_rows *rows, enum format format, struct buf *out, struct err *err)
 {
-	struct printing printing = { .edits = edits, .told = told, .format = format, .out = out };
+	struct printing printing = {
+		.edits = edits,
+		.told = told,
+		.rows = rows,
+		.format = format,
+		.out = out,
+	};
 	int r = 0;
 
 	for (size_t i = 0; i < edits->count && r == 0; i++) {

@@ -9,6 +9,8 @@
 #include "ashlar/map.h"
 #include "ashlar/push.h"
 
+#include "push-rows.h"
+
 struct push_edit;
 
 /* Zeroed: none. */
@@ -29,8 +31,17 @@ void push_edits_done(struct push_edits *edits);
  */
 bool push_diff(struct push_edits *edits, const struct lyd_node *told, const struct lyd_node *now,
 	const char *path);
-/* <edit> elements, or the members of a JSON array, with values from @told. */
+/*
+ * What is in the container at @path of @now is not what was told, but is kept elsewhere (push-rows.h). False
+ * when there are too many.
+ */
+bool push_diff_rows(struct push_edits *edits, const struct lyd_node *now, const char *path);
+/*
+ * <edit> elements, or the members of a JSON array, with values from @told, and what is in some containers
+ * from @rows (NULL: there are none such).
+ */
 int push_edits_print(const struct push_edits *edits, const struct lyd_node *told,
-	enum format format, struct buf *out, struct err *err) WARN_UNUSED;
+	const struct push_rows *rows, enum format format, struct buf *out,
+	struct err *err) WARN_UNUSED;
 
 #endif

@@ -22,6 +22,7 @@
 #include "../yang/compat.h"
 #include "push-diff.h"
 #include "push-index.h"
+#include "push-rows.h"
 #include "push-scope.h"
 #include "push-units.h"
 #include "push-watch.h"
@@ -35,7 +36,8 @@
 #define BLOCKED_MS    3000			 /* of waiting for a slow reader */
 #define TOLD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of all that is kept, as far as can be told */
 #define TOLD_PER_BYTE 4				 /* of a tree, for each byte of its text */
-#define REST_FACTOR   4 /* how much longer than reading takes it waits before reading as much again */
+#define SHARE	      5	    /* of the time, at most one such part goes into one subscription */
+#define BURST_US      20000 /* but for so much at once, when there was nothing to do before */
 
 struct mark {
 	struct list link; /* in the order in which they were made */
@@ -55,6 +57,7 @@ struct push {
 
 	/* On change. */
 	struct lyd_node *told;
+	struct push_rows rows; /* what told leaves out */
 	size_t told_size;
 	struct map marks; /* path → struct mark * */
 	struct list mark_order;
@@ -62,7 +65,8 @@ struct push {
 	bool is_synced;	   /* told is what there is, but for the marks */
 	bool wants_update; /* the next read is sent as a whole */
 	bool is_dampened;
-	uint64_t rests_until_us;
+	uint64_t spent_us; /* on it, beyond its share of the time until then */
+	uint64_t spent_at_us;
 	struct push_edits edits;
 	uint32_t patch_id;
 
@@ -74,9 +78,11 @@ static struct {
 	struct list all, due;
 	struct push *reading; /* whose read is under way; NULL: nobody's, or it is gone */
 	bool is_reading;
-	bool is_held;  /* a transaction is not through with its marks */
-	char **scopes; /* of that read; NULL: everything */
+	size_t observers; /* of operational changes */
+	bool is_held;	  /* a transaction is not through with its marks */
+	char **scopes;	  /* of that read; NULL: everything */
 	size_t scope_count;
+	struct ds_rows rows; /* in what is read */
 	uint64_t read_began_us;
 	size_t told_size;
 	struct loop_task *task;
@@ -191,32 +197,63 @@ static void mark_path(struct push *push, const char *path)
 static void forget_told(struct push *push)
 {
 	lyd_free_all(TAKE(push->told));
+	push_rows_done(&push->rows);
 	push_all.told_size -= push->told_size;
 	push->told_size = 0;
 	push->is_synced = false;
 }
 
-static void count_told(struct push *push, size_t text_size)
+/* What the text at hand takes when it is kept. */
+static size_t told_size_of(const struct buf *text)
 {
-	push->told_size += text_size * TOLD_PER_BYTE;
-	push_all.told_size += text_size * TOLD_PER_BYTE;
+	size_t size = text->length * TOLD_PER_BYTE;
+
+	for (size_t i = 0; i < push_all.rows.count; i++)
+		size -= (push_all.rows.list[i].end - push_all.rows.list[i].start) *
+			(TOLD_PER_BYTE - 1);
+	return size;
 }
 
+static void count_told(struct push *push, size_t size)
+{
+	push->told_size += size;
+	push_all.told_size += size;
+}
+
+/* What was read, but for what push_rows keep. */
 static int parse(const struct push *push, const struct buf *text, struct lyd_node **ret_tree,
 	struct err *err)
 {
-	_cleanup_(buf_done) struct buf object = { 0 };
+	_cleanup_(buf_done) struct buf rest = { 0 };
 	bool is_json = push->opts.format == FORMAT_JSON;
 
 	*ret_tree = NULL;
 	if (!text->length)
 		return 0;
-	if (is_json)
-		(void)!buf_printf(&object, "{%s}", buf_bytes(text)); /* no ceiling */
-	if (lyd_parse_data_mem(yang_ctx(), buf_bytes(is_json ? &object : text),
-		    is_json ? LYD_JSON : LYD_XML, LYD_PARSE_ONLY, 0, ret_tree) != LY_SUCCESS)
+	(void)!buf_append_str(&rest, is_json ? "{" : ""); /* no ceiling */
+	push_rows_cut(text, &push_all.rows, &rest);
+	(void)!buf_append_str(&rest, is_json ? "}" : "");
+	if (lyd_parse_data_mem(yang_ctx(), buf_bytes(&rest), is_json ? LYD_JSON : LYD_XML,
+		    LYD_PARSE_ONLY, 0, ret_tree) != LY_SUCCESS)
 		return yang_err(err, -EIO);
 	return 0;
+}
+
+/* Keeps the rows of what was read; with @edits what differs is to be told. False: there are too many. */
+static bool take_rows(struct push *push, const struct buf *text, const struct lyd_node *now,
+	struct push_edits *edits)
+{
+	bool is_all = true;
+
+	for (size_t i = 0; i < push_all.scope_count; i++)
+		push_rows_retain(&push->rows, push_all.scopes[i], &push_all.rows);
+	if (!push_all.scope_count)
+		push_rows_retain(&push->rows, NULL, &push_all.rows);
+	for (size_t i = 0; i < push_all.rows.count; i++) {
+		if (push_rows_put(&push->rows, text, &push_all.rows, i) && edits)
+			is_all &= push_diff_rows(edits, now, push_all.rows.list[i].path);
+	}
+	return is_all;
 }
 
 static struct lyd_node *find(struct lyd_node *tree, const char *path)
@@ -296,7 +333,8 @@ static void send_changes(struct push *push)
 
 	if (!push->edits.live || push->is_dampened || !is_ready(push))
 		return;
-	if (push_edits_print(&push->edits, push->told, push->opts.format, &text, &err) < 0) {
+	if (push_edits_print(
+		    &push->edits, push->told, &push->rows, push->opts.format, &text, &err) < 0) {
 		log_warning("push", "%s", err_text(&err));
 		push->wants_update = true;
 		mark_all(push);
@@ -325,6 +363,7 @@ static void forget_scopes(void)
 	free(push_all.scopes);
 	push_all.scopes = NULL;
 	push_all.scope_count = 0;
+	ds_rows_done(&push_all.rows);
 }
 
 static void retry(struct push *push, const struct err *err)
@@ -339,10 +378,11 @@ static void take_whole(struct push *push, struct buf *out)
 {
 	_cleanup_err_ struct err err = { 0 };
 	struct lyd_node *now = NULL;
+	struct push_rows rows;
 	bool is_update = push->wants_update;
 	bool is_too_many = false;
 
-	if (push_all.told_size - push->told_size + out->length * TOLD_PER_BYTE > TOLD_MAX) {
+	if (push_all.told_size - push->told_size + told_size_of(out) > TOLD_MAX) {
 		suspend(push, PUSH_TOO_BIG);
 		return;
 	}
@@ -352,9 +392,14 @@ static void take_whole(struct push *push, struct buf *out)
 	}
 	if (push->is_synced && !is_update)
 		is_too_many = !push_diff(&push->edits, push->told, now, NULL);
+	is_too_many |=
+		!take_rows(push, out, now, push->is_synced && !is_update ? &push->edits : NULL);
+	rows = push->rows;
+	push->rows = (struct push_rows){ 0 };
 	forget_told(push);
 	push->told = now;
-	count_told(push, out->length);
+	push->rows = rows;
+	count_told(push, told_size_of(out));
 	push->is_synced = true;
 	push->wants_update = false;
 	if (!is_update && !is_too_many) {
@@ -377,6 +422,8 @@ static void take_part(struct push *push, struct buf *out)
 	for (size_t i = 0; r == 0 && is_all && i < push_all.scope_count; i++)
 		is_all = push_diff(&push->edits, push->told, now, push_all.scopes[i]);
 	if (r == 0 && is_all)
+		is_all = take_rows(push, out, now, &push->edits);
+	if (r == 0 && is_all)
 		r = merge_told(push, TAKE(now), &err);
 	lyd_free_all(now);
 	if (r < 0) {
@@ -396,23 +443,40 @@ static void take_periodic(struct push *push, struct buf *out)
 	send_update(push, out ? out : &none, !out);
 }
 
+static void spend(struct push *push, uint64_t now_us, uint64_t time_us)
+{
+	uint64_t share_us = (now_us - push->spent_at_us) / SHARE;
+
+	push->spent_us = push->spent_us > share_us ? push->spent_us - share_us : 0;
+	push->spent_us += time_us;
+	push->spent_at_us = now_us;
+}
+
+static void take(struct push *push, struct buf *out, const struct err *err)
+{
+	if (!push->opts.is_on_change)
+		take_periodic(push, out);
+	else if (err)
+		retry(push, err);
+	else if (push_all.scopes)
+		take_part(push, out);
+	else
+		take_whole(push, out);
+}
+
 static void on_read(struct buf *out, const struct err *err, void *arg)
 {
-	struct push *push = TAKE(push_all.reading);
-	uint64_t now_us = clock_us();
+	struct push *push = push_all.reading;
+	uint64_t now_us;
 
 	push_all.is_reading = false;
-	if (push) {
-		push->rests_until_us = now_us + REST_FACTOR * (now_us - push_all.read_began_us);
-		if (!push->opts.is_on_change)
-			take_periodic(push, out);
-		else if (err)
-			retry(push, err);
-		else if (push_all.scopes)
-			take_part(push, out);
-		else
-			take_whole(push, out);
-	}
+	if (push)
+		take(push, out, err);
+	/* To compare and send is as much work as to read; afterwards it may be gone. */
+	now_us = clock_us();
+	if (push_all.reading)
+		spend(push, now_us, now_us - push_all.read_began_us);
+	push_all.reading = NULL;
 	forget_scopes();
 	schedule();
 }
@@ -454,6 +518,7 @@ static void start_read(struct push *push)
 		.content = DS_CONTENT_ALL,
 		.format = push->opts.format,
 		.is_for_changes = push->opts.is_on_change,
+		.rows = push->opts.is_on_change ? &push_all.rows : NULL,
 	};
 	_cleanup_err_ struct err err = { 0 };
 	bool is_part = push->opts.is_on_change && push->is_synced && !push->is_all_marked &&
@@ -481,15 +546,20 @@ static bool has_work(const struct push *push)
 		push->wants_update;
 }
 
-/* A read that took long is not repeated at once: the timer of the loop's next millisecond will do. */
+/*
+ * One that costs more than its share waits: changes that come one by one, each of which asks for much to be
+ * read, are told together.
+ */
 static bool rests(struct push *push)
 {
 	uint64_t now_us = clock_us();
 
-	if (!push->opts.is_on_change || push->is_dampened || now_us >= push->rests_until_us ||
-		push->rests_until_us - now_us < 1000)
+	if (!push->opts.is_on_change || push->is_dampened)
 		return false;
-	loop_timer_start(push->timer, (push->rests_until_us - now_us) / 1000);
+	spend(push, now_us, 0);
+	if (push->spent_us <= BURST_US)
+		return false;
+	loop_timer_start(push->timer, (push->spent_us - BURST_US) * SHARE / 1000 + 1);
 	return true;
 }
 
@@ -572,17 +642,6 @@ static void begin_periods(struct push *push)
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
-
-static bool has_observers(void)
-{
-	const struct push *push;
-
-	LIST_FOREACH (push, &push_all.all, link) {
-		if (push->opts.is_on_change && push->opts.ds == DS_OPERATIONAL)
-			return true;
-	}
-	return false;
-}
 
 struct finding {
 	const char *path;
@@ -691,6 +750,15 @@ static void watch_expression(struct push *push)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
+/* Is it concerned by what is observed? Others watch objects as long as there are such. */
+static void count_observer(const struct push *push, bool begins)
+{
+	if (!push->opts.is_on_change || push->opts.ds != DS_OPERATIONAL)
+		return;
+	push_all.observers += begins ? 1 : (size_t)-1;
+	have_on_change(push_all.observers ? on_observed : NULL, NULL);
+}
+
 static void begin(struct push *push)
 {
 	struct notify_filter *filter = &push->opts.filter;
@@ -699,6 +767,7 @@ static void begin(struct push *push)
 	if (filter->xpath && xpath_filter(filter->xpath, &push->filter, NULL) > 0)
 		free(TAKE(filter->xpath));
 	push->edits.excluded = push->opts.excluded;
+	count_observer(push, true);
 	if (!push->opts.is_on_change) {
 		begin_periods(push);
 		return;
@@ -713,6 +782,7 @@ static void begin(struct push *push)
 
 static void end(struct push *push)
 {
+	count_observer(push, false);
 	list_remove(&push->due);
 	loop_timer_stop(push->timer);
 	push_index_remove(&push->watcher);
@@ -725,11 +795,6 @@ static void end(struct push *push)
 	push->patch_id = 0;
 	if (push_all.reading == push)
 		push_all.reading = NULL;
-}
-
-static void watch_objects(void)
-{
-	have_on_change(has_observers() ? on_observed : NULL, NULL);
 }
 
 struct push *push_new(struct push_opts *opts)
@@ -746,7 +811,6 @@ struct push *push_new(struct push_opts *opts)
 		push_all.task = loop_task_new("push", work, NULL);
 	list_append(&push_all.all, &push->link);
 	begin(push);
-	watch_objects();
 	return push;
 }
 
@@ -759,7 +823,6 @@ void push_free(struct push *push)
 	loop_timer_free(push->timer);
 	free((char *)push->opts.client.user);
 	free(push);
-	watch_objects();
 	if (list_empty(&push_all.all))
 		loop_task_free(TAKE(push_all.task));
 }
@@ -776,7 +839,6 @@ void push_modify(struct push *push, struct push_opts *opts)
 	begin(push);
 	if (push->opts.is_on_change)
 		push->wants_update = true; /* the frame of reference is another */
-	watch_objects();
 }
 
 void push_resync(struct push *push)

@@ -108,14 +108,38 @@ int build_container(
 	return 0;
 }
 
+/*
+ * To libyang all entries without keys have the same hash, so that each that is added is compared with all
+ * that are there. Those made here get one each: nobody looks for one by its hash.
+ */
+static LY_ERR add_keyless(
+	struct lyd_node *parent, const struct lyd_node *first, struct lyd_node **ret_node)
+{
+	static uint32_t serial;
+	struct lyd_node *node;
+	LY_ERR rc = lyd_dup_single(first, NULL, LYD_DUP_NO_META, &node);
+
+	if (rc != LY_SUCCESS)
+		return rc;
+	node->hash += ++serial * 2654435761U; /* spreads what counts up */
+	rc = lyd_insert_child(parent, node);
+	if (rc != LY_SUCCESS)
+		lyd_free_tree(node);
+	*ret_node = node;
+	return rc;
+}
+
 int build_entry(struct lyd_node *parent, const char *name, const char *key,
 	struct lyd_node **ret_node, struct err *err)
 {
 	struct lyd_node *node = key ? (struct lyd_node *)node_entry(parent, name, key) : NULL;
+	const struct lyd_node *first = key ? NULL : node_child(parent, name);
 	const struct lys_module *module = module_of(parent, &name);
 	LY_ERR rc = LY_SUCCESS;
 
-	if (!node && key)
+	if (first)
+		rc = add_keyless(parent, first, &node);
+	else if (!node && key)
 		rc = lyd_new_list(parent, module, name, 0, &node, key);
 	else if (!node)
 		rc = lyd_new_list(parent, module, name, 0, &node);

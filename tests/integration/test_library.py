@@ -5,7 +5,7 @@ import re
 import pytest
 from lxml import etree
 
-from ashlar import config
+from ashlar import config, push
 from ashlar.netconf import RpcError
 
 NCM = config.namespaces()["ietf-netconf-monitoring"]
@@ -148,3 +148,25 @@ def test_capabilities(nc):
     silent = dict(told["operational"][:-1])
     assert any(path.endswith("statistics") for path in silent)
     assert set(silent.values()) == {""}
+    # what is told is so
+    prefixes = {"factory-default": 'xmlns:d="urn:ietf:params:xml:ns:yang:ietf-factory-default"'}
+    assert set(told) == {"running", "candidate", "startup", "intended", "operational",
+                         "factory-default"}
+    for name, nodes in told.items():
+        prefix = prefixes.get(name, 'xmlns:d="urn:ietf:params:xml:ns:yang:ietf-datastores"')
+        request = (f'<establish-subscription xmlns="{push.SN}" xmlns:yp="{push.YP}" {prefix}>'
+                   f"<yp:datastore>d:{name}</yp:datastore><yp:on-change/>"
+                   "</establish-subscription>")
+        if nodes[-1][1]:
+            nc.rpc(request)
+            continue
+        with pytest.raises(RpcError) as refused:
+            nc.rpc(request)
+        assert refused.value.app_tag == "ietf-yang-push:datastore-not-subscribable"
+    for leaf in data.iter("node-selector"):
+        declared = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in leaf.nsmap.items()
+                           if prefix)
+        with pytest.raises(RpcError) as refused:
+            push.on_change(nc, f"<yp:datastore-xpath-filter{declared}>{leaf.text}"
+                               "</yp:datastore-xpath-filter>", "operational")
+        assert refused.value.app_tag == "ietf-yang-push:on-change-unsupported", leaf.text

@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import signal
 import time
 
 import pytest
@@ -611,6 +612,27 @@ def test_link(net, daemon, session):
         pass
 
 
+def test_link_replaced(net, daemon, session):
+    """A name that another link has by the time it is looked at: the same entry, with other values."""
+    net.wait_up("p1")
+    number = on_change(session, one("p1"), "operational")
+    told = {node.tag: node.text for node in update(session, number).find(".//interface")}
+    os.kill(daemon.pid, signal.SIGSTOP)
+    try:
+        net.unplug(1)
+        net.plug(1)
+    finally:
+        os.kill(daemon.pid, signal.SIGCONT)
+    changed = {}
+    while changed.get("oper-status") != "up" or "if-index" not in changed:
+        for operation, target, value in edits(session, number):
+            assert target.startswith(TARGET + "p1/"), (operation, target)
+            changed[target.rpartition("/")[2].rpartition(":")[2]] = (
+                None if value is None else value[0].text)
+    assert changed["if-index"] != told["if-index"]
+    assert not {"name", "type"} & set(changed)
+
+
 def test_address(net, daemon, session):
     """8641 3.3: addresses that others give and take."""
     number = on_change(session, one("br0"), "operational")
@@ -646,16 +668,76 @@ def test_new_link(net, daemon, session):
     assert expect(session, number, "delete", both)
 
 
+RIB = "/ietf-routing:routing/ribs/rib="
+RIBS = subtree('<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs/></routing>')
+
+
+def prefixes(node):
+    return [leaf.text for leaf in node.iter("destination-prefix")]
+
+
 def test_route(net, daemon, session):
-    """8641 3.3: routes."""
+    """8641 3.3, 8072: a route has no key: what holds it is replaced, of its own family alone."""
+    net.settle()
+    number = on_change(session, RIBS, "operational")
+    four = update(session, number).find(".//{*}rib[name='ipv4']")
+    before = prefixes(four)
+    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+    ((operation, target, value),) = edits(session, number)
+    assert (operation, target) == ("replace", RIB + "ipv4/routes")
+    assert set(prefixes(value)) == {*before, "203.0.113.0/24"}
+    assert [child.tag for child in value] == ["routes"]
+    net.ip("route del 203.0.113.0/24 via 192.0.2.77")
+    ((operation, target, value),) = edits(session, number)
+    assert (operation, target) == ("replace", RIB + "ipv4/routes")
+    assert prefixes(value) == before
+    call(session, "resync-subscription", f"<id>{number}</id>", YP)
+    assert prefixes(update(session, number).find(".//{*}rib[name='ipv4']")) == before
+
+
+def test_route_leaf(net, daemon, session):
+    """The same of a part of each route."""
     number = on_change(session, subtree(
         '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib><name>ipv4</name>'
-        "</rib></ribs></routing>"), "operational")
-    before = update(session, number)
+        "<routes><route><source-protocol/></route></routes></rib></ribs></routing>"), "operational")
+    before = [leaf.text for leaf in update(session, number).iter("source-protocol")]
     net.ip("route add 203.0.113.0/24 via 192.0.2.77")
-    changes = edits(session, number)
-    text = b"".join(etree.tostring(value) for _, _, value in changes if value is not None)
-    assert b"203.0.113.0/24" in text and b"203.0.113.0/24" not in etree.tostring(before)
+    ((operation, target, value),) = edits(session, number)
+    assert (operation, target) == ("replace", RIB + "ipv4/routes")
+    found = list(value.iter("route"))
+    assert len(found) == len(before) + 1 and all(len(route) == 1 for route in found)
+
+
+def test_routes_come_and_go(net, nc, session):
+    """The last route takes the container with it; the first one brings it."""
+    net.settle()
+    number = on_change(session, subtree(
+        '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib>'
+        "<name>ipv4</name><routes/></rib></ribs></routing>"), "operational")
+    assert prefixes(update(session, number)) == ["192.0.2.0/24"]
+    nc.edit(config.interfaces({"name": "br0", "ietf-ip:ipv4": {"@operation": "delete"}}))
+    assert [change[:2] for change in edits(session, number)] == [
+        ("delete", RIB + "ipv4/routes")]
+    nc.edit(config.interfaces({"name": "br0", **config.ipv4("192.0.2.1/24")}))
+    ((operation, target, value),) = edits(session, number)
+    assert (operation, target) == ("create", RIB + "ipv4/routes")
+    assert prefixes(value) == ["192.0.2.0/24"]
+
+
+def test_many_routes(net, daemon, session):
+    """Routes that come one by one are told together: each telling has all, so there must be few."""
+    count = 3000
+    number = on_change(session, RIBS, "operational")
+    update(session, number)
+    net.run("ip", "-batch", "-", stdin="".join(
+        f"route add 100.64.{i // 250}.{i % 250}/32 via 192.0.2.77\n" for i in range(count)))
+    messages, found = 0, []
+    while sum(prefix.startswith("100.64.") for prefix in found) < count:
+        (*_, (operation, target, value)) = edits(session, number)
+        assert (operation, target) == ("replace", RIB + "ipv4/routes")
+        found = prefixes(value)
+        messages += 1
+    assert messages <= count / 10
 
 
 def test_latency(net, daemon, session):

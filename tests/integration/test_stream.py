@@ -467,6 +467,21 @@ def test_user_ordered(rc, nc, daemon):
         assert edit["value"]["ietf-netconf-acm:rule-list"][0]["name"] == "b"
 
 
+def test_routes(rc, net, daemon):
+    """Entries without keys in JSON: what holds them is replaced."""
+    net.settle()
+    selection = {f"{YP}:datastore-xpath-filter": "/ietf-routing:routing/ribs"}
+    with subscribe(rc, daemon, {**push("ietf-datastores:operational", on_change={}), **selection}
+                   ) as events:
+        ribs = update(events)["ietf-routing:routing"]["ribs"]["rib"]
+        (before,) = [rib["routes"]["route"] for rib in ribs if rib["name"] == "ipv4"]
+        net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+        ((operation, target, value),) = edits(events)
+        assert (operation, target) == ("replace", "/ietf-routing:routing/ribs/rib=ipv4/routes")
+        routes = value["ietf-routing:routes"]["route"]
+        assert len(routes) == len(before) + 1 and all(route in routes for route in before)
+
+
 def test_periodic(rc, nc, daemon):
     describe(nc, "x")
     with subscribe(rc, daemon, {**push(periodic={"period": 10}), **ONE}) as events:

@@ -222,7 +222,7 @@ static void check_diff(const char *told_json, const char *now_json, const char *
 	_cleanup_(buf_done) struct buf text = { 0 };
 
 	assert_true(push_diff(&edits, told, now, path));
-	assert_int_equal(push_edits_print(&edits, now, FORMAT_XML, &text, NULL), 0);
+	assert_int_equal(push_edits_print(&edits, now, NULL, FORMAT_XML, &text, NULL), 0);
 	if (!str_equal(buf_bytes(&text), expected))
 		fail_msg("%s → %s:\n  got      %s\n  expected %s", told_json, now_json,
 			buf_bytes(&text), expected);
@@ -312,7 +312,7 @@ static void test_gathered(void **state)
 		lyd_free_all(told);
 		told = now;
 	}
-	assert_int_equal(push_edits_print(&edits, told, FORMAT_XML, &text, NULL), 0);
+	assert_int_equal(push_edits_print(&edits, told, NULL, FORMAT_XML, &text, NULL), 0);
 	assert_string_equal(buf_bytes(&text),
 		EDIT("1", "create", "/item=a",
 			"<value><item" X "><name>a</name><value>2</value></item></value>")
