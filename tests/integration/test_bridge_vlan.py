@@ -122,11 +122,6 @@ def test_changes_are_told(net, daemon, nc):
         assert plain(edits(session, number)) == [("create", table + "20/tagged=p3", "p3")]
         net.run("bridge", "vlan", "del", "dev", "p3", "vid", "20")
         assert plain(edits(session, number)) == [("delete", table + "20/tagged=p3", None)]
-        net.run("bridge", "vlan", "add", "dev", "p1", "vid", "77")
-        ((operation, target, _),) = edits(session, number)
-        assert (operation, target) == ("create", table + "77")
-        net.run("bridge", "vlan", "del", "dev", "p1", "vid", "77")
-        assert plain(edits(session, number)) == [("delete", table + "77", None)]
 
 
 class Wire:

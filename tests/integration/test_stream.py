@@ -242,9 +242,15 @@ def test_access(net, make_daemon):
             assert stranger.get(STREAM, SSE).status == 401
 
 
-def test_slow_reader(nc, daemon):
+def little_room(net):
+    """For what is sent: TCP would take megabytes for a peer that does not read, and that takes time."""
+    net.run("sh", "-c", "echo 4096 16384 16384 >/proc/sys/net/ipv4/tcp_wmem")
+
+
+def test_slow_reader(nc, net, daemon):
     """Who does not read costs its place in the log, and at last the connection."""
-    with daemon.restconf().stream(STREAM) as events:
+    little_room(net)
+    with daemon.restconf(room=4096).stream(STREAM) as events:
         start = len(daemon.log)
         for at in range(0, 9000, 50):
             for i in range(50):
@@ -322,9 +328,9 @@ def established(client, parameters, encoding=None):
     return output["id"], uri
 
 
-def subscribe(client, daemon, parameters, encoding=None):
+def subscribe(client, daemon, parameters, encoding=None, room=None):
     number, uri = established(client, parameters, encoding)
-    events = daemon.restconf().stream(uri)
+    events = daemon.restconf(room=room).stream(uri)
     assert events.status == 200 and events.headers["Content-Type"] == SSE
     events.number = number
     return events
@@ -586,12 +592,13 @@ def test_xml_request(rc, nc, daemon):
         assert events.xml()[1].tag.endswith("}netconf-config-change")
 
 
-def test_slow_subscriber(rc, nc, daemon):
+def test_slow_subscriber(rc, nc, net, daemon):
     """8641 3.11.1: suspended while its client does not read, and brought up to date when it does."""
     many = [config.veth(f"a{i}", f"b{i}") for i in range(100)] + [
         config.veth(f"b{i}", f"a{i}") for i in range(100)]
     nc.edit(config.interfaces(*many))
-    with subscribe(rc, daemon, push(on_change={})) as events:
+    little_room(net)
+    with subscribe(rc, daemon, push(on_change={}), room=4096) as events:
         state = None
         for at in range(2000):
             nc.edit(config.interfaces(*({"name": f"a{i}", "description": f"{at} {'x' * 50}"}

@@ -179,5 +179,5 @@ class Daemon:
         """ncclient's manager, connected."""
         return netconf.ncclient_manager(self.net, self.ssh_port, user, password, **options)
 
-    def restconf(self, user=config.USER, password=config.PASSWORD):
-        return restconf.Client(self.net, self.https_port, user, password)
+    def restconf(self, user=config.USER, password=config.PASSWORD, **options):
+        return restconf.Client(self.net, self.https_port, user, password, **options)

@@ -200,13 +200,15 @@ class Namespace:
             ["nsenter", f"--net=/run/netns/{self.name}", "--", "ping", "-q", "-c", "3", "-i", "0.1",
              "-W", "1", address], capture_output=True, timeout=120).returncode == 0
 
-    def connect(self, address, port, timeout=DEADLINE):
+    def connect(self, address, port, timeout=DEADLINE, room=None):
         """A TCP connection from within the namespace, without Nagle's delay."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         with inside(self.name):
             stream = socket.socket(family, socket.SOCK_STREAM)
         stream.settimeout(timeout)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if room:
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
         stream.connect((address, port))
         return stream
 

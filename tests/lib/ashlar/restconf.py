@@ -32,16 +32,17 @@ class Response:
 
 
 class Connection(http.client.HTTPSConnection):
-    def __init__(self, net, host, port):
+    def __init__(self, net, host, port, room=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         super().__init__(host, port, context=context)
         self.net = net
+        self.room = room
         self.context = context
 
     def connect(self):
-        plain = self.net.connect(self.host, self.port)
+        plain = self.net.connect(self.host, self.port, room=self.room)
         self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
 
 
@@ -107,8 +108,10 @@ class Events:
 
 
 class Client:
-    def __init__(self, net, port, user, password, host="127.0.0.1"):
-        self.connection = Connection(net, host, port)
+    """ROOM: bytes that are received while nobody reads; None: as many as the system likes."""
+
+    def __init__(self, net, port, user, password, host="127.0.0.1", room=None):
+        self.connection = Connection(net, host, port, room)
         self.headers = {}
         if user is not None:
             token = base64.b64encode(f"{user}:{password}".encode()).decode()
