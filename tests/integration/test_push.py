@@ -619,7 +619,8 @@ def test_link_replaced(net, daemon, session):
     told = {node.tag: node.text for node in update(session, number).find(".//interface")}
     os.kill(daemon.pid, signal.SIGSTOP)
     try:
-        net.unplug(1)
+        net.unplug(1)  # its link goes a while after the namespace that it led to
+        until(lambda: net.link("p1") is None, "the port's end")
         net.plug(1)
     finally:
         os.kill(daemon.pid, signal.SIGCONT)
