@@ -102,6 +102,12 @@ struct ds_edit {
 };
 
 void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn done, void *arg);
+/*
+ * For who sees by himself that an edit cannot be made: access-denied when access control would refuse it
+ * whatever is there, which goes first (RFC 8341 section 3.2.5). A request as in ds_edit(), DS_DEFAULT_NONE.
+ */
+int ds_may_edit(const struct ds_client *client, const struct lyd_node *request,
+	struct err *err) WARN_UNUSED;
 
 /* A datastore or a whole configuration given in the request. */
 struct ds_source {

@@ -636,23 +636,29 @@ bool access_all(const struct access *access, enum access_op op)
 
 /* --- questions about instances ----------------------------------------------------------------- */
 
-static bool may(const struct access *access, const struct lyd_node *node, enum access_op op)
+/* @node, or what would be one of @schema. */
+static bool may_as(const struct access *access, const struct lyd_node *node,
+	const struct lysc_node *schema, enum access_op op)
 {
 	enum access_verdict verdict;
 
-	if (!node->schema)
+	if (!schema)
 		return false;
-	verdict = access_schema(access, node->schema, op);
+	verdict = access_schema(access, schema, op);
 	if (verdict != ACCESS_DEPENDS)
 		return verdict == ACCESS_PERMIT;
 	for (size_t i = 0; i < access->rule_count; i++) {
 		const struct rule *rule = access->rules[i];
 
-		if (concerns(rule, node->schema, op) &&
-			(rule->is_vague || matches_instance(rule, node)))
+		if (concerns(rule, schema, op) && (rule->is_vague || matches_instance(rule, node)))
 			return rule->is_permit;
 	}
-	return by_default(access, node->schema, op) == ACCESS_PERMIT;
+	return by_default(access, schema, op) == ACCESS_PERMIT;
+}
+
+static bool may(const struct access *access, const struct lyd_node *node, enum access_op op)
+{
+	return may_as(access, node, node->schema, op);
 }
 
 bool access_node(const struct access *access, const struct lyd_node *node, enum access_op op)
@@ -664,12 +670,37 @@ bool access_node(const struct access *access, const struct lyd_node *node, enum 
 	return false;
 }
 
+static const struct lysc_node *schema_meant(const struct lyd_node *node)
+{
+	return node->schema ? node->schema : format_opaque_schema(node);
+}
+
+bool access_request(const struct access *access, const struct lyd_node *node, enum access_op op)
+{
+	return access_all(access, op) || may_as(access, node, schema_meant(node), op);
+}
+
+static bool has_visible_keys(const struct access *access, const struct lyd_node *node)
+{
+	const struct lyd_node *key;
+
+	if (!node->schema || node->schema->nodetype != LYS_LIST)
+		return true;
+	for (key = lyd_child(node); key && key->schema && lysc_is_key(key->schema);
+		key = key->next) {
+		if (!may(access, key, ACCESS_READ))
+			return false;
+	}
+	return true;
+}
+
 bool access_visible(const struct access *access, const struct lyd_node *node)
 {
 	if (access_all(access, ACCESS_READ))
 		return true;
 	for (; node; node = lyd_parent(node)) {
-		if (!may(access, node, ACCESS_READ))
+		if (!may_as(access, node, schema_meant(node), ACCESS_READ) ||
+			!has_visible_keys(access, node))
 			return false;
 	}
 	return true;
@@ -766,4 +797,10 @@ int access_denied(const struct access *access, const struct lyd_node *node, stru
 	if (node)
 		path = path_of(node);
 	return err_tagged(err, ERR_TAG_ACCESS_DENIED, path, "access denied");
+}
+
+int access_denied_write(const struct access *access, const struct lyd_node *node, struct err *err)
+{
+	state.denied.data_writes++;
+	return access_denied(access, node, err);
 }

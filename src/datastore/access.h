@@ -73,7 +73,12 @@ enum access_verdict access_below(
  * stop at the first.
  */
 bool access_node(const struct access *access, const struct lyd_node *node, enum access_op op);
-/* Reading @node and all its parents. */
+/*
+ * The same for a node of a request, which may be without value (opaque), or none that we have (nobody may
+ * anything then). Not counted.
+ */
+bool access_request(const struct access *access, const struct lyd_node *node, enum access_op op);
+/* Reading @node and all its parents, with the keys of entries: those are no data without them. */
 bool access_visible(const struct access *access, const struct lyd_node *node);
 /* A protocol operation or other RPC ("ietf-netconf", "edit-config"). A denial is counted. */
 bool access_rpc(const struct access *access, const char *module, const char *rpc);
@@ -87,5 +92,7 @@ bool access_notification(const struct access *access, const struct lyd_node *not
  * client may not read that far, of the deepest node above it that it may read.
  */
 int access_denied(const struct access *access, const struct lyd_node *node, struct err *err);
+/* The same, where access_request() denied a write: counts it. */
+int access_denied_write(const struct access *access, const struct lyd_node *node, struct err *err);
 
 #endif

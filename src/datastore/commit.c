@@ -85,6 +85,7 @@ static int step(struct commit_edit *commit, struct err *err)
 		if (r != 0)
 			return r;
 		edit_begin(&commit->edit, candidate_own_tree(), access_of(&commit->job->client));
+		commit->edit.is_ours = commit->is_ours;
 		commit->was_edited = candidate_is_edited();
 		commit->is_begun = true;
 	}

@@ -12,6 +12,7 @@ struct commit_edit {
 	struct lyd_node **tree;
 	struct portions *portions;
 	enum edit_operation operation;
+	bool is_ours;	     /* the request is a datastore's content */
 	bool is_test;	     /* undone again */
 	bool is_tested;	     /* must be valid */
 	struct steps *steps; /* instead of a test a plan, into this; NULL: none */

@@ -21,6 +21,7 @@
 #include "compare.h"
 #include "confirm.h"
 #include "data-index.h"
+#include "edit-access.h"
 #include "factory.h"
 #include "history-call.h"
 #include "history.h"
@@ -94,6 +95,7 @@ struct edit_job {
 	struct lyd_node *startup; /* tree of an edit of startup */
 	struct commit_edit candidate;
 	struct steps steps; /* of one that is only planned */
+	bool is_ours;	    /* the request is a datastore's content */
 };
 
 static enum edit_operation operation_of(enum ds_default_operation operation)
@@ -138,6 +140,7 @@ static void edit_running(struct edit_job *job)
 								: TXN_REQUEST,
 		.access = access_of(&job->simple.job.client),
 		.steps = job->edit.planned ? &job->steps : NULL,
+		.is_ours = job->is_ours,
 		.operation = operation_of(job->edit.default_operation),
 		.request = &job->edit.tree,
 		.portions = job->edit.portions,
@@ -156,6 +159,7 @@ static void edit_candidate(struct edit_job *job)
 		.tree = &job->edit.tree,
 		.portions = job->edit.portions,
 		.operation = operation_of(job->edit.default_operation),
+		.is_ours = job->is_ours,
 		.is_test = job->edit.test_option == DS_TEST_ONLY || job->edit.planned,
 		.is_tested = job->edit.test_option != DS_SET || job->edit.planned,
 		.steps = job->edit.planned ? &job->steps : NULL,
@@ -192,6 +196,7 @@ static int edit_startup(struct edit_job *job, struct err *err)
 	if (r < 0)
 		return r;
 	edit_begin(&edit, &job->startup, access_of(&job->simple.job.client));
+	edit.is_ours = job->is_ours;
 	r = apply_request(job, &edit, err);
 	if (r < 0)
 		edit_undo(&edit);
@@ -276,6 +281,13 @@ void ds_edit(const struct ds_client *client, struct ds_edit *edit, ds_done_fn do
 	edit->tree = NULL;
 	edit->portions = NULL;
 	job_submit(&job->simple.job);
+}
+
+int ds_may_edit(const struct ds_client *client, const struct lyd_node *request, struct err *err)
+{
+	const struct edit edit = { .access = access_of(client) };
+
+	return edit_access_may_want(&edit, request, EDIT_NONE, err);
 }
 
 /* --- copy, delete, validate ------------------------------------------------------------------- */
@@ -399,6 +411,7 @@ static void submit_copy(const struct ds_client *client, enum ds target, struct d
 	job->target = target;
 	job->source = *source;
 	job->is_test = is_test;
+	job->edit.is_ours = !source->is_tree;
 	source->tree = NULL;
 	job_submit(&job->edit.simple.job);
 }

@@ -9,9 +9,8 @@
 #include "ashlar/str.h"
 
 #include "../yang/compat.h"
-#include "access.h"
 #include "annotation.h"
-#include "edit.h"
+#include "edit-access.h"
 #include "order.h"
 #include "schema.h"
 
@@ -53,25 +52,6 @@ static const char *meta_value(const struct lyd_node *node, const char *module, c
 	return NULL;
 }
 
-static enum edit_operation operation_of(const struct lyd_node *node, enum edit_operation inherited)
-{
-	static const char *const names[] = {
-		[EDIT_NONE] = "none",
-		[EDIT_MERGE] = "merge",
-		[EDIT_REPLACE] = "replace",
-		[EDIT_CREATE] = "create",
-		[EDIT_DELETE] = "delete",
-		[EDIT_REMOVE] = "remove",
-	};
-	const char *text = meta_value(node, "ietf-netconf", "operation");
-
-	for (size_t i = 0; text && i < ARRAY_SIZE(names); i++) {
-		if (str_equal(names[i], text))
-			return (enum edit_operation)i;
-	}
-	return inherited;
-}
-
 static int fail(struct err *err, enum err_tag tag, const struct lyd_node *node, const char *what)
 {
 	_cleanup_free_ char *path = path_of(node);
@@ -82,29 +62,6 @@ static int fail(struct err *err, enum err_tag tag, const struct lyd_node *node, 
 	if (value && *value)
 		return err_tagged(err, tag, path, "%s \"%s\" %s", LYD_NAME(node), value, what);
 	return err_tagged(err, tag, path, "%s %s", LYD_NAME(node), what);
-}
-
-static int may(
-	const struct edit *edit, const struct lyd_node *node, enum access_op op, struct err *err)
-{
-	if (!edit->access || access_node(edit->access, node, op))
-		return 0;
-	return access_denied(edit->access, node, err);
-}
-
-/* Removing a subtree needs the right to delete all of it (RFC 8341 section 3.2.5). */
-static int may_remove(const struct edit *edit, const struct lyd_node *node, struct err *err)
-{
-	const struct lyd_node *elem;
-
-	if (!edit->access || access_all(edit->access, ACCESS_DELETE))
-		return 0;
-	LYD_TREE_DFS_BEGIN (node, elem) {
-		if (!(elem->flags & LYD_DEFAULT) && !access_node(edit->access, elem, ACCESS_DELETE))
-			return access_denied(edit->access, elem, err);
-		LYD_TREE_DFS_END(node, elem);
-	}
-	return 0;
 }
 
 /* Nodes of other cases of the choices around @node, among its siblings. */
@@ -140,11 +97,13 @@ static bool in_case(const struct lyd_node *node)
 	return node->schema->parent && node->schema->parent->nodetype == LYS_CASE;
 }
 
-/* Making a node of one case removes the other cases (RFC 7950 section 7.9). */
+/*
+ * Making a node of one case removes the other cases (RFC 7950 section 7.9), which takes no right to delete
+ * them (RFC 8341 section 3.2.5).
+ */
 static int clear_other_cases(struct edit *edit, struct lyd_node *node, struct err *err)
 {
 	struct lyd_node *other;
-	int r;
 
 	if (!in_case(node))
 		return 0;
@@ -155,9 +114,6 @@ static int clear_other_cases(struct edit *edit, struct lyd_node *node, struct er
 			err_add_info(err, "bad-element", LYD_NAME(other));
 			return -EINVAL;
 		}
-		r = may_remove(edit, other, err);
-		if (r < 0)
-			return r;
 		edit_take_out(edit, other, true);
 	}
 	return 0;
@@ -264,7 +220,7 @@ static int adopt_children(struct edit *edit, struct lyd_node *node, struct err *
 	if (r < 0)
 		return r;
 	for (; child; child = next) {
-		enum edit_operation op = operation_of(child, EDIT_MERGE);
+		enum edit_operation op = edit_access_operation(child, EDIT_MERGE);
 
 		next = child->next;
 		if (is_tagged(child)) {
@@ -296,7 +252,7 @@ static int adopt(struct edit *edit, struct lyd_node *node, struct err *err)
 	r = check_owned(edit, node, err);
 	if (r < 0)
 		return r;
-	r = may(edit, node, ACCESS_CREATE, err);
+	r = edit_access_may(edit, node, ACCESS_CREATE, err);
 	if (r < 0)
 		return r;
 	if (lyd_parent(node) && is_twice(edit, node))
@@ -332,7 +288,8 @@ static int place_of(struct edit *edit, const struct lyd_node *request, struct ly
 	}
 	if (!key)
 		return order_no_key(err, request);
-	if (lyd_find_sibling_val(first, request->schema, key, strlen(key), &match) != LY_SUCCESS) {
+	if (lyd_find_sibling_val(first, request->schema, key, strlen(key), &match) != LY_SUCCESS ||
+		(edit->access && !access_visible(edit->access, match))) {
 		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 		return order_no_neighbour(err, request, key);
 	}
@@ -382,7 +339,7 @@ static int remove_others(
 			continue;
 		if (find_instance(request, child))
 			continue;
-		r = may_remove(edit, child, err);
+		r = edit_access_may_remove(edit, child, err);
 		if (r < 0)
 			return r;
 		edit_take_out(edit, child, false);
@@ -398,12 +355,14 @@ static int change_value(
 	bool is_default = node->flags & LYD_DEFAULT;
 	int r;
 
-	if (!(node->schema->nodetype & LYD_NODE_TERM) ||
-		(!is_default && str_equal(lyd_get_value(node), value)))
+	if (!(node->schema->nodetype & LYD_NODE_TERM))
 		return 0;
+	if (!is_default && str_equal(lyd_get_value(node), value))
+		return edit_access_may_know(edit, node,
+			node->schema->nodetype == LYS_LEAF ? ACCESS_UPDATE : ACCESS_CREATE, err);
 	r = check_owned(edit, request, err);
 	if (r == 0)
-		r = may(edit, request, is_default ? ACCESS_CREATE : ACCESS_UPDATE, err);
+		r = edit_access_may(edit, request, is_default ? ACCESS_CREATE : ACCESS_UPDATE, err);
 	return r < 0 ? r : edit_change(edit, node, value, err);
 }
 
@@ -415,10 +374,26 @@ static int annotate(struct edit *edit, struct lyd_node *node, const struct lyd_n
 
 	if (op == EDIT_NONE || !annotation_differs(node, request, op == EDIT_REPLACE))
 		return 0;
-	r = may(edit, node, ACCESS_UPDATE, err);
+	r = edit_access_may(edit, node, ACCESS_UPDATE, err);
 	if (r == 0)
 		edit_annotate(edit, node, request, op == EDIT_REPLACE);
 	return r;
+}
+
+/* Arbitrary content is replaced as a whole. */
+static int change_any(struct edit *edit, struct lyd_node *node, struct lyd_node **request_top,
+	struct lyd_node *request, struct err *err)
+{
+	struct lyd_node *parent = lyd_parent(node);
+	int r;
+
+	if (lyd_compare_single(node, request, LYD_COMPARE_FULL_RECURSION) == LY_SUCCESS)
+		return edit_access_may_know(edit, node, ACCESS_UPDATE, err);
+	r = edit_access_may(edit, node, ACCESS_UPDATE, err);
+	if (r < 0)
+		return r;
+	edit_take_out(edit, node, false);
+	return make(edit, parent, request_top, request, err);
 }
 
 /* @node is there: give it the request's content. */
@@ -434,7 +409,7 @@ static int update(struct edit *edit, struct lyd_node *node, struct lyd_node **re
 		if (r < 0)
 			return r;
 		if (moves) {
-			r = may(edit, node, ACCESS_UPDATE, err);
+			r = edit_access_may(edit, node, ACCESS_UPDATE, err);
 			if (r < 0)
 				return r;
 			edit_move(edit, node, before);
@@ -451,19 +426,13 @@ static int update(struct edit *edit, struct lyd_node *node, struct lyd_node **re
 		return 0;
 	case LYS_ANYDATA:
 	case LYS_ANYXML:
-		if (op == EDIT_NONE ||
-			lyd_compare_single(node, request, LYD_COMPARE_FULL_RECURSION) == LY_SUCCESS)
-			return 0;
-		r = may(edit, node, ACCESS_UPDATE, err);
-		if (r < 0)
-			return r;
-		struct lyd_node *parent = lyd_parent(node);
-
-		edit_take_out(edit, node, false);
-		return make(edit, parent, request_top, request, err);
+		return op == EDIT_NONE ? 0 : change_any(edit, node, request_top, request, err);
 	default:
 		break;
 	}
+	r = edit_access_may_pass(edit, node, request, op, err);
+	if (r < 0)
+		return r;
 	if (op == EDIT_REPLACE) {
 		r = remove_others(
 			edit, (struct lyd_node *)lyd_child(node), lyd_child(request), err);
@@ -480,27 +449,40 @@ static bool is_explicit(const struct lyd_node *node)
 	return node && !(node->flags & LYD_DEFAULT);
 }
 
+/* Is another value than the leaf's to be deleted? */
+static bool is_other_value(const struct lyd_node *match, const struct lyd_node *request)
+{
+	return request->schema && match->schema->nodetype == LYS_LEAF && lyd_get_value(request) &&
+		*lyd_get_value(request) && !str_equal(lyd_get_value(match), lyd_get_value(request));
+}
+
+/* Whether it is there is told only to who may remove it. */
 static int delete_node(struct edit *edit, struct lyd_node *match, const struct lyd_node *request,
 	enum edit_operation op, struct err *err)
 {
-	int r;
+	int r = 0;
 
-	if (!is_explicit(match))
+	if (is_explicit(match))
+		r = edit_access_may_remove(edit, match, err);
+	else if (!edit->is_ours)
+		r = edit_access_may(edit, request, ACCESS_DELETE, err);
+	if (r < 0)
+		return r;
+	if (!is_explicit(match) || is_other_value(match, request))
 		return op == EDIT_REMOVE
 			? 0
 			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
 	if (lysc_is_key(match->schema))
 		return fail(err, ERR_TAG_BAD_ELEMENT, request, "is a key: delete its list entry");
-	if (request->schema && match->schema->nodetype == LYS_LEAF && lyd_get_value(request) &&
-		*lyd_get_value(request) && !str_equal(lyd_get_value(match), lyd_get_value(request)))
-		return op == EDIT_REMOVE
-			? 0
-			: fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
-	r = may_remove(edit, match, err);
-	if (r < 0)
-		return r;
 	edit_take_out(edit, match, false);
 	return 0;
+}
+
+static int refuse_existing(const struct edit *edit, const struct lyd_node *request, struct err *err)
+{
+	int r = edit_access_may_make(edit, request, err);
+
+	return r < 0 ? r : fail(err, ERR_TAG_DATA_EXISTS, request, "exists already");
 }
 
 static int return_to_default(struct edit *edit, struct lyd_node *match,
@@ -511,10 +493,10 @@ static int return_to_default(struct edit *edit, struct lyd_node *match,
 	if (r < 0)
 		return r;
 	if (op == EDIT_CREATE && is_explicit(match))
-		return fail(err, ERR_TAG_DATA_EXISTS, request, "exists already");
+		return refuse_existing(edit, request, err);
 	if (!is_explicit(match))
-		return 0;
-	r = may_remove(edit, match, err);
+		return edit_access_may_know(edit, request, ACCESS_DELETE, err);
+	r = edit_access_may_remove(edit, match, err);
 	if (r < 0)
 		return r;
 	edit_take_out(edit, match, false);
@@ -575,7 +557,8 @@ static int apply_absent(struct edit *edit, struct lyd_node *parent, struct lyd_n
 		if (request->schema && (request->schema->nodetype & LYD_NODE_TERM) &&
 			!lysc_is_key(request->schema))
 			return 0; /* the leaf's own level is not needed by anything below it */
-		return fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
+		r = edit_access_may_want(edit, request, op, err);
+		return r < 0 ? r : fail(err, ERR_TAG_DATA_MISSING, request, "does not exist");
 	}
 	if (!has_operation_below(request))
 		return 0;
@@ -625,7 +608,7 @@ static int apply_to(struct edit *edit, struct lyd_node *parent, struct lyd_node 
 	struct lyd_node **request_top, struct lyd_node *request, enum edit_operation inherited,
 	struct err *err)
 {
-	enum edit_operation op = operation_of(request, inherited);
+	enum edit_operation op = edit_access_operation(request, inherited);
 	int r;
 
 	if (is_tagged(request))
@@ -637,7 +620,7 @@ static int apply_to(struct edit *edit, struct lyd_node *parent, struct lyd_node 
 	if (lysc_is_key(request->schema) && match)
 		return 0;
 	if (op == EDIT_CREATE && is_explicit(match))
-		return fail(err, ERR_TAG_DATA_EXISTS, request, "exists already");
+		return refuse_existing(edit, request, err);
 	if (!match)
 		return apply_absent(edit, parent, request_top, request, op, err);
 	r = update(edit, match, request_top, request, op, err);
@@ -786,7 +769,7 @@ int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before
 
 	if (next == before)
 		return 0;
-	r = may(edit, node, ACCESS_UPDATE, err);
+	r = edit_access_may(edit, node, ACCESS_UPDATE, err);
 	if (r == 0)
 		edit_move(edit, node, before);
 	return r;
@@ -794,7 +777,7 @@ int edit_place(struct edit *edit, struct lyd_node *node, struct lyd_node *before
 
 int edit_remove(struct edit *edit, struct lyd_node *node, struct err *err)
 {
-	int r = may_remove(edit, node, err);
+	int r = edit_access_may_remove(edit, node, err);
 
 	if (r == 0)
 		edit_take_out(edit, node, false);
@@ -803,7 +786,8 @@ int edit_remove(struct edit *edit, struct lyd_node *node, struct err *err)
 
 int edit_set(struct edit *edit, struct lyd_node *leaf, const char *value, struct err *err)
 {
-	int r = may(edit, leaf, (leaf->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE, err);
+	int r = edit_access_may(
+		edit, leaf, (leaf->flags & LYD_DEFAULT) ? ACCESS_CREATE : ACCESS_UPDATE, err);
 
 	return r < 0 ? r : edit_change(edit, leaf, value, err);
 }

@@ -48,6 +48,7 @@ struct edit {
 	size_t request_start;		      /* first event of the request at hand */
 	size_t kept, freed;		      /* events that edit_keep_some() has been through */
 	bool is_undoing;
+	bool is_ours;	       /* the request is no client's words (edit-access.h) */
 	bool is_any;	       /* takes any data, state included: what is only compared */
 	size_t portion_depth;  /* of the portion at hand, as portions_depth() says; 0: no portion */
 	size_t portion_shared; /* likewise */

@@ -670,6 +670,7 @@ void txn_run(const struct txn_opts *opts)
 	txn->task = loop_task_new("transaction", run, txn);
 	txn->is_whole = !*store_running();
 	edit_begin(&txn->edit, store_running(), opts->access);
+	txn->edit.is_ours = opts->is_ours || opts->build;
 	txn->edit.units = &txn->units;
 	run(txn);
 }

@@ -25,6 +25,7 @@ struct txn_opts {
 	const struct access *access; /* NULL: no access control; referenced */
 	enum edit_operation operation;
 	struct lyd_node **request; /* what edit_apply() takes; borrowed until done */
+	bool is_ours; /* the request is a datastore's content, not the client's words; a build always is */
 	struct portions *portions; /* instead: the request piece by piece; borrowed until done */
 	/* Instead of a request: changes the tree; 1: there is more to do. May be NULL. */
 	int (*build)(struct edit *edit, struct err *err);

@@ -330,22 +330,46 @@ static void make_location(struct rc_request *req, const struct lyd_node *node)
 /* Answered already; not an error of the program's. */
 #define ANSWERED 1
 
-static int refuse_absent(struct making *making)
+/*
+ * A refusal that tells what is there, or what it is not: who could not make the edit anyway is told that
+ * instead. The edit is complete, operations and all.
+ */
+static int refuse(struct making *making, unsigned status, enum err_tag tag, const char *message)
 {
-	rc_reply_refuse(making->req, 404, ERR_TAG_INVALID_VALUE, "the resource does not exist");
+	struct ds_client client = rc_request_client(making->req);
+	_cleanup_err_ struct err err = { 0 };
+
+	if (making->top && ds_may_edit(&client, making->top, &err) < 0)
+		rc_reply_error(making->req, 0, &err);
+	else
+		rc_reply_refuse(making->req, status, tag, "%s", message);
 	return ANSWERED;
 }
 
-static int check_match(struct making *making, bool exists)
+static int refuse_absent(struct making *making)
+{
+	return refuse(making, 404, ERR_TAG_INVALID_VALUE, "the resource does not exist");
+}
+
+/* The status with which a precondition fails, or 0. */
+static unsigned match(struct making *making, bool exists)
 {
 	struct rc_request *req = making->req;
 
-	if (rc_match_edit(req, req->uri.ds, exists, &making->edit.if_match, &req->is_create_only) ==
-		0)
-		return 0;
-	rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED,
+	return rc_match_edit(
+		req, req->uri.ds, exists, &making->edit.if_match, &req->is_create_only);
+}
+
+static int refuse_match(struct making *making, bool exists)
+{
+	return refuse(making, 412, ERR_TAG_OPERATION_FAILED,
 		exists ? "the resource has changed, or exists" : "the resource does not exist");
-	return ANSWERED;
+}
+
+/* Of what is there in any case. */
+static int check_match(struct making *making)
+{
+	return match(making, true) ? refuse_match(making, true) : 0;
 }
 
 static enum rc_presence find(const struct making *making, const struct lyd_node *node)
@@ -358,15 +382,15 @@ static enum rc_presence find(const struct making *making, const struct lyd_node 
 static int make_post(struct making *making, struct err *err)
 {
 	struct rc_request *req = making->req;
+	bool has_parent;
 	int ret = rc_tree_make(&req->uri, req->uri.step_count, &making->top, &making->parent, err);
 
-	if (ret == 0)
-		ret = check_match(making, true);
-	if (ret == 0 && making->parent && find(making, making->parent) == RC_ABSENT)
-		ret = refuse_absent(making);
-	if (ret == 0)
-		ret = parse_one(making, err);
-	if (ret != 0)
+	if (ret < 0)
+		return ret;
+	/* Before the body comes below it: a second key would spoil its hash. */
+	has_parent = !making->parent || find(making, making->parent) != RC_ABSENT;
+	ret = parse_one(making, err);
+	if (ret < 0)
 		return ret;
 	if (lysc_is_key(making->node->schema))
 		return err_tagged(err, ERR_TAG_DATA_EXISTS, NULL, "\"%s\" is a key",
@@ -374,34 +398,33 @@ static int make_post(struct making *making, struct err *err)
 	ret = set_operation(making->node, "create", err);
 	if (ret == 0)
 		ret = set_place(making, err);
-	if (ret == 0)
-		make_location(req, making->node);
-	req->done_status = CREATED;
-	return ret;
-}
-
-/* A key is what its entry is known by: it can be said again, but not be changed. */
-static int put_key(struct making *making, struct err *err)
-{
-	const struct rc_uri *uri = &making->req->uri;
-	const struct lyd_node *entry = NULL;
-	int ret = rc_tree_make(uri, uri->step_count - 1, &making->top, &making->parent, err);
-
 	if (ret < 0)
 		return ret;
-	/* Before the body comes below it: a second key would spoil its hash. */
-	if (rc_tree_find(ds_tree(uri->ds), making->parent, &entry) == RC_ABSENT)
+	if (match(making, true))
+		return refuse_match(making, true);
+	if (!has_parent)
 		return refuse_absent(making);
-	ret = check_match(making, true);
+	make_location(req, making->node);
+	req->done_status = CREATED;
+	return 0;
+}
+
+static int make_key(struct making *making, bool has_entry, const char *value, struct err *err)
+{
+	struct ds_client client = rc_request_client(making->req);
+	int ret = check_identity(making, err);
+
 	if (ret == 0)
-		ret = parse_one(making, err);
+		ret = ds_may_edit(&client, making->top, err);
 	if (ret == 0)
-		ret = check_identity(making, err);
+		ret = check_match(making);
 	if (ret != 0)
 		return ret;
-	if (!str_equal(node_text(entry, uri->schema->name, NULL), lyd_get_value(making->node)))
+	if (!has_entry)
+		return refuse_absent(making);
+	if (!str_equal(value, lyd_get_value(making->node)))
 		return err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
-			"the key \"%s\" cannot be changed", uri->schema->name);
+			"the key \"%s\" cannot be changed", making->req->uri.schema->name);
 	if (making->req->params.is_plan)
 		on_planned(NULL, 0, making->req);
 	else
@@ -409,9 +432,29 @@ static int put_key(struct making *making, struct err *err)
 	return ANSWERED;
 }
 
+/* A key is what its entry is known by: it can be said again, but not be changed. */
+static int put_key(struct making *making, struct err *err)
+{
+	const struct rc_uri *uri = &making->req->uri;
+	const struct lyd_node *entry = NULL;
+	enum rc_presence presence;
+	int ret = rc_tree_make(uri, uri->step_count - 1, &making->top, &making->parent, err);
+
+	if (ret < 0)
+		return ret;
+	/* Before the body comes below it: a second key would spoil its hash. */
+	presence = rc_tree_find(ds_tree(uri->ds), making->parent, &entry);
+	ret = parse_one(making, err);
+	if (ret < 0)
+		return ret;
+	return make_key(making, presence != RC_ABSENT,
+		entry ? node_text(entry, uri->schema->name, NULL) : NULL, err);
+}
+
 static int make_put(struct making *making, struct err *err)
 {
 	struct rc_request *req = making->req;
+	unsigned refused;
 	bool exists;
 	int ret;
 
@@ -421,13 +464,18 @@ static int make_put(struct making *making, struct err *err)
 	if (ret < 0)
 		return ret;
 	exists = find(making, making->node) != RC_ABSENT;
-	ret = check_match(making, exists);
-	if (ret == 0 && making->parent && find(making, making->parent) == RC_ABSENT)
-		ret = refuse_absent(making);
+	refused = match(making, exists);
+	ret = set_operation(making->node, req->is_create_only ? "create" : "replace", err);
 	if (ret == 0)
-		ret = set_operation(making->node, req->is_create_only ? "create" : "replace", err);
+		ret = set_place(making, err);
+	if (ret < 0)
+		return ret;
+	if (refused)
+		return refuse_match(making, exists);
+	if (making->parent && find(making, making->parent) == RC_ABSENT)
+		return refuse_absent(making);
 	req->done_status = exists ? NO_CONTENT : CREATED;
-	return ret == 0 ? set_place(making, err) : ret;
+	return 0;
 }
 
 /* Whether what is patched exists is checked when it is done: "merge" would make it. */
@@ -454,14 +502,17 @@ static int make_patch(struct making *making, struct err *err)
 	if (lysc_is_key(making->req->uri.schema))
 		return put_key(making, err);
 	ret = parse_target(making, err);
+	if (ret == 0)
+		ret = set_merge(making->node, err);
 	if (ret < 0)
 		return ret;
 	presence = find(making, making->node);
-	ret = check_match(making, presence != RC_ABSENT);
-	if (ret == 0 && presence == RC_ABSENT)
-		ret = refuse_absent(making);
+	if (match(making, presence != RC_ABSENT))
+		return refuse_match(making, presence != RC_ABSENT);
+	if (presence == RC_ABSENT)
+		return refuse_absent(making);
 	making->req->done_status = NO_CONTENT;
-	return ret == 0 ? set_merge(making->node, err) : ret;
+	return 0;
 }
 
 /* A leaf to be deleted stands in the request without a value, whatever it has when its turn comes. */
@@ -490,7 +541,7 @@ static int make_delete(struct making *making, struct err *err)
 	if (lysc_is_key(uri->schema))
 		return err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
 			"\"%s\" is a key: delete its entry", uri->schema->name);
-	ret = check_match(making, true);
+	ret = check_match(making);
 	if (ret == 0)
 		ret = rc_tree_make(
 			uri, uri->step_count - is_leaf, &making->top, &making->parent, err);
@@ -541,7 +592,7 @@ static int make_large_patch(struct making *making, struct err *err)
 		.name = schema ? schema->name : NULL,
 	};
 	const struct buf *content = schema ? &req->body : &text;
-	int ret = check_match(making, true);
+	int ret = check_match(making);
 
 	/* The envelope of a container is the container: only that it is the target is of interest. */
 	if (ret == 0)
@@ -558,7 +609,7 @@ static int make_large_patch(struct making *making, struct err *err)
 /* PUT and PATCH of the datastore itself. */
 static int make_store(struct making *making, struct err *err)
 {
-	int ret = check_match(making, true);
+	int ret = check_match(making);
 
 	if (ret == 0)
 		ret = parse_all(making, err);

@@ -1,0 +1,239 @@
+"""RFC 8341: who may not read a node learns nothing of it, neither from errors nor from what is told."""
+
+import pytest
+from lxml import etree
+
+from ashlar import config
+from ashlar.netconf import RpcError
+
+ACM = config.namespaces()["ietf-netconf-acm"]
+IF = config.namespaces()["ietf-interfaces"]
+TYPES = config.namespaces()["infix-if-type"]
+YANG = "urn:ietf:params:xml:ns:yang:1"
+BASE = config.NETCONF
+ENTRY = "/ietf-interfaces:interfaces/interface[name='%s']"
+CONTAINER = "/infix-containers:containers/container[name='%s']"
+
+
+def deny(name, path, operations="*"):
+    return {"name": name, "path": path, "access-operations": operations, "action": "deny"}
+
+
+ALL = {"name": "all", "module-name": "*", "access-operations": "*", "action": "permit"}
+# "some" may do all with everything but p2 and an interface that is not there
+SOME = {"name": "some", "group": ["some"], "rule": [
+    deny("there", ENTRY % "p2"), deny("not-there", ENTRY % "ghost"),
+    deny("container", CONTAINER % "there"), deny("no-container", CONTAINER % "ghost"),
+    deny("list", "/ietf-netconf-acm:nacm/rule-list[name='hidden']", "read"), ALL]}
+# "blind" may write, and see no description
+BLIND = {"name": "blind", "group": ["blind"], "rule": [
+    deny("read", "/ietf-interfaces:interfaces/interface/description", "read"),
+    deny("write", "/ietf-interfaces:interfaces/interface[name='p3']/description",
+         "update delete"),
+    deny("case", "/ietf-netconf-acm:nacm/rule-list/rule/rpc-name"), ALL]}
+HIDDEN = {"name": "hidden", "group": ["none"], "rule": [
+    {"name": "r", "rpc-name": "get", "action": "deny"}]}
+USERS = ["some", "blind"]
+
+
+@pytest.fixture
+def daemon(net, make_daemon):
+    startup = {
+        **config.switch(net.ports),
+        **config.access({name: [name] for name in USERS},
+                        [SOME, BLIND, HIDDEN]),
+        "ietf-system:system": {"authentication": {"user": [config.user(name) for name in USERS]}},
+        "infix-containers:containers": {"container": [
+            {"name": "there", "image": "oci-archive:/none.tar", "manual": True}]}}
+    for entry in startup["ietf-interfaces:interfaces"]["interface"]:
+        if entry["name"] in ("p2", "p3"):
+            entry["description"] = "secret"
+    return make_daemon(net, startup).start()
+
+
+def entry(name, inside="", operation=None):
+    attribute = f' nc:operation="{operation}"' if operation else ""
+    return (f'<interfaces xmlns="{IF}" xmlns:nc="{BASE}"><interface{attribute}>'
+            f"<name>{name}</name>{inside}</interface></interfaces>")
+
+
+def described(text="", operation=None):
+    attribute = f' nc:operation="{operation}"' if operation else ""
+    return f"<description{attribute}>{text}</description>"
+
+
+def outcome(call, *arguments, **options):
+    """What the client is told, whatever name it used."""
+    try:
+        call(*arguments, **options)
+    except RpcError as error:
+        return error.tag, error.path, error.message
+    return "ok"
+
+
+KIND = f'<type xmlns:t="{TYPES}">t:ethernet</type>'
+EDITS = {
+    "merge": lambda name: entry(name, described("x")),
+    "merge the same": lambda name: entry(name, described("secret")),
+    "merge only the name": lambda name: entry(name),
+    "merge type": lambda name: entry(name, KIND),
+    "create": lambda name: entry(name, KIND, "create"),
+    "create nothing more": lambda name: entry(name, operation="create"),
+    "create a leaf": lambda name: entry(name, described("x", "create")),
+    "replace": lambda name: entry(name, KIND, "replace"),
+    "delete": lambda name: entry(name, operation="delete"),
+    "remove": lambda name: entry(name, operation="remove"),
+    "delete a leaf": lambda name: entry(name, described("", "delete")),
+    "delete a value": lambda name: entry(name, described("secret", "delete")),
+    "remove a leaf": lambda name: entry(name, described("", "remove")),
+    "delete the key": lambda name: entry(name).replace("<name>", '<name nc:operation="delete">'),
+    "none": lambda name: entry(name),
+    "none with a leaf": lambda name: entry(name, described("secret")),
+    "none with a leaf to merge": lambda name: entry(name, described("secret", "merge")),
+}
+# what comes without a right of its own, as far as it only names nodes
+NONE = {"create a leaf", "delete a leaf", "delete a value", "remove a leaf", "none",
+        "none with a leaf", "none with a leaf to merge"}
+
+
+def edit_of(session, name, port, target="running"):
+    return outcome(session.edit, EDITS[name](port), target,
+                   default_operation="none" if name in NONE else None)
+
+
+@pytest.mark.parametrize("target", ["running", "candidate"])
+def test_edit(daemon, target):
+    """3.2.5: whether a node is there is nothing that an error tells who may not read or change it."""
+    with daemon.ssh("some") as session:
+        for name in EDITS:
+            there, absent = (edit_of(session, name, port, target) for port in ("p2", "ghost"))
+            assert there == absent, name
+            assert there[0] == "access-denied", name
+            assert there[1] in (None, "/if:interfaces"), name
+        # who may see and change the rest is told how it is
+        assert edit_of(session, "create", "p1", target)[0] == "data-exists"
+        assert edit_of(session, "delete", "p9", target)[0] == "data-missing"
+        assert edit_of(session, "remove", "p9", target) == "ok"
+        assert edit_of(session, "none", "p9", target)[0] == "data-missing"
+
+
+def test_value(daemon):
+    """Nor is what a leaf holds, by guessing."""
+    with daemon.ssh("blind") as session:
+        for edit in ("merge", "delete a value"):
+            right, wrong = (
+                outcome(session.edit, EDITS[edit]("p3").replace("secret", value),
+                        default_operation="none" if edit in NONE else None)
+                for value in ("secret", "guess"))
+            assert right == wrong and right[0] == "access-denied", edit
+        assert edit_of(session, "merge the same", "p3")[0] == "access-denied"
+        # that it exists may be told to who may create it; not what it is
+        exists = edit_of(session, "create a leaf", "p3")
+        assert exists[0] == "data-exists" and "secret" not in str(exists)
+        assert edit_of(session, "merge", "p1") == "ok"
+
+
+def test_neighbour(daemon):
+    """Nor an entry that another is to be placed beside."""
+    def place(key):
+        return session.edit(
+            f'<nacm xmlns="{ACM}" xmlns:y="{YANG}"><rule-list y:insert="after" '
+            f'y:key="[name=\'{key}\']"><name>new</name></rule-list></nacm>')
+
+    with daemon.ssh("some") as session:
+        hidden, absent = outcome(place, "hidden"), outcome(place, "absent")
+        assert hidden[0] == absent[0] == "bad-attribute"
+        assert str(hidden).replace("hidden", "absent") == str(absent)
+        assert outcome(place, "blind") == "ok"
+
+
+def test_other_case(daemon, nc):
+    """3.2.5: what one case of a choice makes go needs no rights of its own."""
+    with daemon.ssh("blind") as session:
+        session.edit(f'<nacm xmlns="{ACM}"><rule-list><name>hidden</name><rule><name>r</name>'
+                     "<path>/</path></rule></rule-list></nacm>")
+    rule = nc.get_config(xpath="/nacm/rule-list[name='hidden']/rule").find("nacm/rule-list/rule")
+    assert rule.find("path") is not None and rule.find("rpc-name") is None
+
+
+def test_commit(daemon, nc):
+    """3.2.8: of what a commit leaves as it is nothing needs to be permitted."""
+    nc.edit(entry("p2", described("other")), "candidate")
+    nc.edit(entry("p2", described("secret")), "candidate")
+    with daemon.ssh("some") as session:
+        session.edit(entry("p1", described("x")), "candidate")
+        session.ok("<commit/>")
+        session.copy("running", "startup")
+        session.copy("startup", "running")
+        nc.edit(entry("p2", described("other")), "candidate")
+        assert outcome(session.ok, "<commit/>")[0] == "access-denied"
+
+
+def test_action(daemon):
+    """3.4.5: an action on what is denied is denied, be it there or not."""
+    def stop(name):
+        return session.rpc(
+            f'<action xmlns="{YANG}"><containers xmlns="'
+            f'{config.namespaces()["infix-containers"]}"><container><name>{name}</name><stop/>'
+            "</container></containers></action>")
+
+    with daemon.ssh("some") as session:
+        assert outcome(stop, "there") == outcome(stop, "ghost")
+        assert outcome(stop, "there")[0] == "access-denied"
+        assert outcome(stop, "other")[0] == "data-missing"
+
+
+# --- RESTCONF -------------------------------------------------------------------------------------
+
+LIST = "data/ietf-interfaces:interfaces"
+
+
+def body(name, **members):
+    return {"ietf-interfaces:interface": [{"name": name, "type": "infix-if-type:ethernet",
+                                           **members}]}
+
+
+REQUESTS = {
+    "GET": lambda rc, name: rc.get(f"{LIST}/interface={name}"),
+    "POST": lambda rc, name: rc.post(LIST, body(name)),
+    "POST below": lambda rc, name: rc.post(
+        f"{LIST}/interface={name}", {"ietf-interfaces:description": "x"}),
+    "PUT": lambda rc, name: rc.put(f"{LIST}/interface={name}", body(name)),
+    "PUT new": lambda rc, name: rc.put(f"{LIST}/interface={name}", body(name),
+                                       **{"If-None-Match": "*"}),
+    "PUT old": lambda rc, name: rc.put(f"{LIST}/interface={name}", body(name),
+                                       **{"If-Match": "*"}),
+    "PUT the key": lambda rc, name: rc.put(
+        f"{LIST}/interface={name}/name", {"ietf-interfaces:name": name}),
+    "PUT a leaf": lambda rc, name: rc.put(
+        f"{LIST}/interface={name}/description", {"ietf-interfaces:description": "x"}),
+    "PATCH": lambda rc, name: rc.patch(f"{LIST}/interface={name}", body(name)),
+    "PATCH nothing": lambda rc, name: rc.patch(
+        f"{LIST}/interface={name}", {"ietf-interfaces:interface": [{"name": name}]}),
+    "PATCH a leaf": lambda rc, name: rc.patch(
+        f"{LIST}/interface={name}/description", {"ietf-interfaces:description": "secret"}),
+    "DELETE": lambda rc, name: rc.delete(f"{LIST}/interface={name}"),
+    "DELETE a leaf": lambda rc, name: rc.delete(f"{LIST}/interface={name}/description"),
+    "action": lambda rc, name: rc.post(
+        "data/infix-containers:containers/container=%s/stop" % name.replace("p2", "there")),
+}
+
+
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_restconf(daemon, request_name):
+    """RFC 8040 with 8341 3.2.3: the same answer for what is there and what is not."""
+    with daemon.restconf("some") as rc:
+        there, absent = (REQUESTS[request_name](rc, name) for name in ("p2", "ghost"))
+        assert there.status == absent.status == (404 if request_name == "GET" else 403)
+        assert there.body.replace(b"p2", b"ghost") == absent.body
+
+
+def test_restconf_of_what_is_seen(daemon):
+    with daemon.restconf("some") as rc:
+        expected = {"GET": 404, "POST below": 404, "PUT old": 412, "PUT the key": 404,
+                    "PUT a leaf": 404, "PATCH": 404, "PATCH nothing": 404, "PATCH a leaf": 404,
+                    "DELETE": 404, "DELETE a leaf": 404}
+        assert {name: REQUESTS[name](rc, "p9").status for name in expected} == expected
+        expected = {"GET": 200, "POST": 409, "PUT new": 412, "PUT the key": 204,
+                    "PATCH a leaf": 404, "DELETE a leaf": 404}
+        assert {name: REQUESTS[name](rc, "p4").status for name in expected} == expected
