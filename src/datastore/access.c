@@ -706,6 +706,33 @@ bool access_visible(const struct access *access, const struct lyd_node *node)
 	return true;
 }
 
+/*
+ * The node of an instance path, alone in a tree of its own, where it has all that rules ask of it: its
+ * parents and their keys. NULL: there can be none.
+ */
+static struct lyd_node *make_alone(const char *path, struct lyd_node **ret_top)
+{
+	struct lyd_node *node = NULL;
+
+	if (lyd_new_path2(NULL, yang_ctx(), path, NULL, 0, LYD_ANYDATA_STRING, LYD_NEW_PATH_OPAQ,
+		    ret_top, &node) != LY_SUCCESS)
+		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	return node;
+}
+
+bool access_sees(const struct access *access, const char *path)
+{
+	struct lyd_node *top = NULL, *node;
+	bool is_visible;
+
+	if (access_all(access, ACCESS_READ))
+		return true;
+	node = make_alone(path, &top);
+	is_visible = node && access_visible(access, node);
+	lyd_free_tree(top);
+	return is_visible;
+}
+
 /* --- operations and notifications -------------------------------------------------------------- */
 
 static const struct rule *find_rule(const struct access *access, enum rule_type type,

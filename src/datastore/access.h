@@ -80,6 +80,8 @@ bool access_node(const struct access *access, const struct lyd_node *node, enum 
 bool access_request(const struct access *access, const struct lyd_node *node, enum access_op op);
 /* Reading @node and all its parents, with the keys of entries: those are no data without them. */
 bool access_visible(const struct access *access, const struct lyd_node *node);
+/* The same of an instance path, whether such a node exists or not. What is no path is not visible. */
+bool access_sees(const struct access *access, const char *path);
 /* A protocol operation or other RPC ("ietf-netconf", "edit-config"). A denial is counted. */
 bool access_rpc(const struct access *access, const char *module, const char *rpc);
 /* An action, in its parents: reading those and executing it. A denial is counted. */

@@ -1,14 +1,63 @@
 /*
+ * What names hidden nodes is taken out before the filter sees the notification: that would tell of them by
+ * letting it pass or not.
+ *
  * A notification passes a subtree filter that selects any of its nodes, and an expression that is true as
  * XPath's boolean(): a set of nodes is when it has one.
  */
 #include <errno.h>
 #include <string.h>
 
+#include "ashlar/str.h"
+
 #include "../yang/compat.h"
 #include "filter.h"
 #include "notify-filter.h"
 #include "xpath.h"
+
+/* --- access control --------------------------------------------------------------------------- */
+
+static bool is_hidden(const struct access *access, const struct lyd_node *edit)
+{
+	const char *target = node_text(edit, "target", NULL);
+
+	return !target || !access_sees(access, target);
+}
+
+static const struct lyd_node *first_hidden(
+	const struct access *access, const struct lyd_node *notification)
+{
+	const struct lyd_node *edit;
+
+	NODE_FOREACH (edit, notification, "edit") {
+		if (is_hidden(access, edit))
+			return edit;
+	}
+	return NULL;
+}
+
+struct lyd_node *notify_view(const struct access *access, const struct lyd_node *notification)
+{
+	struct lyd_node *view = NULL, *child, *next;
+
+	if (access_all(access, ACCESS_READ) || !notification->schema ||
+		!str_equal(notification->schema->name, "netconf-config-change") ||
+		!str_equal(notification->schema->module->name, "ietf-netconf-notifications") ||
+		!first_hidden(access, notification))
+		return NULL;
+	if (lyd_dup_single(notification, NULL, LYD_DUP_RECURSIVE, &view) != LY_SUCCESS) {
+		ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+		return NULL;
+	}
+	for (child = (struct lyd_node *)lyd_child(view); child; child = next) {
+		next = child->next;
+		if (str_equal(child->schema->name, "edit") && is_hidden(access, child))
+			lyd_free_tree(child);
+	}
+	return view;
+}
+
+/* --- filters ---------------------------------------------------------------------------------- */
 
 static bool selects_below(
 	struct ds_filter *filter, const struct filter *element, const struct lyd_node *parent);

@@ -51,6 +51,12 @@ static struct {
 	struct timespec created, aged;
 	struct list streams, ready, warm; /* ready: still to be served in this turn */
 	struct notify_stream *current;
+	/* What the stream at hand is given of an event, when it is not all of it. */
+	struct {
+		const struct notify_event *event; /* NULL: there is none */
+		struct lyd_node *tree;
+		char *text[FORMAT_JSON + 1];
+	} view;
 	struct loop_task *task;
 } notify = {
 	.first = 1,
@@ -145,10 +151,20 @@ static void cool_all(void)
 		cool(event);
 }
 
+static void drop_view(void)
+{
+	lyd_free_all(TAKE(notify.view.tree));
+	for (size_t i = 0; i < ARRAY_SIZE(notify.view.text); i++)
+		free(TAKE(notify.view.text[i]));
+	notify.view.event = NULL;
+}
+
 const struct lyd_node *notify_event_tree(struct notify_event *event)
 {
 	_cleanup_err_ struct err err = { 0 };
 
+	if (notify.view.event == event)
+		return notify.view.tree;
 	if (event->is_built)
 		return event->tree;
 	event->is_built = true;
@@ -164,12 +180,13 @@ const char *notify_event_text(struct notify_event *event, enum format format)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 	const struct lyd_node *tree = notify_event_tree(event);
+	char **kept = notify.view.event == event ? &notify.view.text[format] : &event->text[format];
 
-	if (event->text[format] || !tree)
-		return event->text[format];
+	if (*kept || !tree)
+		return *kept;
 	if (format_print(&text, tree, format, false, WITH_DEFAULTS_EXPLICIT, false, NULL) == 0)
-		event->text[format] = buf_take(&text);
-	return event->text[format];
+		*kept = buf_take(&text);
+	return *kept;
 }
 
 struct timespec notify_event_time(const struct notify_event *event)
@@ -284,10 +301,16 @@ static const struct lyd_node *find_notification(const struct lyd_node *tree)
 	return tree;
 }
 
-static bool is_allowed(const struct notify_stream *stream, const struct lyd_node *tree)
+static bool is_allowed(const struct notify_stream *stream, struct notify_event *event)
 {
-	return access_notification(access_of(&stream->opts.client), find_notification(tree)) &&
-		notify_selects(&stream->opts.filter, tree);
+	const struct access *access = access_of(&stream->opts.client);
+	const struct lyd_node *tree = notify_event_tree(event);
+
+	if (!access_notification(access, find_notification(tree)))
+		return false;
+	notify.view.tree = notify_view(access, tree);
+	notify.view.event = notify.view.tree ? event : NULL;
+	return notify_selects(&stream->opts.filter, notify_event_tree(event));
 }
 
 static void end(struct notify_stream *stream, enum notify_end reason)
@@ -308,7 +331,6 @@ static void take(struct notify_stream *stream)
 {
 	struct notify_event *event = event_at(stream->next);
 	const struct notify_opts *opts = &stream->opts;
-	const struct lyd_node *tree;
 
 	if (opts->has_stop && notify_time_compare(event->when, opts->stop) > 0) {
 		end(stream, NOTIFY_STOPPED);
@@ -317,13 +339,13 @@ static void take(struct notify_stream *stream)
 	stream->next++;
 	if (opts->has_start && notify_time_compare(event->when, opts->start) < 0)
 		return;
-	tree = notify_event_tree(event);
-	if (!tree)
+	if (!notify_event_tree(event))
 		return;
-	if (is_allowed(stream, tree))
+	if (is_allowed(stream, event))
 		opts->event(event, opts->arg);
 	else
 		stream->excluded++;
+	drop_view();
 }
 
 /* Is this the moment when all that was logged before has been given? */

@@ -4,7 +4,7 @@ import pytest
 from lxml import etree
 
 from ashlar import config
-from ashlar.netconf import RpcError
+from ashlar.netconf import NOTIFICATION, RpcError, strip_namespaces
 
 ACM = config.namespaces()["ietf-netconf-acm"]
 IF = config.namespaces()["ietf-interfaces"]
@@ -181,6 +181,69 @@ def test_action(daemon):
         assert outcome(stop, "there") == outcome(stop, "ghost")
         assert outcome(stop, "there")[0] == "access-denied"
         assert outcome(stop, "other")[0] == "data-missing"
+
+
+# --- notifications --------------------------------------------------------------------------------
+
+def subscribe(session, inside=""):
+    session.ok(f'<create-subscription xmlns="{NOTIFICATION}">{inside}</create-subscription>')
+
+
+def next_change(session):
+    """The targets that the next netconf-config-change names."""
+    while True:
+        node = strip_namespaces(session.notification()[1])
+        if node.tag == "netconf-config-change":
+            return [edit.findtext("target").replace("/if:interfaces/if:interface", "")
+                    for edit in node.iter("edit")]
+
+
+def make_changes(nc):
+    """Those of what "some" may not see, of both, and of what he may; and what he is told of them."""
+    nc.edit(entry("p2", described("one")))
+    nc.edit(config.interfaces({"name": "p1", "description": "x"},
+                              {"name": "p2", "description": "two"}))
+    nc.edit(entry("p2", described("", "delete")))
+    nc.edit(entry("p3", described("three")))
+    nc.edit(entry("p3", "<enabled>false</enabled>"))
+    return [[], ["[if:name='p1']/if:description"], [], ["[if:name='p3']/if:description"],
+            ["[if:name='p3']/if:enabled"]]
+
+
+def test_config_change(daemon, nc):
+    """RFC 6470 2.2 with 8341 3.4.6: what changed is named to who may read it, also in replay."""
+    with daemon.ssh("some") as session, daemon.ssh("some") as again, daemon.local() as root:
+        subscribe(session)
+        subscribe(root)
+        expected = make_changes(nc)
+        assert [next_change(session) for _ in expected] == expected
+        assert next_change(root) == ["[if:name='p2']/if:description"]
+        assert len(next_change(root)) == 2
+        subscribe(again, "<startTime>2020-01-01T00:00:00Z</startTime>")
+        assert [next_change(again) for _ in expected] == expected
+
+
+def test_config_change_of_rules(daemon, nc):
+    """What a model denies to all is not named to who has no rule for it."""
+    with daemon.ssh("some") as session:
+        nc.edit(f'<nacm xmlns="{ACM}" xmlns:nc="{BASE}"><rule-list nc:operation="delete">'
+                "<name>some</name></rule-list></nacm>")
+        subscribe(session)
+        nc.edit({"ietf-netconf-acm:nacm": {"groups": {"group": [{"name": "new"}]}}})
+        nc.edit(entry("p1", described("x")))
+        assert [next_change(session) for _ in "12"] == [[], ["[if:name='p1']/if:description"]]
+
+
+def test_config_change_filtered(daemon, nc):
+    """Nor does a filter tell by letting it pass."""
+    text = ("<filter type='xpath' select=\"/*[local-name()='netconf-config-change']/edit["
+            "contains(target, 'p2') or contains(target, 'p3')]\"/>")
+    with daemon.ssh("some") as session, daemon.local() as root:
+        for user in session, root:
+            subscribe(user, text)
+        make_changes(nc)
+        assert next_change(root) == ["[if:name='p2']/if:description"]
+        assert next_change(session) == ["[if:name='p3']/if:description"]
 
 
 # --- RESTCONF -------------------------------------------------------------------------------------
