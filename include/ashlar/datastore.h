@@ -287,6 +287,8 @@ void ds_filter_free(struct ds_filter *filter);
  */
 void ds_set_state_provider(
 	const char *schema_path, int (*show)(struct lyd_node *container, struct err *err));
+/* Within @show: may the one who reads see the node at the instance path? */
+bool ds_reader_sees(const char *path);
 
 /* --- history ---------------------------------------------------------------------------------- */
 

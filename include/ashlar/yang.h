@@ -94,6 +94,8 @@ char *path_of(const struct lyd_node *node);
 /* Appends a step of a RESTCONF path (RFC 8040 section 3.5.3), "/mod:name=key,key", below @parent (NULL: at the
  * top). @out has no ceiling. */
 void path_append_step(struct buf *out, const struct lyd_node *node, const struct lyd_node *parent);
+/* Drops the last step of an instance path; false: there is none left. */
+bool path_go_up(char *path);
 /* Schema node of a schema path ("/mod:a/b/mod2:c", choices and cases left out); NULL if unknown. */
 const struct lysc_node *path_schema(const char *path);
 

@@ -831,3 +831,36 @@ int access_denied_write(const struct access *access, const struct lyd_node *node
 	state.denied.data_writes++;
 	return access_denied(access, node, err);
 }
+
+/* What cannot stand where the path ends is judged by what it would be in. */
+static bool tells_of_hidden(const struct access *access, const char *path)
+{
+	_cleanup_free_ char *above = xstrdup(path);
+
+	do {
+		struct lyd_node *top = NULL, *node = make_alone(above, &top);
+		bool is_hidden = node && !access_visible(access, node);
+
+		lyd_free_tree(top);
+		if (node)
+			return is_hidden;
+	} while (path_go_up(above));
+	return false;
+}
+
+bool access_conceal(const struct access *access, const struct err *err, struct err *ret_err)
+{
+	if (!err->path || access_all(access, ACCESS_READ) || !tells_of_hidden(access, err->path))
+		return false;
+	err_tagged(ret_err, err_effective_tag(err), NULL,
+		"refused because of a node that this user may not read");
+	ret_err->code = err->code;
+	ret_err->type = err->type;
+	if (err->app_tag)
+		err_app_tag(ret_err, err->app_tag);
+	for (size_t i = 0; i < ERR_INFO_MAX && err->info[i].name; i++) {
+		if (str_equal(err->info[i].name, "session-id"))
+			err_add_info(ret_err, err->info[i].name, err->info[i].value);
+	}
+	return true;
+}

@@ -96,5 +96,10 @@ bool access_notification(const struct access *access, const struct lyd_node *not
 int access_denied(const struct access *access, const struct lyd_node *node, struct err *err);
 /* The same, where access_request() denied a write: counts it. */
 int access_denied_write(const struct access *access, const struct lyd_node *node, struct err *err);
+/*
+ * Is the error about a node that the client may not read? Then *ret_err is the same without what would tell
+ * of it (RFC 8341 section 3.2.5).
+ */
+bool access_conceal(const struct access *access, const struct err *err, struct err *ret_err);
 
 #endif

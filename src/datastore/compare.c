@@ -284,7 +284,7 @@ static int start_child(struct compare_job *job, struct err *err)
 	if (has_operational(job)) {
 		struct show show;
 
-		show_start(&show, NULL, true);
+		show_start(&show, NULL, NULL, true);
 		show_refresh_all(&show);
 		show_end(&show);
 	}

@@ -547,6 +547,7 @@ static void read_free(struct job *base)
 
 static const struct job_kind read_kind = {
 	.name = "read",
+	.is_read = true,
 	.start = read_start,
 	.cancel = read_cancel,
 	.free = read_free,

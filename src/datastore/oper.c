@@ -546,7 +546,7 @@ static int start_child(struct read *read, struct err *err)
 	if (read->request->ds == DS_OPERATIONAL && !read->request->is_for_changes) {
 		struct show show;
 
-		show_start(&show, NULL, true);
+		show_start(&show, NULL, NULL, true);
 		show_refresh_all(&show);
 		show_end(&show);
 	}

@@ -5,6 +5,7 @@
 
 #include "ashlar/loop.h"
 
+#include "access.h"
 #include "queue.h"
 
 #define QUEUE_MAX 1024
@@ -41,8 +42,13 @@ static void job_free(struct job *job)
 	free(job);
 }
 
+/* Whoever it was that made the configuration as it is: an error names what the client may read. */
 static void report_and_free(struct job *job, const struct err *err)
 {
+	_cleanup_err_ struct err concealed = { 0 };
+
+	if (err && !job->kind->is_read && access_conceal(access_of(&job->client), err, &concealed))
+		err = &concealed;
 	if (!job->is_forgotten && job->report)
 		job->report(job, err);
 	job_free(job);

@@ -15,6 +15,7 @@ struct job_kind {
 	const char *name;
 	void (*start)(struct job *job);	 /* ends, now or later, with job_end() */
 	void (*cancel)(struct job *job); /* the asker is gone while it runs; NULL: let it finish */
+	bool is_read;			 /* its errors tell of nothing but what it was asked */
 	void (*free)(struct job *job);	 /* what the job's own struct holds */
 };
 

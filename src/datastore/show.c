@@ -197,10 +197,11 @@ const struct show_point *show_root(void)
 
 /* --- one read --------------------------------------------------------------------------------- */
 
-void show_start(struct show *show, struct ds_filter *filter, bool can_refresh)
+void show_start(
+	struct show *show, struct ds_filter *filter, const struct access *access, bool can_refresh)
 {
 	(void)show_root();
-	*show = (struct show){ .filter = filter, .can_refresh = can_refresh };
+	*show = (struct show){ .filter = filter, .access = access, .can_refresh = can_refresh };
 	show->asked = xcalloc(table.point_count, sizeof(*show->asked));
 	show->is_known = xcalloc(table.point_count, sizeof(*show->is_known));
 }
@@ -390,6 +391,13 @@ void show_complete(const struct lyd_node *config, struct lyd_node *node)
 	}
 }
 
+static const struct access *reader; /* while a provider works for him */
+
+bool ds_reader_sees(const char *path)
+{
+	return access_sees(reader, path);
+}
+
 void show_unit(struct show *show, const struct show_point *point, const struct lyd_node *config,
 	struct lyd_node *node)
 {
@@ -404,8 +412,10 @@ void show_unit(struct show *show, const struct show_point *point, const struct l
 
 		if (!(bits & (uint64_t)1 << i))
 			continue;
+		reader = show->access;
 		r = source->provide ? source->provide(node, &err)
 				    : source->feature->show(&unit, have_all(), node, &err);
+		reader = NULL;
 		/* The rest of what was asked is still worth having. */
 		if (r < 0)
 			log_warning("show", "%s is incomplete, %s: %s", path,

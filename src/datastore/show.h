@@ -32,15 +32,17 @@ void show_done(void);
 
 /* What one read has found out. */
 struct show {
-	struct ds_filter *filter; /* NULL: everything is wanted */
-	bool can_refresh;	  /* in a forked child nothing is: the sockets are the parent's */
-	uint64_t *asked;	  /* by point index: bits of its sources that the filter touches */
+	struct ds_filter *filter;    /* NULL: everything is wanted */
+	const struct access *access; /* of who reads; NULL: no limits */
+	bool can_refresh; /* in a forked child nothing is: the sockets are the parent's */
+	uint64_t *asked;  /* by point index: bits of its sources that the filter touches */
 	bool *is_known;
 	const struct object_kind **refreshed; /* wholly */
 	size_t refreshed_count;
 };
 
-void show_start(struct show *show, struct ds_filter *filter, bool can_refresh);
+void show_start(
+	struct show *show, struct ds_filter *filter, const struct access *access, bool can_refresh);
 void show_end(struct show *show);
 /* Does the read want anything shown for the point's units? */
 bool show_is_asked(struct show *show, const struct show_point *point);

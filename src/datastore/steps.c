@@ -47,24 +47,6 @@ static struct lyd_node *find(const char *path)
 	return node;
 }
 
-/* Drops the last step of a path; false: there is none left. */
-static bool go_up(char *path)
-{
-	size_t slash = 0, i;
-	char quote = '\0';
-
-	for (i = 0; path[i]; i++) {
-		if (quote)
-			quote = path[i] == quote ? '\0' : quote;
-		else if (path[i] == '\'' || path[i] == '"')
-			quote = path[i];
-		else if (path[i] == '/')
-			slash = i;
-	}
-	path[slash] = '\0';
-	return slash > 0;
-}
-
 /* 1: it is visible, 0: it is not; -1: it is not there. Above it, what is there counts if all below can be read. */
 static int is_visible(const struct steps *steps, const char *path, bool can_go_up)
 {
@@ -73,7 +55,7 @@ static int is_visible(const struct steps *steps, const char *path, bool can_go_u
 
 	if (node)
 		return access_visible(steps->access, node);
-	while (can_go_up && !node && go_up(above))
+	while (can_go_up && !node && path_go_up(above))
 		node = find(above);
 	if (!node)
 		return -1;

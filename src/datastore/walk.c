@@ -311,10 +311,10 @@ void walk_start(struct walk *walk)
 	struct frame *root;
 	enum filter_match found = FILTER_ALL;
 
-	if (walk->is_operational)
-		show_start(&walk->show, walk->filter, walk->can_refresh);
 	if (access_all(walk->access, ACCESS_READ))
 		walk->access = NULL;
+	if (walk->is_operational)
+		show_start(&walk->show, walk->filter, walk->access, walk->can_refresh);
 	root = frame_push(walk);
 	root->config = walk->tree;
 	root->point = walk->is_operational ? show_root() : NULL;

@@ -27,8 +27,19 @@ static int show_capabilities(struct lyd_node *state, struct err *err)
 	return ret;
 }
 
+static bool sees_all(const struct ds_partial *lock)
+{
+	for (size_t i = 0; i < lock->node_count; i++) {
+		if (!ds_reader_sees(lock->nodes[i]))
+			return false;
+	}
+	return true;
+}
+
+/* The expressions that select a node may name it, so they are for those who may read all that is locked. */
 static int show_partial(struct lyd_node *locks, const struct ds_partial *lock, struct err *err)
 {
+	bool is_open = sees_all(lock);
 	char text[CLOCK_TEXT_MAX];
 	struct lyd_node *node;
 	int ret;
@@ -40,10 +51,12 @@ static int show_partial(struct lyd_node *locks, const struct ds_partial *lock, s
 	clock_text(text, lock->since);
 	if (ret >= 0)
 		ret = build_leaf(node, "locked-time", text, err);
-	for (size_t i = 0; i < lock->select_count && ret >= 0; i++)
+	for (size_t i = 0; is_open && i < lock->select_count && ret >= 0; i++)
 		ret = build_item(node, "select", lock->selects[i], err);
-	for (size_t i = 0; i < lock->node_count && ret >= 0; i++)
-		ret = build_item(node, "locked-node", lock->nodes[i], err);
+	for (size_t i = 0; i < lock->node_count && ret >= 0; i++) {
+		if (is_open || ds_reader_sees(lock->nodes[i]))
+			ret = build_item(node, "locked-node", lock->nodes[i], err);
+	}
 	return ret;
 }
 

@@ -8,6 +8,23 @@ char *path_of(const struct lyd_node *node)
 	return lyd_path(node, LYD_PATH_STD, NULL, 0);
 }
 
+bool path_go_up(char *path)
+{
+	size_t slash = 0, i;
+	char quote = '\0';
+
+	for (i = 0; path[i]; i++) {
+		if (quote)
+			quote = path[i] == quote ? '\0' : quote;
+		else if (path[i] == '\'' || path[i] == '"')
+			quote = path[i];
+		else if (path[i] == '/')
+			slash = i;
+	}
+	path[slash] = '\0';
+	return slash > 0;
+}
+
 const struct lysc_node *path_schema(const char *path)
 {
 	const struct lysc_node *node = lys_find_path(yang_ctx(), NULL, path, 0);

@@ -1,7 +1,6 @@
 """RFC 8341: who may not read a node learns nothing of it, neither from errors nor from what is told."""
 
 import pytest
-from lxml import etree
 
 from ashlar import config
 from ashlar.netconf import NOTIFICATION, RpcError, strip_namespaces
@@ -181,6 +180,63 @@ def test_action(daemon):
         assert outcome(stop, "there") == outcome(stop, "ghost")
         assert outcome(stop, "there")[0] == "access-denied"
         assert outcome(stop, "other")[0] == "data-missing"
+
+
+# --- validation and locks -------------------------------------------------------------------------
+
+def test_validation(daemon, nc):
+    """3.2.5: an error does not name what is wrong where the user may not read."""
+    nc.edit(config.interfaces({"name": "p2", "infix-interfaces:bridge-port": {"bridge": "nobody"}}),
+            "candidate")
+    told = outcome(nc.validate, "candidate")
+    assert told[0] == "data-missing" and "p2" in told[1] and "nobody" in told[2]
+    with daemon.ssh("some") as session:
+        told = outcome(session.validate, "candidate")
+        assert told[0] == "data-missing" and told[1] is None
+        assert "p2" not in told[2] and "nobody" not in told[2]
+        session.ok("<discard-changes/>")
+        # what he may read is named as ever
+        session.edit(config.interfaces(
+            {"name": "p1", "infix-interfaces:bridge-port": {"bridge": "nobody"}}), "candidate")
+        told = outcome(session.validate, "candidate")
+        assert "p1" in told[1] and "nobody" in told[2]
+
+
+def test_validation_of_an_edit(daemon, nc):
+    """The same of an edit that breaks what the user does not see."""
+    nc.edit(config.interfaces(
+        config.interface("br1", "bridge"),
+        {"name": "p2", "infix-interfaces:bridge-port": {"bridge": "br1"}}))
+    with daemon.ssh("some") as session:
+        told = outcome(session.edit, config.interfaces({"name": "br1", "@operation": "delete"}))
+        assert told[0] == "data-missing" and told[1] is None and "p2" not in told[2]
+    with daemon.restconf("some") as rc:
+        response = rc.delete(f"{LIST}/interface=br1")
+        assert response.status == 409 and b"p2" not in response.body
+    assert "p2" in outcome(nc.edit, config.interfaces({"name": "br1", "@operation": "delete"}))[1]
+
+
+LOCKS = "/netconf-state/datastores/datastore[name='running']/locks/partial-lock"
+
+
+@pytest.mark.parametrize("xpath", [LOCKS, f"({LOCKS})[true()]"], ids=["simple", "general"])
+def test_partial_lock(daemon, nc, xpath):
+    """RFC 6022 2.1.3: of another's lock, what it locks is shown to who may read it."""
+    ids = [nc.rpc('<partial-lock xmlns="urn:ietf:params:xml:ns:netconf:partial-lock:1.0">'
+                  f"<select>/interfaces/interface[name='{name}']</select></partial-lock>")
+           .findtext("{*}lock-id") for name in ("p1", "p2")]
+
+    def locks(session):
+        data = session.get(xpath=xpath).find("netconf-state/datastores/datastore/locks")
+        return {lock.findtext("lock-id"): [bool(lock.findtext("select")),
+                                           bool(lock.findtext("locked-node"))]
+                for lock in data.iter("partial-lock")}
+
+    assert locks(nc) == {ids[0]: [True, True], ids[1]: [True, True]}
+    with daemon.ssh("some") as session:
+        assert locks(session) == {ids[0]: [True, True], ids[1]: [False, False]}
+        refused = outcome(session.edit, entry("p1", described("x")))
+        assert refused[0] == "in-use" and "p1" in refused[1]
 
 
 # --- notifications --------------------------------------------------------------------------------
