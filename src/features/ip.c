@@ -4,7 +4,7 @@
  * IPv6 is on only where its container is configured and enabled: a port without it has no link-local
  * address and answers nobody. The loopback keeps what the kernel gave it unless it has the container. The
  * link's MTU is ipv4/mtu, as Infix has it; ipv6/mtu can only lower it for IPv6. What equals the kernel's
- * default (autoconfiguration, one probe for duplicate addresses) is left alone.
+ * default (autoconfiguration without temporary addresses, one probe for duplicate addresses) is left alone.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +26,32 @@
 #define IFAPROT_KERNEL_LL 3
 #endif
 
+/* Temporary addresses, in seconds: the model's defaults and the kernel's. */
+#define TEMPORARY_VALID	    604800
+#define TEMPORARY_PREFERRED 86400
+#define TEMPORARY_IN_USE    2 /* preferred to those that do not change */
+
+/* The kernel's numbers have a sign. */
+static int check_autoconf(const struct unit *unit, struct err *err)
+{
+	static const char *const signed_numbers[] = {
+		IPV6 "/dup-addr-detect-transmits",
+		IPV6 "/autoconf/temporary-valid-lifetime",
+		IPV6 "/autoconf/temporary-preferred-lifetime",
+	};
+	uint64_t valid = node_u64(unit->node, signed_numbers[1], TEMPORARY_VALID);
+	uint64_t preferred = node_u64(unit->node, signed_numbers[2], TEMPORARY_PREFERRED);
+
+	for (size_t i = 0; i < ARRAY_SIZE(signed_numbers); i++) {
+		if (node_u64(unit->node, signed_numbers[i], 0) > INT32_MAX)
+			return err_set(err, -EINVAL, signed_numbers[i], "more than %d", INT32_MAX);
+	}
+	if (preferred > valid)
+		return err_set(err, -EINVAL, signed_numbers[2],
+			"a temporary address is valid for %u seconds only", (unsigned)valid);
+	return 0;
+}
+
 static int check(const struct unit *unit, struct err *err)
 {
 	uint64_t link_mtu = node_u64(unit->node, IPV4 "/mtu", 0);
@@ -39,7 +65,7 @@ static int check(const struct unit *unit, struct err *err)
 		return err_set(err, -EINVAL, IPV4 "/mtu",
 			"IPv6 needs an MTU of at least %d, not %u", IPV6_MIN_MTU,
 			(unsigned)link_mtu);
-	return 0;
+	return check_autoconf(unit, err);
 }
 
 /* --- want -------------------------------------------------------------------------------------- */
@@ -105,12 +131,40 @@ static int want_ipv4(const struct unit *unit, struct link *link, struct want *wa
 	return is_enabled ? want_addresses(ip, AF_INET, want, link, err) : 0;
 }
 
+/* What the kernel does by itself is not asked for. */
+static void want_autoconf(const struct lyd_node *ip, struct want *want, const struct link *link)
+{
+	static const struct {
+		const char *path;
+		enum sysctl_knob knob;
+		uint32_t usual;
+	} numbers[] = {
+		{ IPV6 "/autoconf/temporary-valid-lifetime", SYSCTL_IPV6_TEMPORARY_VALID,
+			TEMPORARY_VALID },
+		{ IPV6 "/autoconf/temporary-preferred-lifetime", SYSCTL_IPV6_TEMPORARY_PREFERRED,
+			TEMPORARY_PREFERRED },
+		{ IPV6 "/dup-addr-detect-transmits", SYSCTL_IPV6_DAD_TRANSMITS, 1 },
+	};
+
+	if (!node_bool(ip, "autoconf/create-global-addresses", true))
+		want_sysctl(want, link, SYSCTL_IPV6_AUTOCONF, 0,
+			IPV6 "/autoconf/create-global-addresses");
+	if (node_bool(ip, "autoconf/create-temporary-addresses", false))
+		want_sysctl(want, link, SYSCTL_IPV6_TEMPORARY, TEMPORARY_IN_USE,
+			IPV6 "/autoconf/create-temporary-addresses");
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		uint64_t value = node_u64(lyd_parent(ip), numbers[i].path, numbers[i].usual);
+
+		if (value != numbers[i].usual)
+			want_sysctl(want, link, numbers[i].knob, (uint32_t)value, numbers[i].path);
+	}
+}
+
 static int want_ipv6(const struct unit *unit, struct link *link, struct want *want, struct err *err)
 {
 	const struct lyd_node *ip = node_child(unit->node, IPV6);
 	bool is_enabled = ip && node_bool(ip, "enabled", true);
-	uint64_t mtu = node_u64(ip, "mtu", 0),
-		 probes = node_u64(ip, "dup-addr-detect-transmits", 1);
+	uint64_t mtu = node_u64(ip, "mtu", 0);
 
 	if (!ip && interface_is(unit->node, "loopback"))
 		return 0;
@@ -119,12 +173,7 @@ static int want_ipv6(const struct unit *unit, struct link *link, struct want *wa
 		return 0;
 	want_sysctl(want, link, SYSCTL_IPV6_FORWARDING, node_bool(ip, "forwarding", false),
 		IPV6 "/forwarding");
-	if (!node_bool(ip, "autoconf/create-global-addresses", true))
-		want_sysctl(want, link, SYSCTL_IPV6_AUTOCONF, 0,
-			IPV6 "/autoconf/create-global-addresses");
-	if (probes != 1)
-		want_sysctl(want, link, SYSCTL_IPV6_DAD_TRANSMITS, (uint32_t)probes,
-			IPV6 "/dup-addr-detect-transmits");
+	want_autoconf(ip, want, link);
 	if (mtu)
 		want_sysctl(want, link, SYSCTL_IPV6_MTU, (uint32_t)mtu, IPV6 "/mtu");
 	return want_addresses(ip, AF_INET6, want, link, err);
@@ -145,14 +194,15 @@ static const char *origin_of(const struct address *address, bool is_configured)
 {
 	if (is_configured || address->protocol == KERNEL_PROTOCOL)
 		return "static";
+	/* The same bit of IPv4 says that another address of the subnet came first. */
+	if (address->family == AF_INET6 &&
+		address->flags & (IFA_F_TEMPORARY | IFA_F_STABLE_PRIVACY))
+		return "random";
 	if (address->protocol == IFAPROT_KERNEL_LL || address->protocol == IFAPROT_KERNEL_RA)
 		return "link-layer";
 	if (address->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&address->in6) &&
 		address->protocol == 0)
 		return "link-layer"; /* a kernel that does not tell */
-	/* The same bit of IPv4 says that another address of the subnet came first. */
-	if (address->family == AF_INET6 && address->flags & IFA_F_TEMPORARY)
-		return "random";
 	return "other";
 }
 
@@ -245,11 +295,13 @@ static int show(
 	return r < 0 ? r : show_family(link, have, node, AF_INET6, err);
 }
 
+static const char *const ip_features[] = { "ipv6-privacy-autoconf", NULL };
+
 const struct feature feature_ip = {
 	.name = "ip",
 	.modules =
 		(const struct feature_module[]){
-			{ "ietf-ip", NULL },
+			{ "ietf-ip", ip_features },
 			{ "infix-ip", NULL },
 			{ NULL, NULL },
 		},

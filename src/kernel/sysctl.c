@@ -4,6 +4,7 @@
  * differ from the kernel's default: thousands of interfaces have no more than that to tell.
  */
 #include <errno.h>
+#include <linux/if_arp.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -32,12 +33,16 @@ static const struct knob knobs[SYSCTL_KNOBS] = {
 	[SYSCTL_IPV6_DISABLE] = { "disable_ipv6", AF_INET6, DEVCONF_DISABLE_IPV6 },
 	[SYSCTL_IPV6_AUTOCONF] = { "autoconf", AF_INET6, DEVCONF_AUTOCONF },
 	[SYSCTL_IPV6_ACCEPT_RA] = { "accept_ra", AF_INET6, DEVCONF_ACCEPT_RA },
+	[SYSCTL_IPV6_TEMPORARY] = { "use_tempaddr", AF_INET6, DEVCONF_USE_TEMPADDR },
+	[SYSCTL_IPV6_TEMPORARY_VALID] = { "temp_valid_lft", AF_INET6, DEVCONF_TEMP_VALID_LFT },
+	[SYSCTL_IPV6_TEMPORARY_PREFERRED] = { "temp_prefered_lft", AF_INET6,
+		DEVCONF_TEMP_PREFERED_LFT },
 	[SYSCTL_IPV6_DAD_TRANSMITS] = { "dad_transmits", AF_INET6, DEVCONF_DAD_TRANSMITS },
 	[SYSCTL_IPV6_MTU] = { "mtu", AF_INET6, DEVCONF_MTU6 },
 };
 
 #define ALL	   "all"
-#define SUFFIX_MAX (sizeof(" ipv4/dad_transmits")) /* longest of what follows a link in a key */
+#define SUFFIX_MAX (sizeof(" ipv6/temp_prefered_lft")) /* longest of what follows a link in a key */
 
 static uint32_t defaults[SYSCTL_KNOBS];
 
@@ -51,11 +56,23 @@ void sysctl_key(char *key, const char *link, enum sysctl_knob knob)
 	stpcpy(at, knobs[knob].name);
 }
 
+/* Where the kernel begins with -1 instead of the default. */
+static bool has_no_temporary(const struct link *link)
+{
+	return link->arptype == ARPHRD_LOOPBACK || link->arptype == ARPHRD_NONE ||
+		link->arptype == ARPHRD_TUNNEL || link->arptype == ARPHRD_TUNNEL6 ||
+		link->arptype == ARPHRD_SIT;
+}
+
 static uint32_t default_of(const char *link, enum sysctl_knob knob)
 {
 	const struct link *observed = have_get(have_all(), &object_kind_link, link);
 
-	return knob == SYSCTL_IPV6_MTU && observed ? observed->mtu : defaults[knob];
+	if (knob == SYSCTL_IPV6_MTU && observed)
+		return observed->mtu;
+	if (knob == SYSCTL_IPV6_TEMPORARY && observed && has_no_temporary(observed))
+		return UINT32_MAX;
+	return defaults[knob];
 }
 
 static enum object_diff sysctl_compare(
@@ -127,7 +144,8 @@ static int write_knob(const char *link, enum sysctl_knob knob, uint32_t value)
 	_cleanup_free_ char *path = knob_path(link, knob);
 	char text[16];
 
-	snprintf(text, sizeof(text), "%u\n", value);
+	snprintf(text, sizeof(text), "%d\n",
+		(int)value); /* they are signed, and -1 is one of them */
 	nl_count_change();
 	return file_write_virtual(path, text);
 }

@@ -1,11 +1,14 @@
 """Neighbours, autoconfiguration and MAC addresses: what IP needs beside addresses."""
 
+import socket
+import struct
+
 import pytest
 
 from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
-from ashlar.network import differences
+from ashlar.network import differences, inside
 
 pytestmark = pytest.mark.kernel
 
@@ -64,8 +67,8 @@ OURS = {"198.51.100.9": (MAC, "66"), "2001:db8::9": (MAC, "66")}
 
 
 def bare(name):
-    return {"name": name, "ietf-ip:ipv4": {"@operation": "delete"},
-            "ietf-ip:ipv6": {"@operation": "delete"}}
+    return {"name": name, "ietf-ip:ipv4": {"@operation": "remove"},
+            "ietf-ip:ipv6": {"@operation": "remove"}}
 
 
 def test_neighbours_made_changed_and_removed(nc, net):
@@ -170,3 +173,124 @@ def test_learned_neighbours_are_shown(nc, net, address, near):
             if node.findtext("ip") == address] == [mac]
     net.ip("neigh flush dev p3")
     assert address not in shown(nc, "p3")
+
+
+# --- autoconfiguration ----------------------------------------------------------------------------
+
+KNOBS = ("autoconf", "use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "dad_transmits", "mtu")
+
+
+def knobs(net, link):
+    return {name: int(net.run("cat", f"/proc/sys/net/ipv6/conf/{link}/{name}")) for name in KNOBS}
+
+
+def with_ipv6(name, **members):
+    return {"name": name, "ietf-ip:ipv6": {key.replace("_", "-"): value
+                                           for key, value in members.items()}}
+
+
+TEMPORARY = {"create-temporary-addresses": True, "temporary-valid-lifetime": 7200,
+             "temporary-preferred-lifetime": 3600}
+
+
+def test_autoconfiguration_settings(nc, net):
+    before = knobs(net, "p3")
+    edit(nc, with_ipv6("p3", autoconf=TEMPORARY, dup_addr_detect_transmits=3, mtu=1400))
+    assert knobs(net, "p3") == {**before, "use_tempaddr": 2, "temp_valid_lft": 7200,
+                                "temp_prefered_lft": 3600, "dad_transmits": 3, "mtu": 1400}
+    with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+        nc.edit({**config.interfaces(with_ipv6(
+            "p3", autoconf={"create-global-addresses": False, "temporary-valid-lifetime": 9000,
+                            "create-temporary-addresses": False})), **REFUSED})
+    assert knobs(net, "p3") == {**before, "use_tempaddr": 2, "temp_valid_lft": 7200,
+                                "temp_prefered_lft": 3600, "dad_transmits": 3, "mtu": 1400}
+    edit(nc, with_ipv6("p3", autoconf={"create-global-addresses": False,
+                                       "create-temporary-addresses": False}))
+    assert knobs(net, "p3") == {**before, "autoconf": 0, "temp_valid_lft": 7200,
+                                "temp_prefered_lft": 3600, "dad_transmits": 3, "mtu": 1400}
+    edit(nc, bare("p3"))
+    assert knobs(net, "p3") == before
+
+
+def test_temporary_addresses_where_there_are_none(nc, net):
+    """The kernel begins with -1 where there are no neighbours to discover, and goes back to that."""
+    assert knobs(net, "lo")["use_tempaddr"] == -1
+    edit(nc, {"name": "lo", "type": "infix-if-type:loopback",
+              **with_ipv6("lo", autoconf={"create-temporary-addresses": True})})
+    assert knobs(net, "lo")["use_tempaddr"] == 2
+    edit(nc, with_ipv6("lo", autoconf={"create-temporary-addresses": False}))
+    assert knobs(net, "lo")["use_tempaddr"] == -1
+
+
+@pytest.mark.guest
+def test_restart_leaves_settings(daemon, net):
+    with daemon.local() as nc:
+        edit(nc, with_ipv6("p3", autoconf=TEMPORARY, dup_addr_detect_transmits=3, mtu=1400),
+             config.interface("dummy0", "dummy", **{"ietf-ip:ipv6": {}}))
+    before = knobs(net, "p3")
+    daemon.kill()
+    with Watch(net) as watch:
+        daemon.start()
+        assert watch.changes() == 0
+    assert daemon.start_changes() == 0
+    assert knobs(net, "p3") == before
+
+
+def advertise(far, prefix):
+    """A router advertisement (RFC 4861 section 4.2) for PREFIX/64 from the far end of a cable."""
+    lifetimes = struct.pack("!II", 86400, 43200)
+    option = b"\3\4\x40\xc0" + lifetimes + bytes(4) + socket.inet_pton(socket.AF_INET6, prefix)
+    with inside(far.name):
+        raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+    with raw:
+        raw.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        index = far.link("eth0")["ifindex"]
+        raw.sendto(b"\x86\0\0\0\x40\0\0\0" + bytes(8) + option, ("ff02::1", 0, 0, index))
+
+
+def autoconfigured(net, prefix):
+    """{whether it is temporary: its lifetimes} of p3's addresses of the prefix."""
+    return {address.get("temporary", False):
+            (address["valid_life_time"], address["preferred_life_time"])
+            for link in net.ip_json("address show dev p3") if link
+            for address in link["addr_info"] if address["local"].startswith(prefix)}
+
+
+def origins(nc, prefix):
+    return sorted(node.findtext("origin") for node in nc.interface("p3").iterfind("ipv6/address")
+                  if node.findtext("ip").startswith(prefix))
+
+
+def test_addresses_from_a_router(nc, net):
+    far = net.far[3]
+    edit(nc, with_ipv6("p3", autoconf=TEMPORARY))
+    net.wait(lambda: far.ip_json("-6 address show dev eth0 scope link -tentative"), "fe80::")
+
+    def both():
+        advertise(far, "2001:db8:1::")
+        return set(autoconfigured(net, "2001:db8:1:")) == {False, True}
+
+    net.wait(both, "an address of each sort")
+    found = autoconfigured(net, "2001:db8:1:")
+    assert found[True][0] <= 7200 < found[False][0]
+    assert found[True][1] <= 3600 < found[False][1]
+    net.wait(lambda: origins(nc, "2001:db8:1:") == ["link-layer", "random"], "what they are from")
+    # no others, once nobody wants them
+    edit(nc, with_ipv6("p3", autoconf={"create-temporary-addresses": False}))
+
+    def one():
+        advertise(far, "2001:db8:2::")
+        return autoconfigured(net, "2001:db8:2:")
+
+    assert set(net.wait(one, "an address")) == {False}
+    edit(nc, with_ipv6("p3", autoconf={"create-global-addresses": False}))
+    advertise(far, "2001:db8:3::")
+    edit(nc, with_ipv6("p3", autoconf={"create-global-addresses": True}))
+
+    def again():
+        advertise(far, "2001:db8:4::")
+        return autoconfigured(net, "2001:db8:4:")
+
+    net.wait(again, "an address")
+    assert autoconfigured(net, "2001:db8:3:") == {}
