@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import subprocess
 
 import pytest
 
@@ -173,6 +174,28 @@ def test_learned_neighbours_are_shown(nc, net, address, near):
             if node.findtext("ip") == address] == [mac]
     net.ip("neigh flush dev p3")
     assert address not in shown(nc, "p3")
+
+
+def test_unanswered_neighbour_is_shown(nc, net):
+    edit(nc, with_neighbours("p3"))
+    ping = subprocess.Popen(["nsenter", f"--net=/run/netns/{net.name}", "--", "ping", "-q", "-i",
+                             "0.2", "2001:db8::77"], stdout=subprocess.DEVNULL)
+    try:
+        found = net.wait(lambda: shown(nc, "p3").get("2001:db8::77"), "the question for it")
+    finally:
+        ping.kill()
+        ping.wait()
+    assert found == {"origin": "dynamic", "state": "incomplete"}
+
+
+def test_neighbours_of_a_link_made_again(nc, net):
+    """Another type under the same name: a link of its own, with the neighbours that it had."""
+    edit(nc, with_neighbours("lan", *BOTH) | config.veth("lan", "peer"), config.veth("peer", "lan"))
+    index = net.link("lan")["ifindex"]
+    edit(nc, {"name": "peer", "@operation": "delete"},
+         with_neighbours("lan", *BOTH) | {"type": "infix-if-type:bridge", "@operation": "replace"})
+    assert net.link("lan")["ifindex"] != index
+    assert neighbours(net, "lan") == OURS
 
 
 # --- autoconfiguration ----------------------------------------------------------------------------
