@@ -1,10 +1,13 @@
 /*
  * What of the configuration is not in effect: wanted objects that the device refused or that wait for
- * others, and what a startup file held beyond what this version knows; and where the running configuration
+ * others, addresses that another device on the network has, and what a startup file held beyond what this version knows; and where the running configuration
  * has come from, when the daemon started.
  */
+#include <linux/if_addr.h>
+
 #include "ashlar/datastore.h"
 #include "ashlar/feature.h"
+#include "ashlar/kernel.h"
 
 #define OBJECT_TEXT_MAX 256
 
@@ -49,18 +52,40 @@ static bool waits_within_unit(const struct object *object)
 	return false;
 }
 
-static void add_pending(const struct object *object, void *arg)
+static void add_object(struct listing *listing, const struct object *object, const char *reason)
 {
 	_cleanup_free_ char *path = NULL;
 	char text[OBJECT_TEXT_MAX];
 	const char *unit = object->want ? want_unit_path(object->want) : "";
 
-	if (waits_within_unit(object))
-		return;
 	path = object->path && *object->path ? xasprintf("%s/%s", unit, object->path)
 					     : xstrdup(unit);
 	object_describe(object, text, sizeof(text));
-	add_entry(arg, path, text, object_reason(object) ? object_reason(object) : "waits");
+	add_entry(listing, path, text, reason);
+}
+
+static void add_pending(const struct object *object, void *arg)
+{
+	if (!waits_within_unit(object))
+		add_object(arg, object, object_reason(object) ? object_reason(object) : "waits");
+}
+
+/* The kernel has them and does not use them: duplicate address detection has failed (RFC 4862). */
+static void add_duplicates(struct listing *listing, const struct have *have)
+{
+	const struct address *address;
+	size_t at = 0;
+
+	while ((address = have_next(have, &object_kind_address, &at))) {
+		const struct object *wanted =
+			address->family == AF_INET6 && address->flags & IFA_F_DADFAILED
+			? state_wanted(&object_kind_address, address->object.key)
+			: NULL;
+
+		if (wanted)
+			add_object(
+				listing, wanted, "another device on the network has this address");
+	}
 }
 
 /* Where running came from, and what was better and did not load. */
@@ -92,6 +117,7 @@ static int show(
 	const char *path, *reason;
 
 	state_each_pending(add_pending, &listing);
+	add_duplicates(&listing, have);
 	for (size_t i = 0; ds_not_applied(i, &path, &reason); i++)
 		add_entry(&listing, path, NULL, reason);
 	return listing.r < 0 ? listing.r : show_boot(node, err);

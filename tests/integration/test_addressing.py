@@ -198,6 +198,28 @@ def test_neighbours_of_a_link_made_again(nc, net):
     assert neighbours(net, "lan") == OURS
 
 
+# --- duplicate addresses --------------------------------------------------------------------------
+
+
+def not_applied(nc):
+    """{path: reason} of what the device says is not in effect."""
+    status = nc.get(f'<status xmlns="{config.namespaces()["ashlar-status"]}"/>')
+    return {node.findtext("path"): node.findtext("reason") for node in status.iter("not-applied")}
+
+
+def test_duplicate_address_is_told(nc, net):
+    far = net.far[3]
+    far.ip("address add 2001:db8::1/64 dev eth0 nodad")
+    net.run("sysctl", "-q", "net.ipv6.conf.all.accept_dad=1")
+    edit(nc, with_ipv6("p3", address=[{"ip": ip, "prefix-length": 64}
+                                      for ip in ("2001:db8::1", "2001:db8::2")]))
+    path = "/ietf-interfaces:interfaces/interface[name='p3']/ietf-ip:ipv6/address"
+    net.wait(lambda: not_applied(nc) == {path: "another device on the network has this address"},
+             "the address that is twice in the network")
+    edit(nc, with_ipv6("p3", address=[{"ip": "2001:db8::1", "@operation": "delete"}]))
+    assert not_applied(nc) == {}
+
+
 # --- autoconfiguration ----------------------------------------------------------------------------
 
 KNOBS = ("autoconf", "use_tempaddr", "temp_valid_lft", "temp_prefered_lft", "dad_transmits", "mtu")
