@@ -139,4 +139,4 @@ def test_what_it_does_not_do(daemon, nc, name):
         assert "ietf-system:set-current-datetime" in operations
         assert f"ietf-system:{name}" not in operations
         response = client.post(f"operations/ietf-system:{name}")
-        assert response.status == 501 and response.error["error-tag"] == "operation-not-supported"
+        assert response.status == 404 and response.error["error-tag"] == "invalid-value"
