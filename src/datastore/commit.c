@@ -14,6 +14,7 @@
 #include "confirm.h"
 #include "lock.h"
 #include "notify-base.h"
+#include "save.h"
 #include "store.h"
 
 #define TIMEOUT_DEFAULT_S 600 /* RFC 6241 section 8.4.1 */
@@ -307,8 +308,12 @@ static const struct job_kind commit_kind = {
 
 void ds_commit(const struct ds_client *client, struct ds_commit *commit, ds_done_fn done, void *arg)
 {
-	struct commit_job *job = job_new(&commit_kind, sizeof(*job), client, arg);
+	struct commit_job *job;
 
+	/* What is not confirmed is not saved: startup is to have all that was before. */
+	if (commit->is_confirmed)
+		save_first(client);
+	job = job_new(&commit_kind, sizeof(*job), client, arg);
 	job->commit = *commit;
 	commit->persist = commit->persist_id = NULL;
 	job->done = done;

@@ -5,7 +5,7 @@
  * Those that nobody shall wait for run in a forked child, which has a copy of everything and whose output
  * is the text: walks that have not ended after a few slices; an XPath expression that is not of the simple
  * kind (libyang evaluates it, in a time that nobody can foretell); a large startup file, which has to be
- * parsed. A few children run at a time; the reads that wait for one hold nothing.
+ * parsed. A few children run at a time, fewer for one user; the reads that wait for one hold nothing.
  */
 #include <errno.h>
 #include <string.h>
@@ -31,8 +31,9 @@
 #define STARTUP_BYTES_MAX 32768 /* of a startup file that is parsed within a turn */
 #define CHILD_DEADLINE_MS 10000
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
-#define CHILDREN_MAX	  2
-#define SLICES_MAX	  5 /* of a walk, before a child begins it anew */
+#define CHILDREN_MAX	  4
+#define CHILDREN_USER_MAX 2
+#define SLICES_MAX	  5 /* of a walk, before a child begins it anew; one, where it will wait for that */
 #define STATUS_ERROR	  2 /* of a child: its output is the error */
 
 struct read {
@@ -41,6 +42,7 @@ struct read {
 	ds_read_fn done;
 	void (*detached)(void *arg);
 	void *arg;
+	char *user;
 	struct access *access;
 	struct ds_filter *filter; /* NULL: everything */
 	bool is_own_filter;
@@ -70,6 +72,7 @@ static void read_free(struct read *read)
 		ds_filter_free(read->filter);
 	access_unref(read->access);
 	buf_done(&read->out);
+	free(read->user);
 	free(read);
 }
 
@@ -233,6 +236,7 @@ static int check_found(struct read *read, struct err *err)
 	return -ENOENT;
 }
 
+static bool has_room(const struct read *asking);
 static void leave_to_child(struct read *read);
 
 /* One slice. */
@@ -242,7 +246,7 @@ static void go_on(void *arg)
 	_cleanup_err_ struct err err = { 0 };
 	int r = walk_run(&read->walk, loop_should_yield, &err);
 
-	if (r > 0 && ++read->slices == SLICES_MAX) {
+	if (r > 0 && (++read->slices == SLICES_MAX || !has_room(read))) {
 		walk_end(&read->walk);
 		buf_clear(&read->out);
 		leave_to_child(read);
@@ -473,14 +477,17 @@ static int child_main(void *arg)
 
 /* --- the child -------------------------------------------------------------------------------- */
 
-static size_t child_count(void)
+/* Is there room for another child of this user? */
+static bool has_room(const struct read *asking)
 {
 	struct read *read;
-	size_t count = 0;
+	size_t count = 0, of_user = 0;
 
-	LIST_FOREACH (read, &reads, link)
+	LIST_FOREACH (read, &reads, link) {
 		count += read->child != NULL;
-	return count;
+		of_user += read->child && str_equal(read->user, asking->user);
+	}
+	return count < CHILDREN_MAX && of_user < CHILDREN_USER_MAX;
 }
 
 static void parse_error(const char *output, struct err *err)
@@ -494,12 +501,13 @@ static void parse_error(const char *output, struct err *err)
 		err->code = atoi(code);
 }
 
-static struct read *first_waiting(void)
+/* The first that waits and has room. */
+static struct read *next_waiting(void)
 {
 	struct read *read;
 
 	LIST_FOREACH (read, &reads, link) {
-		if (read->is_waiting)
+		if (read->is_waiting && has_room(read))
 			return read;
 	}
 	return NULL;
@@ -507,7 +515,7 @@ static struct read *first_waiting(void)
 
 static void tell_room(void)
 {
-	if (first_waiting())
+	if (next_waiting())
 		loop_task_schedule(room_task);
 }
 
@@ -558,7 +566,7 @@ static void leave_to_child(struct read *read)
 {
 	_cleanup_err_ struct err err = { 0 };
 
-	read->is_waiting = child_count() >= CHILDREN_MAX;
+	read->is_waiting = !has_room(read);
 	if (!read->is_waiting && start_child(read, &err) < 0)
 		finish(read, &err);
 	else
@@ -569,7 +577,7 @@ void oper_use_room(void)
 {
 	struct read *read;
 
-	while (child_count() < CHILDREN_MAX && (read = first_waiting())) {
+	while ((read = next_waiting())) {
 		_cleanup_err_ struct err err = { 0 };
 
 		read->is_waiting = false;
@@ -602,6 +610,7 @@ void oper_read(const struct ds_client *client, struct ds_read *request, ds_read_
 	read->done = done;
 	read->detached = detached;
 	read->arg = arg;
+	read->user = xstrdup(client->user);
 	read->access = access_ref(access_of(client));
 	list_append(&reads, &read->link);
 	r = take_request(read, &err);

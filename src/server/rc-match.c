@@ -74,7 +74,7 @@ unsigned rc_match_read(const struct rc_request *req, enum ds ds)
 	if (!head->if_match.count && is_newer(head->if_unmodified_since, ds, &has_date))
 		return 412;
 	/* Tag and date are the configuration's (RFC 8040 section 3.5): state may have changed since. */
-	if (req->params.content != DS_CONTENT_CONFIG)
+	if (req->params.content != DS_CONTENT_CONFIG && !req->uri.is_ds)
 		return 0;
 	if (head->if_none_match.count)
 		return is_any(&head->if_none_match) ||

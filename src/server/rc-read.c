@@ -109,8 +109,12 @@ void rc_read_run(struct rc_request *req)
 			req->uri.schema->name);
 		return;
 	}
-	if (rc_request_validators(req, &ds))
+	if (rc_request_validators(req, &ds)) {
+		req->seen.is_set = true;
+		req->seen.generation = ds_generation(ds);
+		req->seen.modified = ds_last_modified(ds);
 		unchanged.status = rc_match_read(req, ds);
+	}
 	if (unchanged.status == 412)
 		rc_reply_refuse(req, 412, ERR_TAG_OPERATION_FAILED, "the resource has changed");
 	else if (unchanged.status)

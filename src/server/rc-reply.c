@@ -51,7 +51,7 @@ static void put_validators(struct buf *out, const struct rc_request *req)
 
 	if (!rc_request_validators(req, &ds))
 		return;
-	modified = ds_last_modified(ds);
+	modified = req->seen.is_set ? req->seen.modified : ds_last_modified(ds);
 	if (modified > now) /* RFC 9110 section 8.8.2.1 */
 		modified = now;
 	if (made != modified || !text[0]) {
@@ -59,7 +59,8 @@ static void put_validators(struct buf *out, const struct rc_request *req)
 		http_date(text, made);
 	}
 	(void)!buf_printf(out,
-		"\r\nETag: \"%llx-%c\"\r\nLast-Modified: ", (unsigned long long)ds_generation(ds),
+		"\r\nETag: \"%llx-%c\"\r\nLast-Modified: ",
+		(unsigned long long)(req->seen.is_set ? req->seen.generation : ds_generation(ds)),
 		req->out_format == FORMAT_JSON ? 'j' : 'x');
 	put(out, text);
 }

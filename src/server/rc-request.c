@@ -249,4 +249,5 @@ void rc_request_reset(struct rc_request *req)
 	req->out_format = FORMAT_JSON;
 	free(TAKE(req->location));
 	req->is_create_only = false;
+	req->seen.is_set = false;
 }

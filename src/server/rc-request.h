@@ -20,6 +20,12 @@ struct rc_request {
 	struct rc_query params;
 	enum format in_format, out_format;
 	enum ds read_ds; /* which is being read */
+	/* What a read is answered with: as of before it began, as others may change the datastore meanwhile. */
+	struct {
+		bool is_set;
+		uint64_t generation;
+		time_t modified;
+	} seen;
 	/* An edit's reply. */
 	unsigned done_status;
 	char *location;	     /* owned; may be NULL */

@@ -156,6 +156,36 @@ def test_large_reads_aside(net, make_daemon):
             assert reader.message().find(f"{{{BASE}}}data") is not None
 
 
+def test_large_read_has_old_tag(net, make_daemon):
+    """RFC 8040 section 3.4.1: the tag of an answer is not that of what others did meanwhile."""
+    daemon = make_daemon(net, ports(INTERFACES), build="release", options=["--no-kernel"]).start()
+    path = "data/ietf-interfaces:interfaces"
+    with daemon.local() as nc, daemon.restconf() as reader, daemon.restconf() as writer:
+        reader.connection.request("GET", f"/restconf/{path}", headers=reader.headers)
+        nc.get_config(xpath="/interfaces/interface[name='eth1']/name")
+        nc.ok(edit("eth1", "meanwhile"))
+        response = reader.connection.getresponse()
+        body = response.read()
+        status = writer.patch(path + "/interface=eth2", {"ietf-interfaces:interface": [
+            {"name": "eth2", "description": "changed"}]}, **{"If-Match": response.headers["ETag"]})
+        assert status.status == (204 if b"meanwhile" in body else 412)
+
+
+def test_expressions_of_another(net, make_daemon):
+    """One user's expensive questions do not delay another's."""
+    daemon = make_daemon(net, ports(2000), build="release", options=["--no-kernel"]).start()
+    dear = "/interfaces/interface[count(/interfaces/interface[name!=current()/name])>1]/name"
+    with contextlib.ExitStack() as stack:
+        admin = stack.enter_context(daemon.ssh())
+        readers = [stack.enter_context(daemon.local()) for _ in range(8)]
+        for reader in readers:
+            reader.request(f"<get-config><source><running/></source>"
+                           f'<filter type="xpath" select="{dear}"/></get-config>')
+        found = admin.get_config(xpath="/interfaces/interface[starts-with(name,'eth1')]/name")
+        assert len(found.findall("interfaces/interface")) == 1111
+        assert len(select.select([reader.stream for reader in readers], [], [], 0)[0]) < 8
+
+
 @pytest.mark.parametrize("transport", ["local", "ssh"])
 def test_slow_reader(net, make_daemon, record_property, transport):
     """Who asks again and again for 10,000 interfaces and reads none costs one answer at most."""

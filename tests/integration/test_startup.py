@@ -256,6 +256,17 @@ def test_restconf_edits_reach_startup_after_a_kill(daemon, net):
     until(lambda: described(written(daemon), "p1") == "changed", "startup written", timeout=5)
 
 
+def test_restconf_edits_reach_startup_before_a_confirmed_commit(daemon, nc, net):
+    """What was there before it is what a reboot comes back to."""
+    with daemon.restconf() as client:
+        assert client.patch("data/ietf-interfaces:interfaces", description("p1")).status == 204
+        nc.edit(config.interfaces({"name": "p2", "description": "on trial"}), "candidate")
+        nc.ok("<commit><confirmed/><confirm-timeout>600</confirm-timeout></commit>")
+    daemon.reboot()
+    assert net.link("p1")["ifalias"] == "changed"
+    assert "ifalias" not in net.link("p2")
+
+
 def edit_startup(nc, data):
     nc.ok(f'<edit-data xmlns="{config.namespaces()["ietf-netconf-nmda"]}" '
           f'xmlns:ds="{config.namespaces()["ietf-datastores"]}">'
