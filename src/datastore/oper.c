@@ -33,8 +33,9 @@
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
 #define CHILDREN_MAX	  4
 #define CHILDREN_USER_MAX 2
-#define SLICES_MAX	  5 /* of a walk, before a child begins it anew; one, where it will wait for that */
-#define STATUS_ERROR	  2 /* of a child: its output is the error */
+#define SLICES_MAX                                                                                 \
+	5 /* of a walk, before a child begins it anew; one, where it will wait for that */
+#define STATUS_ERROR 2 /* of a child: its output is the error */
 
 struct read {
 	struct list link;

@@ -58,8 +58,7 @@ static void put_validators(struct buf *out, const struct rc_request *req)
 		made = modified;
 		http_date(text, made);
 	}
-	(void)!buf_printf(out,
-		"\r\nETag: \"%llx-%c\"\r\nLast-Modified: ",
+	(void)!buf_printf(out, "\r\nETag: \"%llx-%c\"\r\nLast-Modified: ",
 		(unsigned long long)(req->seen.is_set ? req->seen.generation : ds_generation(ds)),
 		req->out_format == FORMAT_JSON ? 'j' : 'x');
 	put(out, text);
