@@ -77,6 +77,9 @@ static inline void mem_closep(int *fd)
 		_take_fd;                                                                          \
 	})
 
+/* Much was freed: the system gets back what it can. */
+void mem_trim(void);
+
 /* Many small allocations that live exactly as long as one operation, freed by one call. */
 struct arena;
 struct arena *arena_new(void);

@@ -48,7 +48,10 @@ struct push_opts {
 	/* Changes, as the <edit> elements of a patch, or the members of a JSON array. */
 	void (*changes)(
 		struct timespec when, uint32_t patch_id, const struct buf *edits, void *arg);
-	/* Nothing is sent until it is told otherwise. */
+	/*
+	 * Nothing is sent until it is told otherwise: when its reader is back, or there is room. Then
+	 * everything follows.
+	 */
 	void (*suspended)(enum push_trouble trouble, void *arg);
 	void (*resumed)(void *arg);
 	void *arg;
@@ -64,8 +67,10 @@ struct push *push_new(struct push_opts *opts);
 void push_free(struct push *push);
 /* Other terms: the filter, the times. It begins anew with them. Takes the filter. */
 void push_modify(struct push *push, struct push_opts *opts);
-/* Sends everything again. */
-void push_resync(struct push *push);
+/* Would one with such a filter, to changes, be suspended at once, as PUSH_TOO_BIG? As far as is known. */
+bool push_is_full(enum ds ds, const struct notify_filter *filter);
+/* Sends everything again, when the reader takes it. False: it is suspended, and there is no room for that. */
+bool push_resync(struct push *push);
 void push_resume(struct push *push);
 
 #endif

@@ -119,6 +119,11 @@ void mem_tune(void)
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 }
 
+void mem_trim(void)
+{
+	malloc_trim(0);
+}
+
 struct arena *arena_new(void)
 {
 	struct arena *arena = XNEW(struct arena);

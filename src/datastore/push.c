@@ -6,7 +6,8 @@
  *
  * One read is under way at a time, for all subscriptions; marks that come meanwhile gather, and so they do
  * while the reader has not taken what was sent before. When that takes too long, the subscription is
- * suspended, forgets its marks, and begins with everything when its reader is back.
+ * suspended, forgets its marks, and begins with everything when its reader is back. So it is when what it
+ * keeps has no room (push-room.c): then it begins when there is room, and is told so once all of it is read.
  */
 #include <assert.h>
 #include <errno.h>
@@ -22,6 +23,7 @@
 #include "../yang/compat.h"
 #include "push-diff.h"
 #include "push-index.h"
+#include "push-room.h"
 #include "push-rows.h"
 #include "push-scope.h"
 #include "push-units.h"
@@ -33,9 +35,8 @@
 #define MARKS_MAX     256 /* of one subscription; beyond, everything is read */
 #define STEPS_MAX     64
 #define RETRY_MS      1000
-#define BLOCKED_MS    3000			 /* of waiting for a slow reader */
-#define TOLD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of all that is kept, as far as can be told */
-#define TOLD_PER_BYTE 4				 /* of a tree, for each byte of its text */
+#define BLOCKED_MS    3000  /* of waiting for a slow reader */
+#define TOLD_PER_BYTE 4	    /* of a tree, for each byte of its text */
 #define SHARE	      5	    /* of the time, at most one such part goes into one subscription */
 #define BURST_US      20000 /* but for so much at once, when there was nothing to do before */
 
@@ -58,7 +59,7 @@ struct push {
 	/* On change. */
 	struct lyd_node *told;
 	struct push_rows rows; /* what told leaves out */
-	size_t told_size;
+	struct push_share share;
 	struct map marks; /* path → struct mark * */
 	struct list mark_order;
 	bool is_all_marked;
@@ -72,6 +73,7 @@ struct push {
 
 	bool is_blocked; /* waits for push_resume(): the timer runs */
 	bool is_suspended;
+	bool is_starved; /* suspended for want of room: it may read */
 };
 
 static struct {
@@ -84,7 +86,7 @@ static struct {
 	size_t scope_count;
 	struct ds_rows rows; /* in what is read */
 	uint64_t read_began_us;
-	size_t told_size;
+	size_t whole_size[DS_OPERATIONAL + 1]; /* what one with everything took last */
 	struct loop_task *task;
 } push_all = { .all = LIST_INIT(push_all.all), .due = LIST_INIT(push_all.due) };
 
@@ -157,11 +159,17 @@ static void forget_marks(struct push *push)
 	push->is_all_marked = false;
 }
 
+/* What changes while it is suspended is read later; but a read that is under way was before. */
+static bool is_deaf(const struct push *push)
+{
+	return push->is_suspended && !(push->is_starved && push == push_all.reading);
+}
+
 static void mark_all(struct push *push)
 {
 	forget_marks(push);
 	push->is_all_marked = true;
-	if (!push->is_suspended)
+	if (!is_deaf(push))
 		make_due(push);
 }
 
@@ -171,7 +179,7 @@ static void mark_path(struct push *push, const char *path)
 	char *scope;
 	struct mark *mark;
 
-	if (push->is_all_marked || push->is_suspended)
+	if (push->is_all_marked || is_deaf(push))
 		return;
 	scope = push->opts.filter.xpath || (push->filter && !push_scope_is_narrow(push->filter)) ||
 			push->marks.count >= MARKS_MAX
@@ -194,13 +202,17 @@ static void mark_path(struct push *push, const char *path)
 
 /* --- told ------------------------------------------------------------------------------------- */
 
-static void forget_told(struct push *push)
+static void drop_told(struct push *push)
 {
 	lyd_free_all(TAKE(push->told));
 	push_rows_done(&push->rows);
-	push_all.told_size -= push->told_size;
-	push->told_size = 0;
 	push->is_synced = false;
+}
+
+static void forget_told(struct push *push)
+{
+	drop_told(push);
+	push_room_give(&push->share);
 }
 
 /* What the text at hand takes when it is kept. */
@@ -214,10 +226,23 @@ static size_t told_size_of(const struct buf *text)
 	return size;
 }
 
-static void count_told(struct push *push, size_t size)
+/* Such read about the same, and what that takes is known. */
+static bool is_everything(const struct notify_filter *filter)
 {
-	push->told_size += size;
-	push_all.told_size += size;
+	return !filter->subtree && !filter->xpath;
+}
+
+bool push_is_full(enum ds ds, const struct notify_filter *filter)
+{
+	return is_everything(filter) && !push_room_fits(NULL, push_all.whole_size[ds]);
+}
+
+static void on_woken(struct push_share *share)
+{
+	struct push *push = CONTAINER_OF(share, struct push, share);
+
+	push->wants_update = true;
+	make_due(push);
 }
 
 /* What was read, but for what push_rows keep. */
@@ -287,22 +312,30 @@ static int merge_told(struct push *push, struct lyd_node *now, struct err *err)
 
 static void suspend(struct push *push, enum push_trouble trouble)
 {
-	if (push->is_suspended)
+	bool was_suspended = push->is_suspended;
+
+	if (was_suspended && !push->is_starved)
 		return;
 	push->is_suspended = true;
+	push->is_starved = trouble == PUSH_TOO_BIG;
 	list_remove(&push->due);
 	loop_timer_stop(push->timer);
-	push->is_dampened = push->is_blocked = false;
+	push->is_dampened = push->is_blocked = push->wants_update = false;
 	forget_marks(push);
 	push_edits_done(&push->edits);
 	forget_told(push);
-	push->opts.suspended(trouble, push->opts.arg);
+	if (push->is_starved)
+		push_room_wait(&push->share);
+	else
+		push_room_leave(&push->share);
+	if (!was_suspended)
+		push->opts.suspended(trouble, push->opts.arg);
 }
 
 /* Is there room for a message? If there is not, it waits for that. */
 static bool is_ready(struct push *push)
 {
-	if (push->is_suspended || push->is_blocked)
+	if ((push->is_suspended && !push->is_starved) || push->is_blocked)
 		return false;
 	if (push->opts.is_ready(push->opts.arg))
 		return true;
@@ -373,6 +406,24 @@ static void retry(struct push *push, const struct err *err)
 	loop_timer_start(push->timer, RETRY_MS);
 }
 
+static bool take_room(struct push *push, size_t size)
+{
+	if (!push_room_take(&push->share, size)) {
+		suspend(push, PUSH_TOO_BIG);
+		return false;
+	}
+	if (!push->filter && is_everything(&push->opts.filter))
+		push_all.whole_size[push->opts.ds] = size;
+	return true;
+}
+
+/* It has what it lacked, and goes on with that. May free it. */
+static void revive(struct push *push)
+{
+	push->is_suspended = push->is_starved = false;
+	push->opts.resumed(push->opts.arg);
+}
+
 /* Everything was read. */
 static void take_whole(struct push *push, struct buf *out)
 {
@@ -382,10 +433,8 @@ static void take_whole(struct push *push, struct buf *out)
 	bool is_update = push->wants_update;
 	bool is_too_many = false;
 
-	if (push_all.told_size - push->told_size + told_size_of(out) > TOLD_MAX) {
-		suspend(push, PUSH_TOO_BIG);
+	if (!take_room(push, told_size_of(out)))
 		return;
-	}
 	if (parse(push, out, &now, &err) < 0) {
 		retry(push, &err);
 		return;
@@ -396,12 +445,15 @@ static void take_whole(struct push *push, struct buf *out)
 		!take_rows(push, out, now, push->is_synced && !is_update ? &push->edits : NULL);
 	rows = push->rows;
 	push->rows = (struct push_rows){ 0 };
-	forget_told(push);
+	drop_told(push);
 	push->told = now;
 	push->rows = rows;
-	count_told(push, told_size_of(out));
 	push->is_synced = true;
 	push->wants_update = false;
+	if (push->is_starved)
+		revive(push);
+	if (push_all.reading != push)
+		return;
 	if (!is_update && !is_too_many) {
 		send_changes(push);
 		return;
@@ -456,6 +508,8 @@ static void take(struct push *push, struct buf *out, const struct err *err)
 {
 	if (!push->opts.is_on_change)
 		take_periodic(push, out);
+	else if (push->is_suspended && !push->is_starved)
+		return; /* meanwhile; it begins anew */
 	else if (err)
 		retry(push, err);
 	else if (push_all.scopes)
@@ -721,8 +775,7 @@ void push_note_access(void)
 	struct push *push;
 
 	LIST_FOREACH (push, &push_all.all, link) {
-		if (push->opts.is_on_change && !push->opts.client.is_recovery &&
-			!push->is_suspended)
+		if (push->opts.is_on_change && !push->opts.client.is_recovery && !is_deaf(push))
 			mark_all(push);
 	}
 }
@@ -776,6 +829,9 @@ static void begin(struct push *push)
 		watch_expression(push);
 	else
 		push_index_add(&push->watcher, push->filter);
+	/* What it will take counts from now on, if it is known; the read finds out. */
+	if (!push->filter && is_everything(filter))
+		(void)push_room_take(&push->share, push_all.whole_size[push->opts.ds]);
 	push->wants_update = push->opts.sync_on_start;
 	mark_all(push);
 }
@@ -788,6 +844,7 @@ static void end(struct push *push)
 	push_index_remove(&push->watcher);
 	forget_marks(push);
 	push_edits_done(&push->edits);
+	push_room_leave(&push->share);
 	forget_told(push);
 	ds_filter_free(TAKE(push->filter));
 	free(TAKE(push->opts.filter.xpath));
@@ -806,6 +863,7 @@ struct push *push_new(struct push_opts *opts)
 	push->opts.client.user = xstrdup(opts->client.user ? opts->client.user : "");
 	push->opts.client.host = push->opts.client.comment = NULL;
 	list_init(&push->mark_order);
+	push->share.woken = on_woken;
 	push->timer = loop_timer_new("push", on_timer, push);
 	if (!push_all.task)
 		push_all.task = loop_task_new("push", work, NULL);
@@ -835,17 +893,20 @@ void push_modify(struct push *push, struct push_opts *opts)
 	push->opts = *opts;
 	opts->filter = (struct notify_filter){ 0 };
 	push->opts.client = former.client;
-	push->is_suspended = false;
+	push->is_suspended = push->is_starved = false;
 	begin(push);
 	if (push->opts.is_on_change)
 		push->wants_update = true; /* the frame of reference is another */
 }
 
-void push_resync(struct push *push)
+bool push_resync(struct push *push)
 {
+	if (push->is_starved && !push_room_fits(&push->share, push->share.wanted))
+		return false;
 	push->wants_update = true;
-	if (!push->is_suspended)
+	if (!push->is_suspended || push->is_starved)
 		make_due(push);
+	return true;
 }
 
 static void unblock(struct push *push)
@@ -865,7 +926,7 @@ void push_resume(struct push *push)
 		unblock(push);
 		return;
 	}
-	if (!push->is_suspended)
+	if (!push->is_suspended || push->is_starved)
 		return;
 	push->is_suspended = false;
 	if (push->opts.is_on_change) {

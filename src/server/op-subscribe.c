@@ -466,7 +466,7 @@ bool op_subscription_revised(const struct subscribe_terms *terms, char *ret_time
 int op_too_many_subscriptions(struct err *err)
 {
 	return refuse(err, ERR_TAG_RESOURCE_DENIED, SN("insufficient-resources"),
-		"there are too many subscriptions");
+		"there are too many subscriptions, or they select too much");
 }
 
 int op_bad_subscription_filter(struct err *err)
@@ -693,7 +693,9 @@ int op_subscription_resync(struct op *op, struct err *err)
 	if (!subscription || !subscription_terms(subscription)->is_on_change)
 		return refuse(err, ERR_TAG_INVALID_VALUE, YP("no-such-subscription-resync"),
 			"there is no such subscription to changes of yours");
-	subscription_resync(subscription);
+	if (!subscription_resync(subscription))
+		return refuse(err, ERR_TAG_TOO_BIG, YP("sync-too-big"),
+			"there is no room for what the subscription selects");
 	return 0;
 }
 

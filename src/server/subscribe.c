@@ -396,7 +396,8 @@ struct subscription *subscribe_new(struct subscriber *subscriber, struct subscri
 {
 	struct subscription *subscription;
 
-	if (all.count >= SUBSCRIPTIONS_MAX)
+	if (all.count >= SUBSCRIPTIONS_MAX ||
+		(terms->is_push && terms->is_on_change && push_is_full(terms->ds, &terms->filter)))
 		return NULL;
 	subscription = XNEW(struct subscription);
 	subscription->subscriber = subscriber;
@@ -433,12 +434,12 @@ void subscription_modify(struct subscription *subscription, struct subscribe_ter
 	push_modify(subscription->push, &opts);
 }
 
-void subscription_resync(struct subscription *subscription)
+bool subscription_resync(struct subscription *subscription)
 {
 	if (subscription->push)
-		push_resync(subscription->push);
-	else
-		subscription->terms.sync_on_start = true;
+		return push_resync(subscription->push);
+	subscription->terms.sync_on_start = true;
+	return true;
 }
 
 uint32_t subscription_id(const struct subscription *subscription)

@@ -49,7 +49,7 @@ extern const char *const subscribe_change_names[PUSH_CHANGES + 1]; /* ends with 
 
 struct subscription;
 
-/* Takes the terms. NULL: there are too many. Its first message comes from a later turn. */
+/* Takes the terms. NULL: there are too many, or they keep too much. Its first message comes from a later turn. */
 struct subscription *subscribe_new(struct subscriber *subscriber, struct subscribe_terms *terms);
 /* Ends it untold. */
 void subscription_free(struct subscription *subscription);
@@ -61,7 +61,8 @@ void subscription_modify(struct subscription *subscription, struct subscribe_ter
 void subscription_tell_modified(struct subscription *subscription);
 /* Ends it, and tells its client why: an identity of ietf-subscribed-notifications. */
 void subscription_terminate(struct subscription *subscription, const char *reason);
-void subscription_resync(struct subscription *subscription);
+/* False: everything would be too much, for now. */
+bool subscription_resync(struct subscription *subscription);
 uint32_t subscription_id(const struct subscription *subscription);
 const struct subscriber *subscription_subscriber(const struct subscription *subscription);
 const struct subscribe_terms *subscription_terms(const struct subscription *subscription);

@@ -1,5 +1,6 @@
 """Subscriptions to streams and datastores: RFC 8639, RFC 8640, RFC 8641."""
 
+import contextlib
 import datetime
 import os
 import signal
@@ -787,6 +788,68 @@ def test_slow_reader(nc, daemon):
         found = update(session, number)
         described = [node.text for node in found.iter("description") if node.text.endswith("x")]
         assert described == [f"{at} {'x' * 50}"] * 200
+
+
+NACM = "urn:ietf:params:xml:ns:yang:ietf-netconf-acm"
+
+
+def comment(nc, size, *names):
+    """Rules of SIZE bytes: what is kept of the configuration is four times its text."""
+    rules = "".join(f"<rule><name>{name}</name><action>permit</action>"
+                    f"<comment>{'x' * size}</comment></rule>" for name in names)
+    nc.edit(f'<nacm xmlns="{NACM}"><rule-list><name>big</name>{rules}</rule-list></nacm>')
+
+
+def test_ceiling(nc, daemon):
+    """8639 2.4.6, 2.7.4, 2.7.5, 8641 3.11.1: what there is no room for is refused, or waits for it."""
+    for at in range(20):
+        comment(nc, 230000, f"r{at}")
+    rules = subtree(f'<nacm xmlns="{NACM}"/>')
+    with contextlib.ExitStack() as stack:
+        told = [stack.enter_context(daemon.local()) for _ in range(3)]
+        for session in told:
+            update(session, on_change(session))
+        refused("resource-denied", "ietf-subscribed-notifications:insufficient-resources",
+                on_change, nc)
+        waiting = stack.enter_context(daemon.local())
+        number = on_change(waiting, rules)
+        node = event(waiting)
+        assert node.tag == "subscription-suspended"
+        assert node.findtext("reason").endswith("insufficient-resources")
+        refused("too-big", "ietf-yang-push:sync-too-big",
+                call, waiting, "resync-subscription", f"<id>{number}</id>", YP)
+        quiet(waiting, nc)
+        update(nc, on_change(nc, one("p1")))  # a small one has room
+        told[0].close()
+        assert event(waiting).tag == "subscription-resumed"
+        assert len(update(waiting, number).findall(".//comment")) == 20
+        state = subscriptions(nc)[number].findtext("receivers/receiver/state")
+        assert state == "active"
+        comment(nc, 1, "r0")
+        assert [change[:2] for change in edits(waiting, number)] == [
+            ("replace", "/ietf-netconf-acm:nacm/rule-list=big/rule=r0/comment")]
+        call(waiting, "resync-subscription", f"<id>{number}</id>", YP)
+        assert len(update(waiting, number).findall(".//comment")) == 20
+
+
+def test_ceiling_delete(nc, daemon):
+    """8639 2.7.4, 2.7.5: the room of a subscription that is deleted is for one that waits in the same session."""
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(daemon.local()) for _ in range(2)]
+        for at in range(20):
+            comment(nc, 230000, f"r{at}")
+        for session in others:
+            update(session, on_change(session))
+        session = stack.enter_context(daemon.local())
+        selection = subtree(f'<nacm xmlns="{NACM}"/>')
+        numbers = [on_change(session, selection) for _ in range(2)]
+        assert len(update(session, numbers[0]).findall(".//comment")) == 20
+        node = event(session)
+        assert (node.tag, node.findtext("id")) == ("subscription-suspended", str(numbers[1]))
+        call(session, "delete-subscription", f"<id>{numbers[0]}</id>")
+        node = event(session)
+        assert (node.tag, node.findtext("id")) == ("subscription-resumed", str(numbers[1]))
+        assert len(update(session, numbers[1]).findall(".//comment")) == 20
 
 
 def test_many(nc, session):
