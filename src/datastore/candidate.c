@@ -8,6 +8,7 @@
 
 #include "../yang/compat.h"
 #include "candidate.h"
+#include "schema.h"
 #include "store.h"
 
 #define IDLE_MS 60000 /* a tree with nothing of its own is kept that long */
@@ -20,6 +21,9 @@ struct difference {
 	/* A list ordered by user, whose entries may be in another order: path is an entry's, up to its
 	 * predicates. */
 	bool is_order;
+	/* Gone from the candidate with its when, which nobody asked for: the number that changes of running had
+	 * then; else 0. */
+	uint64_t gone_at;
 };
 
 static struct {
@@ -29,6 +33,7 @@ static struct {
 	struct map by_path;
 	bool has_tree; /* the tree (maybe an empty one) is a whole copy */
 	bool is_edited;
+	uint64_t changes; /* of running, noted */
 	size_t at, given; /* of the differences worked off: towards here, towards running */
 	/* A copy under way: the next of running's nodes, and where its copy goes. */
 	bool is_copying;
@@ -132,18 +137,23 @@ void candidate_done(void)
 
 /* --- differences -------------------------------------------------------------------------------- */
 
-static void add_difference(const char *path, size_t length, bool is_order)
+static void add_difference(const char *path, size_t length, bool is_order, uint64_t gone_at)
 {
 	struct difference *difference;
 	_cleanup_free_ char *key = xasprintf("%c%.*s", is_order ? 'o' : 'n', (int)length, path);
+	size_t number = (size_t)map_get_str(&candidate.by_path, key); /* from 1 */
 
-	if (map_get_str(&candidate.by_path, key))
+	if (number) {
+		difference = &candidate.differences[number - 1];
+		difference->gone_at = difference->gone_at ? gone_at : 0;
 		return;
+	}
 	ARRAY_GROW(candidate.differences, candidate.count, candidate.room);
 	difference = &candidate.differences[candidate.count++];
 	difference->path = TAKE(key);
 	difference->is_order = is_order;
-	map_put_str(&candidate.by_path, difference->path, difference->path);
+	difference->gone_at = gone_at;
+	map_put_str(&candidate.by_path, difference->path, (void *)candidate.count);
 }
 
 static bool is_user_ordered(const struct lyd_node *node)
@@ -171,17 +181,31 @@ static size_t length_without_predicates(const char *path)
 	return end ? end : i;
 }
 
+/* Within something that the same edit has made it is no difference of its own. */
+static bool is_within_new(const struct lyd_node *node)
+{
+	for (node = lyd_parent(node); node; node = lyd_parent(node)) {
+		if (node->flags & LYD_NEW)
+			return true;
+	}
+	return false;
+}
+
 static void note_event(const struct edit *edit, const struct edit_event *event)
 {
+	bool is_gone =
+		event->kind == EDIT_REMOVED && event->is_implicit && edit->tree == &candidate.tree;
 	_cleanup_free_ char *path = NULL;
 
 	if (event->kind == EDIT_FLAGS)
 		return;
+	if (event->kind == EDIT_MADE && event->is_implicit && is_within_new(event->node))
+		return;
 	path = edit_path(edit, event->node);
 	if (event->kind != EDIT_MOVED)
-		add_difference(path, strlen(path), false);
+		add_difference(path, strlen(path), false, is_gone ? candidate.changes : 0);
 	if (is_user_ordered(event->node))
-		add_difference(path, length_without_predicates(path), true);
+		add_difference(path, length_without_predicates(path), true, 0);
 }
 
 int candidate_note(const struct edit *edit, size_t *at)
@@ -192,6 +216,8 @@ int candidate_note(const struct edit *edit, size_t *at)
 		give_tree_up();
 		return 0;
 	}
+	if (*at == 0 && edit->tree != &candidate.tree)
+		candidate.changes++;
 	while (*at < edit->count) {
 		note_event(edit, &edit->events[(*at)++]);
 		if (loop_should_yield())
@@ -278,6 +304,7 @@ static int copy_running(struct err *err)
 	}
 	candidate.is_copying = false;
 	candidate.has_tree = true;
+	candidate.changes = 1;
 	return 0;
 }
 
@@ -412,8 +439,28 @@ static void drop_defaults(struct lyd_node *node)
 	}
 }
 
-static int give_to_running(struct edit *edit, const char *path, struct err *err)
+/* What was given here against its when is given anew in running too, where its when may have held. */
+static void take_out_denied(struct edit *edit, const struct lyd_node *ours)
 {
+	const struct lyd_node *elem;
+
+	LYD_TREE_DFS_BEGIN (ours, elem) {
+		if (elem->schema && schema_of(elem->schema)->when_count &&
+			!(elem->flags & (LYD_WHEN_TRUE | LYD_DEFAULT))) {
+			_cleanup_free_ char *path = path_of(elem);
+			struct lyd_node *theirs = find(*edit->tree, path);
+
+			if (theirs && (theirs->flags & LYD_WHEN_TRUE))
+				edit_take_out(edit, theirs, true);
+		}
+		LYD_TREE_DFS_END(ours, elem);
+	}
+}
+
+static int give_to_running(struct edit *edit, const struct difference *difference, struct err *err)
+{
+	const char *path = difference->path + 1;
+	const struct access *access = edit->access;
 	struct lyd_node *ours = find(candidate.tree, path), *theirs = find(*edit->tree, path);
 	struct lyd_node *copy = NULL, *top;
 	int r;
@@ -428,7 +475,13 @@ static int give_to_running(struct edit *edit, const char *path, struct err *err)
 	for (top = copy; lyd_parent(top); top = lyd_parent(top))
 		;
 	drop_defaults(copy);
+	if (is_explicit(ours))
+		take_out_denied(edit, ours);
+	/* As it needs no right in running either; but what is there by now may be another's. */
+	if (!is_explicit(ours) && difference->gone_at == candidate.changes)
+		edit->access = NULL;
 	r = edit_apply_at(edit, &top, copy, is_explicit(ours) ? EDIT_REPLACE : EDIT_REMOVE, err);
+	edit->access = access;
 	lyd_free_all(top);
 	edit_next_request(edit);
 	return r;
@@ -472,7 +525,7 @@ int candidate_build(struct edit *edit, struct err *err)
 		if (candidate.differences[index].is_order != is_second)
 			continue;
 		r = is_second ? give_order(edit, path_at(index), err)
-			      : give_to_running(edit, path_at(index), err);
+			      : give_to_running(edit, &candidate.differences[index], err);
 		if (r == 0 && loop_should_yield())
 			return 1;
 	}

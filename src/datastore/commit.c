@@ -1,6 +1,8 @@
 /*
  * The candidate is edited in slices like running, but as its constraints hold only from commit on (RFC 7950
- * section 8.3.3), an edit of it is not validated unless its test-option says so.
+ * section 8.3.3), an edit of it is not validated unless its test-option says so. What an edit makes stand by
+ * default, or lets go with its when, comes and goes at once, as it would in running: several edits and a commit
+ * are the same as those edits there.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,6 +14,7 @@
 #include "candidate.h"
 #include "commit.h"
 #include "confirm.h"
+#include "constraints.h"
 #include "lock.h"
 #include "notify-base.h"
 #include "save.h"
@@ -75,6 +78,19 @@ static int apply_some(struct commit_edit *commit, struct err *err)
 	return r;
 }
 
+static int settle_some(struct commit_edit *commit, struct err *err)
+{
+	int r;
+
+	if (!commit->settling)
+		commit->settling = validation_new_settling(&commit->edit);
+	r = validation_step(commit->settling, err);
+	if (r != 1)
+		validation_free(TAKE(commit->settling));
+	commit->is_settled = r == 0;
+	return r;
+}
+
 static int step(struct commit_edit *commit, struct err *err)
 {
 	int r;
@@ -92,6 +108,11 @@ static int step(struct commit_edit *commit, struct err *err)
 	}
 	if (!commit->is_applied) {
 		r = apply_some(commit, err);
+		if (r != 0)
+			return r;
+	}
+	if (!commit->is_settled) {
+		r = settle_some(commit, err);
 		if (r != 0)
 			return r;
 	}
@@ -140,6 +161,7 @@ void commit_edit_start(struct commit_edit *commit)
 
 void commit_edit_done(struct commit_edit *commit)
 {
+	validation_free(TAKE(commit->settling));
 	if (commit->is_begun)
 		edit_undo(&commit->edit);
 	loop_task_free(commit->task);

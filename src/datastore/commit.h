@@ -20,8 +20,9 @@ struct commit_edit {
 
 	struct edit edit;
 	struct loop_task *task;
+	struct validation *settling;
 	size_t noted;
-	bool is_begun, is_applied;
+	bool is_begun, is_applied, is_settled;
 	bool was_edited; /* the candidate, before */
 };
 

@@ -60,6 +60,11 @@ const char *constraints_default(const struct lysc_node *schema, size_t index);
 struct validation;
 /* @is_whole: the tree was built from nothing, so what stands at top level by default is made too. */
 struct validation *validation_new(struct edit *edit, bool is_whole);
+/*
+ * Of an edit of another tree than running, whose constraints need not hold yet: makes defaults and removes what
+ * a when has turned off, and checks nothing. A node that the edit put where its when is false stays.
+ */
+struct validation *validation_new_settling(struct edit *edit);
 /* Works for at most a few milliseconds: 1 when there is more to do, 0 when all is valid, or the error. */
 int validation_step(struct validation *validation, struct err *err) WARN_UNUSED;
 void validation_free(struct validation *validation);

@@ -30,6 +30,16 @@ struct validation *validation_new(struct edit *edit, bool is_whole)
 	return v;
 }
 
+struct validation *validation_new_settling(struct edit *edit)
+{
+	struct validation *v = XNEW(struct validation);
+
+	v->edit = edit;
+	v->arena = arena_new();
+	v->is_settling = true;
+	return v;
+}
+
 /* Has it a value of its own, which an error can name? */
 static bool is_telling(const struct lyd_node *node)
 {
@@ -174,6 +184,14 @@ static void reach_all(struct validation *v, const struct constraint *constraint)
 		add_instance(v, constraint, *node);
 }
 
+/* Where no index tells instances elsewhere in the tree, all of a when's are looked up from the root. */
+static void tell_when(struct validation *v, const struct reader *reader, struct lyd_node *node)
+{
+	if (reader->constraint->kind == CONSTRAINT_WHEN)
+		reach_below(v, reader->constraint, node,
+			reader->reach == REACH_BELOW ? reader->anchor : NULL);
+}
+
 /* @old: the former value of a changed or removed leaf. */
 static void tell_readers(struct validation *v, struct lyd_node *node, const char *old)
 {
@@ -184,6 +202,10 @@ static void tell_readers(struct validation *v, struct lyd_node *node, const char
 		const struct reader *reader = &snode->readers[i];
 		struct lyd_node *entry = node;
 
+		if (v->is_settling) {
+			tell_when(v, reader, node);
+			continue;
+		}
 		switch (reader->reach) {
 		case REACH_BELOW:
 			reach_below(v, reader->constraint, node, reader->anchor);
@@ -211,7 +233,7 @@ static void check_own(struct validation *v, struct lyd_node *node)
 {
 	struct snode *snode = schema_of_node(node);
 
-	for (size_t i = 0; i < snode->own_count; i++)
+	for (size_t i = 0; !v->is_settling && i < snode->own_count; i++)
 		add_instance(v, snode->own[i], node);
 }
 
@@ -226,18 +248,25 @@ static void count_unique(struct validation *v, struct lyd_node *node)
 		validate_count(v, lyd_parent(node));
 }
 
+static void check_whens(struct validation *v, struct lyd_node *node)
+{
+	struct snode *snode = schema_of_node(node);
+
+	for (size_t i = 0; i < snode->when_count; i++)
+		validate_add(v, &v->whens, snode->whens[i], lyd_parent(node));
+}
+
 static void node_made(struct validation *v, struct lyd_node *node)
 {
 	struct snode *snode = schema_of_node(node);
 
-	data_index_enter(node);
+	if (!v->is_settling)
+		data_index_enter(node);
 	check_own(v, node);
-	for (size_t i = 0; i < snode->when_count; i++)
-		validate_add(v, &v->whens, snode->whens[i], lyd_parent(node));
+	check_whens(v, node);
 	if (snode->has_settled_children)
 		add_parent(v, &v->settle, node);
-	if (snode->has_counted_children)
-		add_parent(v, &v->count, node);
+	validate_count(v, node);
 	count_unique(v, node);
 	tell_readers(v, node, NULL);
 }
@@ -246,7 +275,8 @@ static void node_removed(struct validation *v, struct lyd_node *node)
 {
 	bool is_term = node->schema->nodetype & LYD_NODE_TERM;
 
-	data_index_leave(node);
+	if (!v->is_settling)
+		data_index_leave(node);
 	tell_readers(v, node, is_term ? lyd_get_value(node) : NULL);
 }
 
@@ -257,7 +287,7 @@ static bool is_np_container(const struct lyd_node *node)
 
 void validate_count(struct validation *v, struct lyd_node *parent)
 {
-	if (schema_of_node(parent)->has_counted_children)
+	if (!v->is_settling && schema_of_node(parent)->has_counted_children)
 		add_parent(v, &v->count, parent);
 }
 
@@ -311,8 +341,10 @@ static void read_event(struct validation *v)
 			return;
 		break;
 	case EDIT_CHANGED:
-		data_index_change(node);
+		if (!v->is_settling)
+			data_index_change(node);
 		check_own(v, node);
+		check_whens(v, node); /* libyang forgets with the value that they held */
 		count_unique(v, node);
 		if (node->schema->nodetype == LYS_LEAFLIST)
 			validate_touch_parent(v, lyd_parent(node)); /* is no default any more */
@@ -440,6 +472,8 @@ static int work(struct validation *v, struct err *err)
 		r = edit_is_dead(v->edit, check->node) ? 0 : when_check(v, check, err);
 		return r < 0 ? r : 1;
 	}
+	if (v->is_settling)
+		return 0;
 	if (v->denied.done < v->denied.count) {
 		r = when_check_denied(v, take_check(&v->denied), err);
 		return r < 0 ? r : 1;

@@ -29,7 +29,8 @@ struct validation {
 	const struct lyd_node *cause; /* the node whose readers are being told */
 	struct checks leafrefs, musts, whens, denied;
 	struct parents settle, count;
-	bool settle_all; /* top-level defaults are to be made */
+	bool settle_all;  /* top-level defaults are to be made */
+	bool is_settling; /* defaults and whens alone, of a tree that the data index does not know */
 	/* An event whose subtree is being read. */
 	struct lyd_node *walk_root, *walk_at;
 };

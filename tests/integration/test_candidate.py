@@ -155,6 +155,60 @@ def test_invalid_until_commit(nc):
     assert nc.interface("va", "running") is not None
 
 
+def a_bridge(name):
+    return config.interface(name, "bridge",
+                            infix_interfaces__bridge={"ieee-group-forward": ["lldp"]})
+
+
+def turn_when_false(nc):
+    bridge = a_bridge("br1")
+    dummy = {"name": "br1", "type": "infix-if-type:dummy"}
+    found = {}
+
+    def has_bridge(source):
+        entry = nc.interface("br1", source)
+        return any(child.tag == "bridge" for child in entry)
+
+    for target in "running", "candidate":
+        nc.edit(config.interfaces(bridge), target)
+        assert has_bridge(target)
+        nc.edit(config.interfaces(dummy), target)
+        assert not has_bridge(target)
+        nc.ok(COMMIT)
+        assert not has_bridge("running")
+        found[target] = text_of(nc, "running")
+        nc.edit(config.interfaces({"name": "br1", "@operation": "delete"}))
+    assert found["candidate"] == found["running"]
+    # Of what is in running already, and it does not come back with the condition.
+    nc.edit(config.interfaces(bridge))
+    nc.edit(config.interfaces(dummy), "candidate")
+    assert has_bridge("running") and not has_bridge("candidate")
+    nc.edit(config.interfaces({"name": "br1", "type": "infix-if-type:bridge"}), "candidate")
+    assert not has_bridge("candidate")
+    nc.ok(COMMIT)
+    assert not has_bridge("running")
+    assert text_of(nc, "candidate") == text_of(nc, "running")
+
+
+def test_when_turned_false(net, make_daemon):
+    """RFC 7950 section 8.2: what a when turns off goes with the edit, as it does in running."""
+    # Without the kernel, which may know no dummy links.
+    daemon = make_daemon(net, config.switch(net.ports), options=("--no-kernel",)).start()
+    with daemon.local() as session:
+        turn_when_false(session)
+
+
+def test_when_false_from_the_start(nc):
+    """RFC 7950 section 8.3.2: what an edit itself gives is refused, unless it is right by the commit."""
+    wrong = {**a_bridge("br1"), "type": "infix-if-type:dummy"}
+    nc.edit(config.interfaces(wrong), "candidate")
+    refused("unknown-element", nc.ok, COMMIT)
+    assert nc.interface("br1", "running") is None
+    nc.edit(config.interfaces({"name": "br1", "type": "infix-if-type:bridge"}), "candidate")
+    nc.ok(COMMIT)
+    assert nc.interface("br1", "running").findtext("bridge/ieee-group-forward") == "lldp"
+
+
 def test_test_option(nc):
     """7.2: test-then-set and test-only judge the candidate as it would be."""
     one = config.interfaces(config.veth("va", "vb"))

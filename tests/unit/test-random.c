@@ -367,6 +367,64 @@ static bool edit_running(const char *text)
 
 /* --- by way of the candidate ---------------------------------------------------------------------- */
 
+/* What the candidate's edits, each valid by itself, would have made of running; NULL: one was not. */
+static struct lyd_node *direct;
+static unsigned compared;
+
+static void begin_direct(void)
+{
+	lyd_free_all(direct);
+	direct = copy_of(*store_running());
+}
+
+/* By full validation, which knows of no candidate. */
+static void edit_direct(const char *text)
+{
+	_cleanup_err_ struct err err = { 0 };
+	struct lyd_node *edited;
+	struct edit edit;
+
+	if (!direct)
+		return;
+	edit_begin(&edit, &direct, NULL);
+	if (apply_text(&edit, text, &err) < 0) {
+		edit_undo(&edit);
+		return;
+	}
+	edited = copy_of(direct);
+	edit_keep(&edit);
+	lyd_free_all(direct);
+	drop_defaults(&edited);
+	direct = edited;
+	if (full_valid(&direct, &err))
+		return;
+	lyd_free_all(direct);
+	direct = NULL;
+}
+
+static void compare_direct(bool is_valid, const struct err *err)
+{
+	if (!direct)
+		return;
+	if (!is_valid)
+		fail_msg("the candidate's edits are valid in running, their commit is not: %s (%s)",
+			err_text(err), err->path ? err->path : "");
+	same_content(*store_running(), direct, "several edits and a commit");
+	compared++;
+}
+
+static void settle_candidate(struct edit *edit)
+{
+	struct validation *validation = validation_new_settling(edit);
+	struct err err = { 0 };
+	int r;
+
+	while ((r = validation_step(validation, &err)) == 1)
+		;
+	validation_free(validation);
+	assert_int_equal(r, 0);
+}
+
 static void edit_candidate(const char *text)
 {
 	struct lyd_node *before;
@@ -377,14 +435,18 @@ static void edit_candidate(const char *text)
 	while ((r = candidate_prepare(&err)) == 1)
 		;
 	assert_int_equal(r, 0);
-	if (!candidate_is_edited())
+	if (!candidate_is_edited()) {
 		same_content(*candidate_own_tree(), *store_running(), "the candidate follows");
+		begin_direct();
+	}
+	edit_direct(text);
 	before = copy_of(*candidate_own_tree());
 	edit_begin(&edit, candidate_own_tree(), NULL);
 	if (apply_text(&edit, text, &err) < 0) {
 		edit_undo(&edit);
 		same_text(*candidate_own_tree(), before, text);
 	} else {
+		settle_candidate(&edit);
 		learn(&edit);
 		if (edit.count)
 			candidate_set_edited(true);
@@ -420,6 +482,7 @@ static bool commit_candidate(void)
 		fail_msg("the candidate is valid: %d, %s; its commit: %d\n%s", is_expected,
 			err_text(&full), is_valid, is);
 	}
+	compare_direct(is_valid, &full);
 	if (is_valid) {
 		same_content(*store_running(), expected, "commit");
 		candidate_committed();
@@ -496,22 +559,39 @@ static void restart(void)
 	checkpoint();
 }
 
+/* What whens depend on, and what has one: together they come up too seldom. */
+static const char *const whens[] = {
+	"{\"example-kinds:kinds\":{\"switch\":true}}",
+	"{\"example-kinds:kinds\":{\"switch\":true,\"gated\":false}}",
+	"{\"example-kinds:kinds\":{\"switch\":true,\"gated-one\":true}}",
+	"{\"example-kinds:kinds\":{\"gated\":true}}",
+	"{\"example-kinds:kinds\":{\"switch\":false}}",
+};
+
+static void make_edit(struct buf *text)
+{
+	if (generate_below(8) == 0)
+		assert_int_equal(buf_append_str(text, whens[generate_below(ARRAY_SIZE(whens))]), 0);
+	else
+		generate_edit(text, *store_running());
+}
+
 static void test_random_edits(void **state)
 {
 	const char *rounds = getenv("TEST_ROUNDS");
 	unsigned count = rounds ? (unsigned)atoi(rounds) : 5000;
-	unsigned direct = 0, committed = 0, refused = 0;
+	unsigned in_running = 0, committed = 0, refused = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		_cleanup_(buf_done) struct buf text = { 0 };
 
-		generate_edit(&text, *store_running());
+		make_edit(&text);
 		if (getenv("TEST_VERBOSE"))
 			printf("%u: %s\n", i, buf_bytes(&text));
 		if (generate_below(2) == 0)
 			edit_candidate(buf_bytes(&text));
 		else if (edit_running(buf_bytes(&text)))
-			direct++;
+			in_running++;
 		else
 			refused++;
 		if (candidate_is_edited() && generate_below(3) == 0)
@@ -519,10 +599,12 @@ static void test_random_edits(void **state)
 		if (generate_below(100) == 0)
 			restart();
 	}
-	printf("%u edits: %u direct, %u refused, %u errors compared, %u commits, %u restarts\n",
-		count, direct, refused, errors_compared, committed, restarts);
-	assert_true(direct > count / 20 && refused > count / 20 && committed > count / 50);
-	assert_true(errors_compared > count / 50 && restarts > count / 200);
+	printf("%u edits: %u in running, %u refused, %u errors compared, %u commits (%u compared), "
+	       "%u restarts\n",
+		count, in_running, refused, errors_compared, committed, compared, restarts);
+	assert_true(in_running > count / 20 && refused > count / 20 && committed > count / 50);
+	assert_true(
+		errors_compared > count / 50 && compared > count / 100 && restarts > count / 200);
 }
 
 /* --- life ---------------------------------------------------------------------------------------- */
@@ -590,6 +672,7 @@ failed:
 
 static int teardown(void **state)
 {
+	lyd_free_all(direct);
 	candidate_done();
 	journal_done();
 	data_index_forget(*store_running());
