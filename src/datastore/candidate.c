@@ -320,6 +320,7 @@ static int take_from_running(struct edit *edit, const char *path, struct err *er
 		(void)lyd_change_term(ours, lyd_get_value(theirs)); /* valid there */
 		compat_tend(lyd_parent(ours));
 		ours->flags = theirs->flags;
+		edit_settle_defaults(lyd_parent(ours));
 		edit_annotate(edit, ours, theirs, true);
 		return 0;
 	}
