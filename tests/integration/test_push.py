@@ -728,7 +728,7 @@ def test_routes_come_and_go(net, nc, session):
 
 def test_many_routes(net, daemon, session):
     """Routes that come one by one are told together: each telling has all, so there must be few."""
-    count = 3000
+    count = 1000
     number = on_change(session, RIBS, "operational")
     update(session, number)
     net.run("ip", "-batch", "-", stdin="".join(

@@ -292,7 +292,8 @@ class Worker(threading.Thread):
 
     def kill(self, session):
         others = [number for number in self.ids.values() if number != session.session_id]
-        session.kill_session(self.chance.choice(others))
+        if others:  # they may all be on their way back
+            session.kill_session(self.chance.choice(others))
 
     def read(self, session):
         found = described(session, self.name_of_port)
