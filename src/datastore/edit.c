@@ -201,7 +201,8 @@ int edit_change(struct edit *edit, struct lyd_node *node, const char *value, str
 	event = record(edit, EDIT_CHANGED, node);
 	event->old = TAKE(old);
 	event->old_flags = old_flags;
-	node->flags &= ~(uint32_t)LYD_DEFAULT;
+	/* Which of them a change keeps differs from one libyang to the next. */
+	node->flags = old_flags & ~(uint32_t)LYD_DEFAULT;
 	compat_tend(lyd_parent(node));
 	edit_settle_defaults(lyd_parent(node));
 	return 0;
