@@ -562,7 +562,7 @@ static void use_room_start(struct job *base)
 static const struct job_kind use_room_kind = { .name = "use-room", .start = use_room_start };
 
 /* In its turn, so that no transaction runs. */
-static void use_room(void)
+static void use_room(void *arg)
 {
 	static const struct ds_client nobody = { .user = "", .host = "" };
 

@@ -33,8 +33,8 @@
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
 #define CHILDREN_MAX	  4
 #define CHILDREN_USER_MAX 2
-#define SLICES_MAX                                                                                 \
-	5 /* of a walk, before a child begins it anew; one, where it will wait for that */
+/* Of a walk, before a child begins it anew; one, where it will wait for that. */
+#define SLICES_MAX   5
 #define STATUS_ERROR 2 /* of a child: its output is the error */
 
 struct read {
@@ -250,6 +250,8 @@ static void go_on(void *arg)
 	if (r > 0 && (++read->slices == SLICES_MAX || !has_room(read))) {
 		walk_end(&read->walk);
 		buf_clear(&read->out);
+		if (read->request->rows)
+			ds_rows_done(read->request->rows);
 		leave_to_child(read);
 		return;
 	}
@@ -457,7 +459,54 @@ int oper_read_now(
 	return r;
 }
 
-/* Its output is the text, or "tag code\nmessage". */
+/* Ahead of each path of the rows in a child's output. */
+struct row_head {
+	const struct lysc_node *schema; /* the same in both: the child is a copy of its parent */
+	size_t start, end, path_size;
+};
+
+/* Behind the text, from the end: its size, and what print noted of it. */
+static void put_rows(const struct ds_rows *rows, struct buf *out)
+{
+	size_t text_size = out->length;
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct ds_row *row = &rows->list[i];
+		struct row_head head = { row->schema, row->start, row->end, strlen(row->path) + 1 };
+
+		(void)!buf_append(out, &head, sizeof(head)); /* no ceiling */
+		(void)!buf_append(out, row->path, head.path_size);
+	}
+	(void)!buf_append(out, &text_size, sizeof(text_size));
+}
+
+/* The size of the text. */
+static size_t take_rows(struct ds_rows *rows, const char *output, size_t size)
+{
+	size_t text_size, at;
+
+	if (size < sizeof(text_size))
+		return 0;
+	size -= sizeof(text_size);
+	memcpy(&text_size, output + size, sizeof(text_size));
+	for (at = text_size; at < size;) {
+		struct row_head head;
+
+		memcpy(&head, output + at, sizeof(head));
+		at += sizeof(head);
+		ARRAY_GROW(rows->list, rows->count, rows->room);
+		rows->list[rows->count++] = (struct ds_row){
+			.path = xstrdup(output + at),
+			.schema = head.schema,
+			.start = head.start,
+			.end = head.end,
+		};
+		at += head.path_size;
+	}
+	return text_size;
+}
+
+/* Its output is the text and its rows, if those are asked for; or "tag code\nmessage". */
 static int child_main(void *arg)
 {
 	struct read *read = arg;
@@ -470,6 +519,8 @@ static int child_main(void *arg)
 		buf_clear(&read->out);
 		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)),
 			err.code, err_text(&err));
+	} else if (read->request->rows) {
+		put_rows(read->request->rows, &read->out);
 	}
 	if (file_write_all(STDOUT_FILENO, buf_bytes(&read->out), read->out.length) < 0)
 		return 1;
@@ -523,6 +574,7 @@ static void tell_room(void)
 static void on_child_done(const struct child_result *result, void *arg)
 {
 	struct read *read = arg;
+	size_t size = result->output_size;
 	_cleanup_err_ struct err err = { 0 };
 
 	read->child = NULL;
@@ -535,7 +587,9 @@ static void on_child_done(const struct child_result *result, void *arg)
 			CHILD_OUTPUT_MAX);
 	else if (result->status == STATUS_ERROR)
 		parse_error(result->output, &err);
-	else if (result->status || buf_append(&read->out, result->output, result->output_size) < 0)
+	else if (!result->status && read->request->rows)
+		size = take_rows(read->request->rows, result->output, size);
+	if (!err.code && (result->status || buf_append(&read->out, result->output, size) < 0))
 		err_tagged(&err, ERR_TAG_OPERATION_FAILED, NULL, "reading ended with status %d",
 			result->status);
 	finish(read, err.code ? &err : NULL);
@@ -640,19 +694,9 @@ void oper_cancel(void *arg)
 	tell_room();
 }
 
-static void on_room(void *arg)
+void oper_init(void (*use_room)(void *arg))
 {
-	void (*const *use_room)(void) = arg;
-
-	(*use_room)();
-}
-
-void oper_init(void (*use_room)(void))
-{
-	static void (*kept)(void);
-
-	kept = use_room;
-	room_task = loop_task_new("read-room", on_room, &kept);
+	room_task = loop_task_new("read-room", use_room, NULL);
 }
 
 void oper_done(void)

@@ -12,7 +12,7 @@
 void oper_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done,
 	void (*detached)(void *arg), void *arg);
 /* @use_room is called when detached reads could go on: it has oper_use_room() called while no transaction runs. */
-void oper_init(void (*use_room)(void));
+void oper_init(void (*use_room)(void *arg));
 void oper_use_room(void);
 /*
  * The same at once, however long it takes: for a forked child. What the client may read is taken as given by

@@ -88,13 +88,6 @@ static void affects_referring(const struct lyd_node *node, const char *old, stru
 				unit_set_add(set, client);
 }
 
-static void run_request(struct action_call *call)
-{
-	_cleanup_free_ char *name = endpoint_inline_name(call->target);
-
-	key_pair_request(call, name);
-}
-
 #define CLIENT	 "/ietf-netconf-server:netconf-server/call-home/netconf-client"
 #define ENDPOINT CLIENT "/endpoints/endpoint"
 
@@ -121,7 +114,7 @@ const struct feature feature_call_home = {
 		(const struct feature_action[]){
 			{ ENDPOINT "/tls/tls-server-parameters/server-identity/certificate/"
 				   "inline-definition/generate-csr",
-				run_request },
+				endpoint_run_request },
 			{ NULL, NULL },
 		},
 };

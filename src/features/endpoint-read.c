@@ -25,6 +25,13 @@ char *endpoint_inline_name(const struct lyd_node *node)
 	return path_of(node);
 }
 
+void endpoint_run_request(struct action_call *call)
+{
+	_cleanup_free_ char *name = endpoint_inline_name(call->target);
+
+	key_pair_request(call, name);
+}
+
 void endpoint_read_keepalives(struct endpoint_params *params, const struct lyd_node *tcp)
 {
 	const struct lyd_node *node = node_child(tcp, "keepalives");

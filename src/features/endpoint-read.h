@@ -22,5 +22,7 @@ void endpoint_read_keepalives(struct endpoint_params *params, const struct lyd_n
 bool endpoint_has_reference(const struct lyd_node *entry);
 /* What the key or trust that stands at @node is known as; malloc'd. */
 char *endpoint_inline_name(const struct lyd_node *node);
+/* The action generate-csr of a key that stands in an endpoint. */
+void endpoint_run_request(struct action_call *call);
 
 #endif

@@ -196,13 +196,6 @@ static int show(
 
 /* --- actions ---------------------------------------------------------------------------------- */
 
-static void run_request(struct action_call *call)
-{
-	_cleanup_free_ char *name = endpoint_inline_name(call->target);
-
-	key_pair_request(call, name);
-}
-
 #define LISTEN	 "/ietf-netconf-server:netconf-server/listen"
 #define ENDPOINT LISTEN "/endpoints/endpoint"
 
@@ -261,7 +254,7 @@ const struct feature feature_netconf_server = {
 		(const struct feature_action[]){
 			{ ENDPOINT "/tls/tls-server-parameters/server-identity/certificate/"
 				   "inline-definition/generate-csr",
-				run_request },
+				endpoint_run_request },
 			{ NULL, NULL },
 		},
 };

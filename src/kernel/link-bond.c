@@ -181,19 +181,6 @@ static bool bond_send(struct nl_batch *batch, struct step *step, const struct li
 
 /* --- what the kernel tells --------------------------------------------------------------------- */
 
-static uint32_t number_of(const struct nlattr *attr)
-{
-	switch (mnl_attr_get_payload_len(attr)) {
-	case 1:
-		return mnl_attr_get_u8(attr);
-	case 2:
-		return mnl_attr_get_u16(attr);
-	case 4:
-		return mnl_attr_get_u32(attr);
-	}
-	return 0;
-}
-
 static void take_aggregator(struct link_bond *bond, const struct nlattr *info)
 {
 	const struct nlattr *attr;
@@ -201,13 +188,13 @@ static void take_aggregator(struct link_bond *bond, const struct nlattr *info)
 	mnl_attr_for_each_nested (attr, info) {
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_BOND_AD_INFO_AGGREGATOR:
-			bond->aggregator = (uint16_t)number_of(attr);
+			bond->aggregator = (uint16_t)nl_number(attr);
 			break;
 		case IFLA_BOND_AD_INFO_ACTOR_KEY:
-			bond->actor_key = (uint16_t)number_of(attr);
+			bond->actor_key = (uint16_t)nl_number(attr);
 			break;
 		case IFLA_BOND_AD_INFO_PARTNER_KEY:
-			bond->partner_key = (uint16_t)number_of(attr);
+			bond->partner_key = (uint16_t)nl_number(attr);
 			break;
 		case IFLA_BOND_AD_INFO_PARTNER_MAC:
 			if (mnl_attr_get_payload_len(attr) == sizeof(bond->partner_mac))
@@ -220,7 +207,7 @@ static void take_aggregator(struct link_bond *bond, const struct nlattr *info)
 
 static void take_value(struct link_bond *bond, const struct nlattr *attr)
 {
-	uint32_t value = number_of(attr);
+	uint32_t value = (uint32_t)nl_number(attr);
 
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_BOND_MODE:
@@ -266,7 +253,7 @@ void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data)
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested (attr, data) {
-		uint32_t value = number_of(attr);
+		uint32_t value = (uint32_t)nl_number(attr);
 
 		switch (mnl_attr_get_type(attr)) {
 		case IFLA_BOND_SLAVE_STATE:

@@ -101,21 +101,6 @@ static void bridge_put_data(struct nlmsghdr *nlh, const struct link *want, const
 	}
 }
 
-static uint64_t number_of(const struct nlattr *attr)
-{
-	switch (mnl_attr_get_payload_len(attr)) {
-	case 1:
-		return mnl_attr_get_u8(attr);
-	case 2:
-		return mnl_attr_get_u16(attr);
-	case 4:
-		return mnl_attr_get_u32(attr);
-	case 8:
-		return mnl_attr_get_u64(attr);
-	}
-	return 0;
-}
-
 static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value)
 {
 	switch (type) {
@@ -164,7 +149,7 @@ static void bridge_take_data(struct link *link, const struct nlattr *data)
 
 	link->bridge.vlan_protocol = ETH_P_8021Q; /* a kernel without VLAN filtering tells none */
 	mnl_attr_for_each_nested (attr, data)
-		take_value(&link->bridge, mnl_attr_get_type(attr), number_of(attr));
+		take_value(&link->bridge, mnl_attr_get_type(attr), nl_number(attr));
 }
 
 const struct link_kind link_kind_bridge = {

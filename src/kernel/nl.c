@@ -661,3 +661,18 @@ int nl_genl_family(const char *name)
 	r = nl_genl_request(nl_of(""), nlh, take_family, &family);
 	return r < 0 ? r : family;
 }
+
+uint64_t nl_number(const struct nlattr *attr)
+{
+	switch (mnl_attr_get_payload_len(attr)) {
+	case 1:
+		return mnl_attr_get_u8(attr);
+	case 2:
+		return mnl_attr_get_u16(attr);
+	case 4:
+		return mnl_attr_get_u32(attr);
+	case 8:
+		return mnl_attr_get_u64(attr);
+	}
+	return 0;
+}

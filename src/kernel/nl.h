@@ -103,6 +103,9 @@ int nl_genl_family(const char *name);
 /* As nl_request(). */
 int nl_genl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNUSED;
 
+/* An unsigned attribute of whatever width, 0 if that is none. */
+uint64_t nl_number(const struct nlattr *attr);
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 /* Configured name of a link by its ifindex; NULL: unknown, or none of our business. */

@@ -61,7 +61,7 @@ void subscription_modify(struct subscription *subscription, struct subscribe_ter
 void subscription_tell_modified(struct subscription *subscription);
 /* Ends it, and tells its client why: an identity of ietf-subscribed-notifications. */
 void subscription_terminate(struct subscription *subscription, const char *reason);
-/* False: everything would be too much, for now. */
+/* Tells everything anew. False: that is more than there is room for. */
 bool subscription_resync(struct subscription *subscription);
 uint32_t subscription_id(const struct subscription *subscription);
 const struct subscriber *subscription_subscriber(const struct subscription *subscription);

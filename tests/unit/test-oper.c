@@ -33,7 +33,8 @@ static const char module[] =
 	" container sys-state { config false; leaf boot { type string; }"
 	"   container clock { leaf now { type string; } } }"
 	" container ribs { container deep { list rib { config false; key name;"
-	"   leaf name { type string; } leaf count { type uint8; } } } }"
+	"   leaf name { type string; } leaf count { type uint8; }"
+	"   container lines { list line { leaf text { type string; } } } } } }"
 	" container provided { config false; leaf by { type string; } }"
 	" container silent { config false; leaf x { type string; } }"
 	" container other { leaf x { type string; } }"
@@ -41,7 +42,7 @@ static const char module[] =
 
 static struct buf calls;    /* who was asked, in order */
 static unsigned kernel_ifs; /* that exist without configuration: k0, k1, … */
-static bool is_failing;
+static bool is_failing, has_lines;
 
 static void note(const char *format, ...) PRINTF(1, 2);
 
@@ -154,12 +155,18 @@ static void state_units(const struct have *have, const struct lysc_node *schema,
 static int state_show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
-	struct lyd_node *clock;
+	struct lyd_node *clock, *lines, *line;
 
 	assert_null(unit->node);
 	note("%s(%s)", unit->schema->name, node_text(node, "name", ""));
-	if (str_equal(unit->schema->name, "rib"))
-		return build_u64(node, "count", 9, err);
+	if (str_equal(unit->schema->name, "rib")) {
+		assert_int_equal(build_u64(node, "count", 9, err), 0);
+		if (!has_lines)
+			return 0;
+		assert_int_equal(build_container(node, "lines", &lines, err), 0);
+		assert_int_equal(build_entry(lines, "line", NULL, &line, err), 0);
+		return build_leaf(line, "text", node_text(node, "name", ""), err);
+	}
 	assert_int_equal(build_leaf(node, "boot", "b", err), 0);
 	assert_int_equal(build_container(node, "clock", &clock, err), 0);
 	return build_leaf(clock, "now", "n", err);
@@ -588,16 +595,30 @@ static void start_sliced(void *arg)
 	assert_false(sliced->answer.is_detached);
 }
 
+static void same_rows(const struct ds_rows *a, const struct ds_rows *b)
+{
+	assert_int_equal(a->count, b->count);
+	for (size_t i = 0; i < a->count; i++) {
+		assert_string_equal(a->list[i].path, b->list[i].path);
+		assert_ptr_equal(a->list[i].schema, b->list[i].schema);
+		assert_int_equal(a->list[i].start, b->list[i].start);
+		assert_int_equal(a->list[i].end, b->list[i].end);
+	}
+}
+
 /* From within a callback a long read takes several turns, in the end a child, and gives the same. */
 static void test_slices(void **state)
 {
-	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL } };
+	struct ds_rows rows_here = { 0 }, rows_of_child = { 0 };
+	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL, .rows = &rows_here } };
 	struct loop_task *task = loop_task_new("test", start_sliced, &sliced);
 	struct answer whole;
 	unsigned turns = 0;
 
 	kernel_ifs = 20000;
+	has_lines = true;
 	whole = read_as(NULL, &sliced.read);
+	sliced.read.rows = &rows_of_child;
 	loop_task_schedule(task);
 	while (!sliced.answer.is_there) {
 		loop_turn(-1);
@@ -607,11 +628,16 @@ static void test_slices(void **state)
 	assert_true(sliced.answer.is_detached);
 	assert_string_equal(sliced.answer.text, whole.text);
 	assert_non_null(strstr(whole.text, "<name>k19999</name>"));
+	assert_int_equal(rows_here.count, 2);
+	same_rows(&rows_here, &rows_of_child);
+	ds_rows_done(&rows_here);
+	ds_rows_done(&rows_of_child);
 	answer_done(&whole);
 	answer_done(&sliced.answer);
 	loop_task_free(task);
 	buf_clear(&calls);
 	kernel_ifs = 0;
+	has_lines = false;
 }
 
 static void test_cancel(void **state)
