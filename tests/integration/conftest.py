@@ -74,6 +74,13 @@ def nc(daemon):
         yield session
 
 
+@pytest.fixture
+def session(daemon):
+    """Another one."""
+    with daemon.local() as session:
+        yield session
+
+
 @pytest.fixture(scope="session")
 def ssh_key(tmp_path_factory):
     """A private key file; its public half is beside it."""

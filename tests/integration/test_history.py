@@ -16,10 +16,6 @@ def entries(nc):
     return [{leaf.tag: leaf.text for leaf in entry} for entry in ([] if found is None else found)]
 
 
-def describe(nc, text, name="p1", target="running"):
-    nc.edit(config.interfaces({"name": name, "description": text}), target)
-
-
 def described(nc, name="p1"):
     return nc.interface(name, "running").findtext("description")
 
@@ -42,17 +38,17 @@ def test_begins(nc):
 
 def test_records(daemon, nc):
     """Each transaction that changes running, by whom and how, and no other."""
-    describe(nc, "one")
-    describe(nc, "one")
+    nc.describe("one")
+    nc.describe("one")
     with pytest.raises(RpcError):
         nc.edit(config.interfaces({"name": "nowhere", "description": "x", "mtu": "x"}))
-    describe(nc, "two", target="candidate")
+    nc.describe("two", target="candidate")
     nc.ok("<commit/>")
     with daemon.restconf() as client:
         path = "/restconf/data/ietf-interfaces:interfaces/interface=p1/description"
         assert client.put(path, {"ietf-interfaces:description": "three"}).status == 204
     with daemon.ssh() as other:
-        describe(other, "four")
+        other.describe("four")
     _, one, two, three, four = entries(nc)
     for entry in one, two:
         assert entry["user"] == "root" and entry["protocol"] == "netconf"
@@ -66,13 +62,13 @@ def test_records(daemon, nc):
 def test_restart(daemon):
     """A clean restart loses nothing and adds nothing."""
     with daemon.local() as nc:
-        describe(nc, "one")
-        describe(nc, "two")
+        nc.describe("one")
+        nc.describe("two")
         before = entries(nc)
     daemon.restart()
     with daemon.local() as nc:
         assert entries(nc) == before
-        describe(nc, "three")
+        nc.describe("three")
         assert entries(nc)[:-1] == before
         before = entries(nc)
     daemon.restart()
@@ -83,13 +79,13 @@ def test_restart(daemon):
 def test_kill(daemon):
     """What was saved outlives a daemon that is killed; for what was not, one entry stands."""
     with daemon.local() as nc:
-        describe(nc, "saved-one")
+        nc.describe("saved-one")
         saved(daemon, "saved-one")
-        describe(nc, "saved-two")
+        nc.describe("saved-two")
         saved(daemon, "saved-two")
         before = entries(nc)
-        describe(nc, "lost-one")
-        describe(nc, "lost-two")
+        nc.describe("lost-one")
+        nc.describe("lost-two")
     daemon.kill()
     daemon.start()
     with daemon.local() as nc:
@@ -102,13 +98,13 @@ def test_kill(daemon):
 def test_reboot(daemon):
     """A boot with the configuration there was is no entry; with another it is one."""
     with daemon.local() as nc:
-        describe(nc, "one")
+        nc.describe("one")
         nc.copy("running", "startup")
         before = entries(nc)
     daemon.reboot()
     with daemon.local() as nc:
         assert entries(nc) == before
-        describe(nc, "two")
+        nc.describe("two")
         before = entries(nc)
     daemon.reboot()
     with daemon.local() as nc:
@@ -121,7 +117,7 @@ def test_reboot(daemon):
 def test_damaged_file(daemon, damage):
     """A file that cannot be read costs history, nothing else."""
     with daemon.local() as nc:
-        describe(nc, "one")
+        nc.describe("one")
         nc.copy("running", "startup")
         before = entries(nc)
     daemon.stop()
@@ -142,7 +138,7 @@ def test_damaged_file(daemon, damage):
         last = entries(nc)[-1]
         assert last["protocol"] == "server"
         assert len(entries(nc)) == 1 or damage == "torn"
-        describe(nc, "two")
+        nc.describe("two")
         assert len(entries(nc)) > 1
         before = entries(nc)
     daemon.restart()
@@ -153,7 +149,7 @@ def test_damaged_file(daemon, damage):
 def test_limit(daemon, nc):
     """The latest 100 are kept, across restarts too; numbers go on."""
     for number in range(120):
-        describe(nc, f"number {number}")
+        nc.describe(f"number {number}")
     kept = entries(nc)
     assert len(kept) == 100 and kept[-1]["id"] == "121"
     daemon.restart()
@@ -165,13 +161,13 @@ def test_full_disk(daemon, nc):
     """Commits go on where history cannot be saved, and it is said once."""
     daemon.state_dir.chmod(0o700)
     file = history_file(daemon)
-    describe(nc, "one")
+    nc.describe("one")
     saved(daemon, "one")
     file.unlink()
     file.mkdir()
-    describe(nc, "two")
+    nc.describe("two")
     daemon.wait_log("history.*cannot write")
-    describe(nc, "three")
+    nc.describe("three")
     assert entries(nc)[-1]["id"] == "4"
     file.rmdir()
 
@@ -197,8 +193,8 @@ P1 = "/ietf-interfaces:interfaces/interface=p1"
 
 def test_compare(nc):
     """What one entry changed, what several came to, and both backwards."""
-    describe(nc, "one")
-    describe(nc, "two")
+    nc.describe("one")
+    nc.describe("two")
     nc.edit(config.interfaces(config.veth("va", "vb"), config.veth("vb", "va")))
     nc.edit(config.interfaces({"name": "p1", "enabled": False}))
     nc.edit(config.interfaces({"name": "p1", "description": "", "@operation": "merge"}))
@@ -216,9 +212,9 @@ def test_compare(nc):
 
 def test_compare_nothing(nc):
     """What came and went again is no difference."""
-    describe(nc, "one")
-    describe(nc, "two")
-    describe(nc, "one")
+    nc.describe("one")
+    nc.describe("two")
+    nc.describe("one")
     assert compare(nc, 2, 4) is None
     with pytest.raises(RpcError) as error:
         compare(nc, 1, 77)
@@ -269,8 +265,8 @@ def limited(net, make_daemon):
 def test_compare_readable(limited):
     """What the client may not read is left out."""
     with limited.local() as root, limited.ssh("port") as port:
-        describe(root, "one")
-        describe(root, "hidden", "p2")
+        root.describe("one")
+        root.describe("hidden", "p2")
         assert len(compare(root, 1)) == 2
         assert [edit[:2] for edit in compare(port, 1)] == [("create", f"{P1}/description")]
         assert compare(port, 2, 3) is None
@@ -295,7 +291,7 @@ def running(nc):
 def test_rollback(daemon, nc, net):
     """Any entry's configuration comes back, the kernel follows, and that is an entry, too."""
     states = {1: running(nc)}
-    describe(nc, "one")
+    nc.describe("one")
     states[2] = running(nc)
     nc.edit(config.interfaces(config.veth("va", "vb"), config.veth("vb", "va")))
     states[3] = running(nc)
@@ -323,9 +319,9 @@ def test_rollback(daemon, nc, net):
 
 def test_rollback_to_here(nc):
     """Where nothing differs nothing is done."""
-    describe(nc, "one")
-    describe(nc, "two")
-    describe(nc, "one")
+    nc.describe("one")
+    nc.describe("two")
+    nc.describe("one")
     before = entries(nc)
     rollback(nc, before[-1]["id"])
     rollback(nc, 2)
@@ -338,9 +334,9 @@ def test_rollback_to_here(nc):
 def test_rollback_allowed(limited):
     """Locks hold, and the client must be allowed to make each change that is left to do."""
     with limited.local() as root, limited.ssh("port") as port:
-        describe(root, "one")
-        describe(root, "two")
-        describe(root, "hidden", "p2")
+        root.describe("one")
+        root.describe("two")
+        root.describe("hidden", "p2")
         before = running(root)
         with pytest.raises(RpcError) as error:
             rollback(port, 2)
@@ -363,7 +359,7 @@ def test_rollback_allowed(limited):
 
 def test_rollback_refused(daemon, nc):
     """A transaction that cannot be leaves everything as it was."""
-    describe(nc, "one")
+    nc.describe("one")
     nc.edit(config.interfaces(config.veth("va", "vb"), config.veth("vb", "va")))
     before, kept = running(nc), entries(nc)
     # The link comes back under a name that something else has by now.
@@ -405,7 +401,7 @@ def test_large(daemon, nc):
     """A change too large to be recorded as it was made is gone back from all the same, after a
     restart, too."""
     before = running(nc)
-    describe(nc, "one")
+    nc.describe("one")
     start = running(nc)
     nc.edit({"ietf-netconf-acm:nacm": {"groups": {"group": [
         {"name": f"g{number}"} for number in range(2500)]}}})

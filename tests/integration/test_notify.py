@@ -42,10 +42,6 @@ def event(session):
     return strip_namespaces(message[1])
 
 
-def describe(nc, text, name="p1", target="running"):
-    nc.edit(config.interfaces({"name": name, "description": text}), target)
-
-
 def changes(node):
     return [(edit.findtext("operation"), edit.findtext("target")) for edit in node.iter("edit")]
 
@@ -77,7 +73,7 @@ def test_capabilities(nc):
 def test_message(nc, subscribed):
     """5277 2.2.1, 4: the message, its time and content, and between replies the session goes on."""
     before = now()
-    describe(nc, "x")
+    nc.describe("x")
     message = subscribed.notification()
     assert before <= time_of(message) <= now()
     assert message[1].tag == f"{{{BASE_NS}}}netconf-config-change"
@@ -89,7 +85,7 @@ def test_interleaved(daemon):
     with daemon.local() as session:
         session.ok(create())
         for text in "abc":
-            describe(session, text)
+            session.describe(text)
         assert [event(session).tag for _ in range(3)] == ["netconf-config-change"] * 3
 
 
@@ -107,7 +103,7 @@ def test_one(nc):
     """5277 2.1.1: a second one in the same session is refused, and the first goes on."""
     nc.ok(create())
     refused("in-use", nc.ok, create())
-    describe(nc, "x")
+    nc.describe("x")
     assert event(nc).tag == "netconf-config-change"
 
 
@@ -116,7 +112,7 @@ def test_subtree_filter(nc, daemon):
     with daemon.local() as session:
         session.ok(create(filter=f"""<filter><netconf-config-change xmlns="{BASE_NS}">
             <edit><operation>delete</operation></edit></netconf-config-change></filter>"""))
-        describe(nc, "x")
+        nc.describe("x")
         nc.edit('<interfaces xmlns="urn:ietf:params:xml:ns:yang:ietf-interfaces" '
                 f'xmlns:nc="{config.NETCONF}"><interface><name>p1</name>'
                 '<description nc:operation="delete"/></interface></interfaces>')
@@ -127,7 +123,7 @@ def test_empty_filter(nc, daemon):
     """6241 6.4.2: an empty filter selects nothing."""
     with daemon.local() as session:
         session.ok(create(filter="<filter/>"))
-        describe(nc, "x")
+        nc.describe("x")
         assert session.interface("p1").findtext("description") == "x"
         assert not session.notifications
 
@@ -145,9 +141,9 @@ def test_xpath_filter(nc, daemon, select, passes):
     with daemon.local() as session:
         quoted = select.replace(">", "&gt;")
         session.ok(create(filter=f'<filter type="xpath" xmlns:n="{BASE_NS}" select="{quoted}"/>'))
-        describe(nc, "x")
+        nc.describe("x")
         # Replies follow what was to be sent before; notifications may come a turn later.
-        describe(nc, "y")
+        nc.describe("y")
         with daemon.local() as last:
             last.close_session()
         session.interface("p1")
@@ -185,10 +181,10 @@ def test_bad_times(nc):
 
 def test_replay(nc, daemon):
     """5277 3.3.2: logged events since startTime, then replayComplete, then what happens."""
-    describe(nc, "before")
+    nc.describe("before")
     start = now()
-    describe(nc, "a")
-    describe(nc, "b")
+    nc.describe("a")
+    nc.describe("b")
     with daemon.local() as session:
         session.ok(create(startTime=text_time(start), filter=f"""<filter>
             <netconf-config-change xmlns="{BASE_NS}"/></filter>"""))
@@ -196,14 +192,14 @@ def test_replay(nc, daemon):
         assert start <= time_of(first) < time_of(second)
         complete = session.notification()
         assert complete[1].tag == f"{{{MANAGE_NS}}}replayComplete"
-        describe(nc, "c")
+        nc.describe("c")
         assert event(session).tag == "netconf-config-change"
 
 
 def test_replay_zone(nc, daemon):
     """5277 2.1.1: time zones are understood."""
     start = now()
-    describe(nc, "a")
+    nc.describe("a")
     zone = datetime.timezone(datetime.timedelta(hours=5, minutes=30))
     with daemon.local() as session:
         session.ok(create(startTime=start.astimezone(zone).isoformat()))
@@ -215,9 +211,9 @@ def test_replay_zone(nc, daemon):
 def test_replay_past(nc, daemon):
     """5277 3.3.2: with a stopTime that is past only the log is sent; then notificationComplete."""
     start = now()
-    describe(nc, "a")
+    nc.describe("a")
     stop = now()
-    describe(nc, "b")
+    nc.describe("b")
     with daemon.local() as session:
         session.ok(create(startTime=text_time(start), stopTime=text_time(stop)))
         assert [event(session).tag for _ in range(3)] == [
@@ -231,12 +227,12 @@ def test_stop(nc, daemon):
         stop = now() + datetime.timedelta(milliseconds=700)
         session.ok(create(startTime=text_time(now()), stopTime=text_time(stop)))
         assert event(session).tag == "replayComplete"
-        describe(nc, "a")
+        nc.describe("a")
         assert event(session).tag == "netconf-config-change"
         message = session.notification()
         assert message[1].tag == f"{{{MANAGE_NS}}}notificationComplete"
         assert now() >= stop
-        describe(nc, "b")
+        nc.describe("b")
         session.get("<a xmlns='urn:none'/>")
         assert not session.notifications
 
@@ -264,7 +260,7 @@ def test_log_bounded(nc, daemon):
 
 def test_session_counters(nc, subscribed):
     """6022 2.1.5: out-notifications."""
-    describe(nc, "x")
+    nc.describe("x")
     event(subscribed)
     sessions = nc.get('<netconf-state xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-monitoring">'
                       "<sessions/></netconf-state>")
@@ -277,19 +273,7 @@ def test_slow_reader(nc, daemon):
     """Who does not read costs nothing but the place in the log, and at last the session."""
     with daemon.local() as session:
         session.ok(create())
-        start = len(daemon.log)
-        for at in range(0, 9000, 50):
-            for i in range(50):
-                text = nc.xml(config.interfaces(*(
-                    {"name": f"p{port}", "description": f"{at + i} {'x' * 50}"}
-                    for port in range(1, 5))))
-                nc.request(f"<edit-config><target><running/></target><config>{text}</config>"
-                           "</edit-config>")
-            for i in range(50):
-                nc.reply()
-            if any("does not read its notifications" in line for line in daemon.log[start:]):
-                break
-        daemon.wait_log("does not read its notifications", start)
+        nc.flood(daemon, "does not read its notifications")
         with pytest.raises((Closed, ConnectionResetError)):
             while True:
                 session.message()
@@ -310,7 +294,7 @@ def test_access(net, make_daemon):
     daemon = make_daemon(net, startup).start()
     with daemon.local() as root, daemon.ssh() as session:
         session.ok(create())
-        describe(root, "x")
+        root.describe("x")
         with daemon.local():
             pass
         assert event(session).tag == "netconf-session-start"
@@ -333,7 +317,7 @@ def test_config_change(nc, subscribed):
     entry = "/if:interfaces/if:interface[if:name='%s']"
     assert {("create", entry % "va"), ("create", entry % "vb"),
             ("create", entry % "p1" + "/if:description")} == set(changes(node))
-    describe(nc, "y")
+    nc.describe("y")
     assert changes(event(subscribed)) == [("replace", entry % "p1" + "/if:description")]
     nc.edit(config.interfaces({"name": "va", "@operation": "delete"},
                               {"name": "vb", "@operation": "delete"}))
@@ -342,13 +326,13 @@ def test_config_change(nc, subscribed):
 
 def test_no_change(nc, subscribed):
     """6470 2.1: nothing is told of an edit that changes nothing, or fails."""
-    describe(nc, "x")
+    nc.describe("x")
     event(subscribed)
-    describe(nc, "x")
+    nc.describe("x")
     nc.edit(config.interfaces({"name": "p1", "description": "y"}), test_option="test-only")
     with pytest.raises(RpcError):
         nc.edit(config.interfaces({"name": "p1", "@operation": "create"}))
-    describe(nc, "z", "p2")
+    nc.describe("z", "p2")
     assert "p2" in changes(event(subscribed))[0][1]
 
 
@@ -362,7 +346,7 @@ def test_large_change(nc, subscribed):
 
 def test_candidate_change(nc, subscribed):
     """6470 2.1: an edit of the candidate is told when it becomes running."""
-    describe(nc, "x", target="candidate")
+    nc.describe("x", target="candidate")
     nc.ok("<commit/>")
     assert changes(event(subscribed))[0][0] == "create"
 
@@ -424,24 +408,24 @@ def test_confirmed_commit(nc, daemon):
             assert node.findtext("timeout") == timeout
             assert node.findtext("session-id") == (str(session.session_id) if session else None)
 
-        describe(nc, "x", target="candidate")
+        nc.describe("x", target="candidate")
         nc.ok(confirmed(60))
         expect("start", "60")
         nc.ok(confirmed(90))
         expect("extend", "90")
         nc.ok("<commit/>")
         expect("complete")
-        describe(nc, "y", target="candidate")
+        nc.describe("y", target="candidate")
         nc.ok(confirmed(60))
         expect("start", "60")
         nc.ok("<cancel-commit/>")
         expect("cancel")
-        describe(nc, "z", target="candidate")
+        nc.describe("z", target="candidate")
         nc.ok(confirmed(1))
         expect("start", "1")
         expect("timeout", session=None)
         with daemon.local() as other:
-            describe(other, "w", target="candidate")
+            other.describe("w", target="candidate")
             other.ok(confirmed(60))
             expect("start", "60", other)
         expect("cancel", session=other)

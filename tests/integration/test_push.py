@@ -2,8 +2,6 @@
 
 import contextlib
 import datetime
-import os
-import signal
 import time
 
 import pytest
@@ -15,9 +13,6 @@ from ashlar.network import until
 from ashlar.push import (DS, IF, SN, TARGET, YP, call, edits, establish, event, on_change, one,
                          periodic, plain, subtree, update, xpath)
 
-pytestmark = pytest.mark.kernel
-
-NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
 BASE_NS = "urn:ietf:params:xml:ns:yang:ietf-netconf-notifications"
 
 
@@ -27,10 +22,6 @@ def now():
 
 def text_time(when):
     return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def describe(nc, text, name="p1", target="running"):
-    nc.edit(config.interfaces({"name": name, "description": text}), target)
 
 
 def remove(nc, *names):
@@ -51,16 +42,10 @@ def refused(tag, identity, call, *arguments):
 
 def quiet(session, nc):
     """Nothing was sent, though the server has had every occasion to: what NC asks is answered."""
-    describe(nc, str(time.monotonic()), "p4")
+    nc.describe(str(time.monotonic()), "p4")
     for _ in range(3):
         session.interface("p1", "running")
     assert not session.notifications, [etree.tostring(node) for node in session.notifications]
-
-
-@pytest.fixture
-def session(daemon):
-    with daemon.local() as session:
-        yield session
 
 
 # --- RFC 8639: streams ------------------------------------------------------------------------------
@@ -71,7 +56,7 @@ def test_stream(nc, session):
     first = establish(session, "<stream>NETCONF</stream>")
     second = establish(session, "<stream>NETCONF</stream>")
     assert first != second
-    describe(nc, "x")
+    nc.describe("x")
     assert [event(session).tag for _ in range(2)] == ["netconf-config-change"] * 2
 
 
@@ -82,7 +67,7 @@ def test_stream_filters(nc, session):
         </netconf-config-change></stream-subtree-filter>""")
     establish(session, f"""<stream>NETCONF</stream><stream-xpath-filter xmlns:n="{BASE_NS}"
         >/n:netconf-config-change[n:datastore = 'startup']</stream-xpath-filter>""")
-    describe(nc, "x")
+    nc.describe("x")
     nc.copy("running", "startup")
     for _ in range(2):
         node = event(session)
@@ -92,13 +77,13 @@ def test_stream_filters(nc, session):
 def test_replay(nc, session):
     """8639 2.4.2.1, 2.7.?: logged events, replay-completed, then what happens."""
     start = now()
-    describe(nc, "x")
+    nc.describe("x")
     number = establish(session, "<stream>NETCONF</stream>"
                        f"<replay-start-time>{text_time(start)}</replay-start-time>")
     assert event(session).tag == "netconf-config-change"
     node = event(session)
     assert node.tag == "replay-completed" and node.findtext("id") == str(number)
-    describe(nc, "y")
+    nc.describe("y")
     assert event(session).tag == "netconf-config-change"
 
 
@@ -119,7 +104,7 @@ def test_stop(nc, session):
     """8639 2.4.1: stop-time ends it."""
     stop = now() + datetime.timedelta(milliseconds=300)
     number = establish(session, f"<stream>NETCONF</stream><stop-time>{text_time(stop)}</stop-time>")
-    describe(nc, "x")
+    nc.describe("x")
     assert event(session).tag == "netconf-config-change"
     until(lambda: number not in subscriptions(nc), "the subscription to end")
     assert now() >= stop
@@ -250,9 +235,9 @@ def test_named_filters(nc, session):
     filters(select("p1"))
     number = on_change(session, "<yp:selection-filter-ref>f</yp:selection-filter-ref>")
     assert update(session, number).find(".//description") is None
-    describe(nc, "x")
+    nc.describe("x")
     assert plain(edits(session, number)) == [("create", TARGET + "p1/description", "x")]
-    describe(nc, "x", "p2")
+    nc.describe("x", "p2")
     filters(select("p2"), "replace")
     node = event(session)
     assert node.tag == "subscription-modified" and node.findtext("id") == str(number)
@@ -269,7 +254,7 @@ def test_named_filters(nc, session):
 
 def test_periodic(nc, session):
     """8641 3.1, 3.7: everything selected, again and again."""
-    describe(nc, "x")
+    nc.describe("x")
     number = periodic(session, 20, one("p1", "<description/>"))
     times = []
     for _ in range(3):
@@ -303,7 +288,7 @@ def test_periodic_anchor(session):
 
 def test_periodic_stores(nc, session):
     """8641 3.6: datastores whose changes nobody tells of can be sent all the same."""
-    describe(nc, "later", target="candidate")
+    nc.describe("later", target="candidate")
     number = periodic(session, 1000, one("p1"), "candidate")
     assert update(session, number).findtext(".//description") == "later"
     number = periodic(session, 1000, one("p1", "<oper-status/>"), "operational")
@@ -326,11 +311,11 @@ def test_modify_periodic(session):
 
 def test_sync_on_start(nc, session):
     """8641 3.1: first everything, unless that is not wanted."""
-    describe(nc, "x")
+    nc.describe("x")
     number = on_change(session, one("p1", "<description/>"))
     assert update(session, number).findtext(".//description") == "x"
     other = on_change(session, one("p1", "<description/>"), sync="false")
-    describe(nc, "y")
+    nc.describe("y")
     found = {}
     for _ in range(2):
         node = event(session)
@@ -344,9 +329,9 @@ def test_leaf(nc, session):
     number = on_change(session, one("p1", "<description/>"))
     update(session, number)
     target = TARGET + "p1/description"
-    describe(nc, "x")
+    nc.describe("x")
     assert plain(edits(session, number, 0)) == [("create", target, "x")]
-    describe(nc, "y")
+    nc.describe("y")
     assert plain(edits(session, number, 1)) == [("replace", target, "y")]
     nc.edit(f'<interfaces xmlns="{IF}" xmlns:nc="{config.NETCONF}"><interface><name>p1</name>'
             '<description nc:operation="delete"/></interface></interfaces>')
@@ -372,7 +357,7 @@ def test_unrelated(nc, session):
     """8641 3.3: other nodes' changes are not sent."""
     on_change(session, one("p1", "<description/>"), sync="false")
     on_change(session, xpath("/if:interfaces/if:interface[if:name='p2']/if:enabled"), sync="false")
-    describe(nc, "x", "p2")
+    nc.describe("x", "p2")
     nc.edit(config.interfaces({"name": "p1", "enabled": False}))
     quiet(session, nc)
 
@@ -384,12 +369,12 @@ def test_xpath(nc, session):
     assert len(update(session, number)) == 0
     nc.edit(config.interfaces({"name": "p1", "enabled": False}))
     quiet(session, nc)
-    describe(nc, "wanted")
+    nc.describe("wanted")
     changes = edits(session, number)
     assert changes[0][0] == "create" and changes[0][2].findtext(".//enabled") == "false"
     nc.edit(config.interfaces({"name": "p1", "enabled": True}))
     assert plain(edits(session, number)) == [("replace", TARGET + "p1/enabled", "true")]
-    describe(nc, "other")
+    nc.describe("other")
     assert [op for op, _, _ in edits(session, number)] == ["delete"]
 
 
@@ -398,10 +383,10 @@ def test_general_xpath(nc, session):
     number = on_change(session, xpath(
         "/if:interfaces/if:interface[starts-with(if:description, 'w')]/if:description"))
     assert len(update(session, number)) == 0
-    describe(nc, "wanted")
+    nc.describe("wanted")
     changes = edits(session, number)
     assert changes[0][0] == "create" and changes[0][2].findtext(".//description") == "wanted"
-    describe(nc, "unwanted")
+    nc.describe("unwanted")
     assert [op for op, _, _ in edits(session, number)] == ["delete"]
 
 
@@ -452,8 +437,8 @@ def test_excluded(nc, session):
     """8641 3.1, change-type: kinds of changes that are not wanted."""
     number = on_change(session, one("p1"), excluded=["replace", "create"])
     update(session, number)
-    describe(nc, "x")
-    describe(nc, "y")
+    nc.describe("x")
+    nc.describe("y")
     quiet(session, nc)
     nc.edit(f'<interfaces xmlns="{IF}" xmlns:nc="{config.NETCONF}"><interface><name>p1</name>'
             '<description nc:operation="delete"/></interface></interfaces>')
@@ -463,12 +448,12 @@ def test_excluded(nc, session):
 
 def test_dampening(nc, session):
     """8641 3.3: one update at the end of the period, with the values of then."""
-    describe(nc, "a")
+    nc.describe("a")
     number = on_change(session, one("p1"), dampening=60)
     update(session, number)
     begun = time.monotonic()
     for text in "bcd":
-        describe(nc, text)
+        nc.describe(text)
     assert plain(edits(session, number, 0)) == [("replace", TARGET + "p1/description", "d")]
     assert time.monotonic() - begun > 0.3
     quiet(session, nc)
@@ -476,11 +461,11 @@ def test_dampening(nc, session):
 
 def test_dampening_churn(nc, session):
     """8641 3.3, steps 4: what came back to its former value, or came and went, is sent all the same."""
-    describe(nc, "a")
+    nc.describe("a")
     number = on_change(session, subtree(f'<interfaces xmlns="{IF}"/>'), dampening=100)
     update(session, number)
-    describe(nc, "b")
-    describe(nc, "a")
+    nc.describe("b")
+    nc.describe("a")
     pair(nc, "va", "vb")
     remove(nc, "va", "vb")
     assert {(op, target) for op, target, _ in edits(session, number, 0)} == {
@@ -490,13 +475,13 @@ def test_dampening_churn(nc, session):
 
 def test_dampening_filtered(nc, session):
     """8641 3.9: what is not selected begins no dampening period."""
-    describe(nc, "a")
+    nc.describe("a")
     number = on_change(session, one("p1"), dampening=40)
     update(session, number)
-    describe(nc, "b")
+    nc.describe("b")
     edits(session, number)
-    describe(nc, "x", "p2")
-    describe(nc, "c")
+    nc.describe("x", "p2")
+    nc.describe("c")
     assert plain(edits(session, number)) == [("replace", TARGET + "p1/description", "c")]
 
 
@@ -505,11 +490,11 @@ def test_resync(nc, session):
     number = on_change(session, one("p1"))
     update(session, number)
     for patch in 0, 1:
-        describe(nc, str(patch))
+        nc.describe(str(patch))
         edits(session, number, patch)
     call(session, "resync-subscription", f"<id>{number}</id>", YP)
     assert update(session, number).findtext(".//description") == "1"
-    describe(nc, "x")
+    nc.describe("x")
     edits(session, number, 0)
     other = periodic(session, 100000, one("none"))
     refused("invalid-value", "ietf-yang-push:no-such-subscription-resync",
@@ -524,8 +509,8 @@ def test_modify_on_change(nc, session):
     update(session, number)
     call(session, "modify-subscription", f"<id>{number}</id>{one('p2')}")
     assert update(session, number).findtext(".//name") == "p2"
-    describe(nc, "x")
-    describe(nc, "x", "p2")
+    nc.describe("x")
+    nc.describe("x", "p2")
     assert edits(session, number)[0][1] == TARGET + "p2/description"
 
 
@@ -533,13 +518,21 @@ def test_candidate_commit(nc, session):
     """8641 3.3: changes of running, whichever way they come."""
     number = on_change(session, one("p1"))
     update(session, number)
-    describe(nc, "x", target="candidate")
+    nc.describe("x", target="candidate")
     quiet(session, nc)
     nc.ok("<commit/>")
     # The commit takes along what quiet() described at p4.
     assert plain(edits(session, number)) == [("create", TARGET + "p1/description", "x")]
     nc.ok("<commit><confirmed/><confirm-timeout>60</confirm-timeout></commit>")
     nc.ok("<cancel-commit/>")
+
+
+def test_config_in_operational(nc, session):
+    """8641 3.3: what is configured is in use."""
+    number = on_change(session, one("p1", "<description/>"), "operational")
+    update(session, number)
+    nc.describe("x")
+    assert plain(edits(session, number)) == [("create", TARGET + "p1/description", "x")]
 
 
 # --- RFC 8641 3.9: access control -------------------------------------------------------------------
@@ -558,11 +551,11 @@ def test_access(net, make_daemon):
           "rule": [rule("no-descriptions", path + "/description", "deny")]}])}
     daemon = make_daemon(net, startup).start()
     with daemon.local() as root, daemon.ssh() as session:
-        describe(root, "secret")
+        root.describe("secret")
         number = on_change(session, one("p1"))
         found = update(session, number)
         assert found.findtext(".//name") == "p1" and found.find(".//description") is None
-        describe(root, "more")
+        root.describe("more")
         root.edit(config.interfaces({"name": "p1", "enabled": False}))
         changes = edits(session, number, 0)
         assert [target for _, target, _ in changes] == [TARGET + "p1/enabled"]
@@ -578,190 +571,6 @@ def test_access(net, make_daemon):
             </rule-list></nacm>''')
         assert [(op, target) for op, target, _ in edits(session, number, 2)] == [
             ("delete", TARGET + "p1/enabled")]
-
-
-# --- on change from the kernel ------------------------------------------------------------------------
-
-
-def when(message):
-    return datetime.datetime.fromisoformat(message[0].text.replace("Z", "+00:00"))
-
-
-def oper_status(session, number, name):
-    """What the next push-change-update leaves of the interface's oper-status; None: does not tell."""
-    found = None
-    for _, target, value in edits(session, number):
-        assert target == TARGET + name or target.startswith(TARGET + name + "/"), target
-        if target == TARGET + name:
-            found = "gone" if value is None else value.findtext(".//oper-status")
-        elif target == TARGET + name + "/oper-status":
-            found = value[0].text
-    return found
-
-
-def test_link(net, daemon, session):
-    """8641 3.3, 3.10: a link's state, only of what is subscribed to; the port leaves and is back."""
-    net.wait_up("p1")
-    number = on_change(session, one("p1"), "operational")
-    found = update(session, number)
-    assert found.findtext(".//oper-status") == "up" and found.find(".//statistics") is None
-    net.unplug(1)
-    while oper_status(session, number, "p1") in ("up", None):
-        pass
-    net.plug(1)
-    while oper_status(session, number, "p1") != "up":
-        pass
-
-
-def test_link_replaced(net, daemon, session):
-    """A name that another link has by the time it is looked at: the same entry, with other values."""
-    net.wait_up("p1")
-    number = on_change(session, one("p1"), "operational")
-    told = {node.tag: node.text for node in update(session, number).find(".//interface")}
-    os.kill(daemon.pid, signal.SIGSTOP)
-    try:
-        net.unplug(1)  # its link goes a while after the namespace that it led to
-        until(lambda: net.link("p1") is None, "the port's end")
-        net.plug(1)
-    finally:
-        os.kill(daemon.pid, signal.SIGCONT)
-    changed = {}
-    while changed.get("oper-status") != "up" or "if-index" not in changed:
-        for operation, target, value in edits(session, number):
-            assert target.startswith(TARGET + "p1/"), (operation, target)
-            changed[target.rpartition("/")[2].rpartition(":")[2]] = (
-                None if value is None else value[0].text)
-    assert changed["if-index"] != told["if-index"]
-    assert not {"name", "type"} & set(changed)
-
-
-def test_address(net, daemon, session):
-    """8641 3.3: addresses that others give and take."""
-    number = on_change(session, one("br0"), "operational")
-    update(session, number)
-    net.ip("address add 198.51.100.7/24 dev br0")
-    changes = edits(session, number)
-    assert [op for op, _, _ in changes] == ["create"]
-    assert changes[0][1] == TARGET + "br0/ietf-ip:ipv4/address=198.51.100.7"
-    assert changes[0][2].findtext("address/prefix-length") == "24"
-    net.ip("address del 198.51.100.7/24 dev br0")
-    assert [(op, target) for op, target, _ in edits(session, number)] == [
-        ("delete", TARGET + "br0/ietf-ip:ipv4/address=198.51.100.7")]
-
-
-def expect(session, number, operation, targets):
-    """Reads on until the operation has been told for all targets, each once."""
-    left = set(targets)
-    while left:
-        for op, target, _ in edits(session, number):
-            if op == operation:
-                left.remove(target)
-    return True
-
-
-def test_new_link(net, daemon, session):
-    """8641 3.3: interfaces that come and go."""
-    number = on_change(session, xpath("/if:interfaces/if:interface/if:name"), "operational")
-    update(session, number)
-    net.ip("link add extra type veth peer name other")
-    both = {TARGET + "extra", TARGET + "other"}
-    assert expect(session, number, "create", both)
-    net.ip("link del extra")
-    assert expect(session, number, "delete", both)
-
-
-RIB = "/ietf-routing:routing/ribs/rib="
-RIBS = subtree('<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs/></routing>')
-
-
-def prefixes(node):
-    return [leaf.text for leaf in node.iter("destination-prefix")]
-
-
-def test_route(net, daemon, session):
-    """8641 3.3, 8072: a route has no key: what holds it is replaced, of its own family alone."""
-    net.settle()
-    number = on_change(session, RIBS, "operational")
-    four = update(session, number).find(".//{*}rib[name='ipv4']")
-    before = prefixes(four)
-    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
-    ((operation, target, value),) = edits(session, number)
-    assert (operation, target) == ("replace", RIB + "ipv4/routes")
-    assert set(prefixes(value)) == {*before, "203.0.113.0/24"}
-    assert [child.tag for child in value] == ["routes"]
-    net.ip("route del 203.0.113.0/24 via 192.0.2.77")
-    ((operation, target, value),) = edits(session, number)
-    assert (operation, target) == ("replace", RIB + "ipv4/routes")
-    assert prefixes(value) == before
-    call(session, "resync-subscription", f"<id>{number}</id>", YP)
-    assert prefixes(update(session, number).find(".//{*}rib[name='ipv4']")) == before
-
-
-def test_route_leaf(net, daemon, session):
-    """The same of a part of each route."""
-    number = on_change(session, subtree(
-        '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib><name>ipv4</name>'
-        "<routes><route><source-protocol/></route></routes></rib></ribs></routing>"), "operational")
-    before = [leaf.text for leaf in update(session, number).iter("source-protocol")]
-    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
-    ((operation, target, value),) = edits(session, number)
-    assert (operation, target) == ("replace", RIB + "ipv4/routes")
-    found = list(value.iter("route"))
-    assert len(found) == len(before) + 1 and all(len(route) == 1 for route in found)
-
-
-def test_routes_come_and_go(net, nc, session):
-    """The last route takes the container with it; the first one brings it."""
-    net.settle()
-    number = on_change(session, subtree(
-        '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib>'
-        "<name>ipv4</name><routes/></rib></ribs></routing>"), "operational")
-    assert prefixes(update(session, number)) == ["192.0.2.0/24"]
-    nc.edit(config.interfaces({"name": "br0", "ietf-ip:ipv4": {"@operation": "delete"}}))
-    assert [change[:2] for change in edits(session, number)] == [
-        ("delete", RIB + "ipv4/routes")]
-    nc.edit(config.interfaces({"name": "br0", **config.ipv4("192.0.2.1/24")}))
-    ((operation, target, value),) = edits(session, number)
-    assert (operation, target) == ("create", RIB + "ipv4/routes")
-    assert prefixes(value) == ["192.0.2.0/24"]
-
-
-def test_many_routes(net, daemon, session):
-    """Routes that come one by one are told together: each telling has all, so there must be few."""
-    count = 1000
-    number = on_change(session, RIBS, "operational")
-    update(session, number)
-    net.run("ip", "-batch", "-", stdin="".join(
-        f"route add 100.64.{i // 250}.{i % 250}/32 via 192.0.2.77\n" for i in range(count)))
-    messages, found = 0, []
-    while sum(prefix.startswith("100.64.") for prefix in found) < count:
-        (*_, (operation, target, value)) = edits(session, number)
-        assert (operation, target) == ("replace", RIB + "ipv4/routes")
-        found = prefixes(value)
-        messages += 1
-    assert messages <= count / 10
-
-
-def test_latency(net, daemon, session):
-    """Within 10 ms of the netlink message, as far as the loop goes; measured from the change."""
-    number = on_change(session, one("br0"), "operational")
-    update(session, number)
-    delays = []
-    for i in range(20):
-        begun = now()
-        net.ip(f"address add 198.51.100.{i + 1}/24 dev br0")
-        message = session.notification()
-        delays.append((when(message) - begun).total_seconds())
-    # The command itself takes some milliseconds; sanitizers slow the daemon down.
-    assert sorted(delays)[len(delays) // 2] < 0.1, delays
-
-
-def test_config_in_operational(nc, session):
-    """8641 3.3: what is configured is in use."""
-    number = on_change(session, one("p1", "<description/>"), "operational")
-    update(session, number)
-    describe(nc, "x")
-    assert plain(edits(session, number)) == [("create", TARGET + "p1/description", "x")]
 
 
 # --- limits -------------------------------------------------------------------------------------------
@@ -864,185 +673,5 @@ def test_many(nc, session):
         for i in range(100):
             session.reply()
     for i in range(100):
-        describe(nc, str(i), "p4")
+        nc.describe(str(i), "p4")
     assert session.rpc("<get/>") is not None  # the next message: no update came before it
-
-
-# --- patches add up -----------------------------------------------------------------------------------
-
-KEYS = {"interface": "name", "address": "ip", "rule-list": "name", "rule": "name", "group": "name"}
-
-
-def steps_of(target):
-    """[(name, key or None)] of a target."""
-    from urllib.parse import unquote
-    return [(name.rpartition(":")[2], unquote(key) if equal else None)
-            for name, equal, key in (part.partition("=") for part in target[1:].split("/"))]
-
-
-def is_node(node, name, key):
-    if node.tag != name or key is None:
-        return node.tag == name
-    return (node.findtext(KEYS[name]) if name in KEYS else node.text) == key
-
-
-def find_child(parent, name, key):
-    return next((node for node in parent if is_node(node, name, key)), None)
-
-
-def apply_patch(told, found):
-    """Does to TOLD, a receiver's picture, what a push-change-update says."""
-    for edit in found.iter("edit"):
-        operation, steps = edit.findtext("operation"), steps_of(edit.findtext("target"))
-        parent = told
-        for name, key in steps[:-1]:
-            below = find_child(parent, name, key)
-            if below is None:
-                below = etree.SubElement(parent, name)
-                if key is not None:
-                    etree.SubElement(below, KEYS[name]).text = key
-            parent = below
-        was = find_child(parent, *steps[-1])
-        value = edit.find("value")
-        node = was if value is None else value[0]
-        if operation == "delete":
-            if was is not None:
-                parent.remove(was)
-            continue
-        place = len(parent)
-        if operation in ("replace", "create") and was is not None:
-            place = list(parent).index(was)
-        if was is not None:
-            parent.remove(was)
-        if operation in ("insert", "move"):
-            point = edit.findtext("point")
-            if point is None:
-                first = parent.find(steps[-1][0])
-                place = len(parent) if first is None else list(parent).index(first)
-            else:
-                place = list(parent).index(find_child(parent, *steps_of(point)[-1])) + 1
-        parent.insert(place, node)
-
-
-def picture(node):
-    """Comparable: without blanks, empty containers and the order of what the system orders."""
-    below = [picture(child) for child in node]
-    ordered = node.tag == "rule-list"
-    below = [child for child in below if child is not None]
-    if not below and not (node.text or "").strip():
-        return None
-    return (node.tag, (node.text or "").strip(), tuple(below if ordered else sorted(below)))
-
-
-def flat(node, where=""):
-    """The picture's leaves with what they stand in."""
-    if node is None:
-        return
-    tag, text, below = node
-    name = next((child[1] for child in below if child[0] in ("name", "ip")), "")
-    where += f"/{tag}={name}" if name else f"/{tag}"
-    if not below:
-        yield f"{where} {text}"
-    if tag == "rule-list":
-        yield f"{where} {[child[2] for child in below]}"
-    for child in below:
-        yield from flat(child, where)
-
-
-SELECTIONS = [
-    "",
-    one("p1"),
-    one("p2", "<description/>"),
-    subtree(f'<interfaces xmlns="{IF}"><interface><name/><description/></interface></interfaces>'),
-    subtree(f'<interfaces xmlns="{IF}"><interface><description>d1</description></interface>'
-            "</interfaces>"),
-    xpath("/if:interfaces/if:interface[if:name='br0']/ip:ipv4/ip:address"),
-    xpath("/if:interfaces/if:interface[if:description='d2']/if:enabled"),
-    xpath("/if:interfaces/if:interface[ip:ipv4/ip:address]/if:name | "
-          "/if:interfaces/if:interface[if:name='p2']/if:enabled"),
-    subtree('<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm"><rule-list/></nacm>'),
-]
-
-
-def random_edit(random):
-    """XML of one edit, which may be refused."""
-    nc_ns = f'xmlns:nc="{config.NETCONF}"'
-    name = random.choice(["p1", "p2", "br0"])
-    ip = "urn:ietf:params:xml:ns:yang:ietf-ip"
-    yang = "urn:ietf:params:xml:ns:yang:1"
-    kind = random.randrange(6)
-    if kind == 0:
-        inside = f"<description>d{random.randrange(4)}</description>"
-    elif kind == 1:
-        inside = '<description nc:operation="remove"/>'
-    elif kind == 2:
-        inside = f"<enabled>{random.choice(['true', 'false'])}</enabled>"
-    elif kind == 3:
-        inside = (f'<ipv4 xmlns="{ip}"><address><ip>198.51.100.{random.randrange(3) + 1}</ip>'
-                  f"<prefix-length>{random.randrange(24, 27)}</prefix-length></address></ipv4>")
-    elif kind == 4:
-        inside = (f'<ipv4 xmlns="{ip}"><address nc:operation="remove">'
-                  f"<ip>198.51.100.{random.randrange(3) + 1}</ip></address></ipv4>")
-    else:
-        rule_name = random.choice("abcd")
-        point = random.choice([name for name in "abcd" if name != rule_name])
-        where = random.choice(['yang:insert="first"', 'yang:insert="last"', 'remove'])
-        return (f'<nacm xmlns="urn:ietf:params:xml:ns:yang:ietf-netconf-acm" {nc_ns} '
-                f'xmlns:yang="{yang}"><rule-list><name>l</name><rule '
-                + ('nc:operation="remove">' if where == "remove" else where + ">")
-                + f"<name>{rule_name}</name>"
-                + ("" if where == "remove" else "<action>permit</action>"
-                   f"<comment>{point}</comment>") + "</rule></rule-list></nacm>")
-    return (f'<interfaces xmlns="{IF}" {nc_ns}><interface><name>{name}</name>{inside}</interface>'
-            "</interfaces>")
-
-
-@pytest.mark.parametrize("dampening", [None, 20])
-def test_patches_add_up(nc, session, dampening):
-    """8641 3.5.2: who applies the patches to what was sent at the start has what there is."""
-    import random
-
-    seed = int(os.environ.get("SEED", random.randrange(1 << 32)))
-    print("seed", seed)
-    random = random.Random(seed)
-    numbers = {on_change(session, selection, dampening=dampening): selection
-               for selection in SELECTIONS}
-    told = {}
-
-    def take(message):
-        node = strip_namespaces(message[1])
-        number = int(node.findtext("id"))
-        if node.tag == "push-update":
-            told[number] = node.find("datastore-contents")
-        else:
-            apply_patch(told[number], node)
-
-    def current(selection):
-        """What a read of the same gives now."""
-        given = selection.replace("yp:datastore-", "")
-        reply = nc.rpc(f'<get-data xmlns="{NMDA}" xmlns:ds="{DS}"><datastore>ds:running</datastore>'
-                       f"{given}</get-data>")
-        return strip_namespaces(reply.find(f"{{{NMDA}}}data"))
-
-    def differences():
-        session.get_config(subtree="<none xmlns='urn:none'/>")
-        while session.notifications:
-            take(session.notifications.pop(0))
-        found = []
-        for number, selection in numbers.items():
-            mine, theirs = (set().union(*(flat(picture(part)) for part in tree))
-                            for tree in (told[number], current(selection)))
-            if mine != theirs:
-                found.append((selection, mine - theirs, theirs - mine))
-        return found
-
-    while len(told) < len(numbers):
-        take(session.notification())
-    for _ in range(6):
-        for _ in range(25):
-            try:
-                nc.edit(random_edit(random))
-            except RpcError:
-                pass  # a port has no addresses of its own
-        until(lambda: not differences(), f"the pictures to agree (seed {seed})")
-    assert not differences()

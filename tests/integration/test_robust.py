@@ -21,10 +21,6 @@ SEED = int(os.environ.get("ASHLAR_SEED", random.SystemRandom().randrange(1 << 32
 FULL = "operation-failed", "resource-denied"
 
 
-def describe(session, text, name="p1", target="running"):
-    session.edit(config.interfaces({"name": name, "description": text}), target)
-
-
 def described(session, name="p1", source="running"):
     return session.interface(name, source).findtext("description")
 
@@ -90,13 +86,13 @@ def test_no_room_for_startup(on_small_disk):
     daemon, directory = on_small_disk("config")
     with daemon.local() as nc:
         for at in range(5):
-            describe(nc, f"{at}")
+            nc.describe(f"{at}")
             nc.copy("running", "startup")
         before = files(directory)
         assert len(before) == 4
         full = Ballast(directory)
         for at in range(5):
-            describe(nc, f"full {at}" + 30 * "x")
+            nc.describe(f"full {at}" + 30 * "x")
             refused(nc.copy, "running", "startup")
             assert files(directory) == before
             assert described(nc, source="startup") == "4"
@@ -112,19 +108,19 @@ def test_no_room_for_the_journal(on_small_disk, net):
     """An edit that cannot be put on record is undone, in the kernel as well."""
     daemon, directory = on_small_disk("run")
     with daemon.local() as nc:
-        describe(nc, "before")
+        nc.describe("before")
         full = Ballast(directory)
         last = "before"
         with pytest.raises(RpcError) as error:
             for at in range(1000):  # until the page that it has begun is full
-                describe(nc, f"number {at}")
+                nc.describe(f"number {at}")
                 last = f"number {at}"
         assert error.value.tag in FULL, error.value
         for _ in range(3):
-            refused(describe, nc, "refused" + 30 * "x")
+            refused(nc.describe, "refused" + 30 * "x")
             assert described(nc) == net.link("p1")["ifalias"] == last
         # the same for what comes from candidate
-        describe(nc, "later" + 30 * "x", target="candidate")
+        nc.describe("later" + 30 * "x", target="candidate")
         refused(nc.ok, "<commit/>")
         assert described(nc) == net.link("p1")["ifalias"] == last
         assert described(nc, source="candidate").startswith("later")
@@ -147,14 +143,14 @@ def test_journal_is_full_at_a_kill(on_small_disk):
         full = Ballast(directory)
         with contextlib.suppress(RpcError):
             for at in range(1000):
-                describe(nc, f"number {at}")
+                nc.describe(f"number {at}")
                 acknowledged = f"number {at}"
     daemon.kill()
     full.drop()
     daemon.start()
     with daemon.local() as nc:
         assert described(nc) == acknowledged
-        describe(nc, "after")
+        nc.describe("after")
 
 
 # --- limits ---------------------------------------------------------------------------------------
@@ -187,7 +183,7 @@ def test_too_many_sessions(daemon, nc):
         with pytest.raises((Closed, ConnectionResetError, BrokenPipeError)):
             for _ in range(3000):
                 stack.enter_context(daemon.local())
-        describe(nc, "still here")
+        nc.describe("still here")
         assert described(nc) == "still here"
     with daemon.local() as session:
         assert described(session) == "still here"
@@ -241,7 +237,7 @@ class Worker(threading.Thread):
         text, before = self.fresh(), set(self.possible)
         self.possible.add(text)
         try:
-            describe(session, text, self.name_of_port)
+            session.describe(text, self.name_of_port)
         except RpcError:
             self.possible = before
             raise
@@ -259,7 +255,7 @@ class Worker(threading.Thread):
     def commit(self, session):
         text = self.fresh()
         with self.alone(session):
-            describe(session, text, self.name_of_port, "candidate")
+            session.describe(text, self.name_of_port, "candidate")
             self.possible.add(text)
             session.ok("<commit/>")
             self.possible = {text}
@@ -269,7 +265,7 @@ class Worker(threading.Thread):
         text = self.fresh()
         with self.alone(session):
             before = described(session, self.name_of_port)
-            describe(session, text, self.name_of_port, "candidate")
+            session.describe(text, self.name_of_port, "candidate")
             self.possible.add(text)
             session.ok("<commit><confirmed/></commit>")
             session.ok("<cancel-commit/>")
@@ -281,7 +277,7 @@ class Worker(threading.Thread):
         session.lock()
         try:
             before = session.get_config()
-            describe(session, text := self.fresh(), self.name_of_port)
+            session.describe(text := self.fresh(), self.name_of_port)
             self.possible = {text}
             # nobody else's edit came between
             for old, new in zip(before.iter("interface"), session.get_config().iter("interface")):

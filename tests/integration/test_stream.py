@@ -28,10 +28,6 @@ def text_time(when):
     return when.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def describe(nc, text, name="p1"):
-    nc.edit(config.interfaces({"name": name, "description": text}))
-
-
 def query(path, **parameters):
     return path + "?" + urllib.parse.urlencode(
         {name.replace("_", "-"): value for name, value in parameters.items()},
@@ -80,7 +76,7 @@ def test_events_json(nc, daemon):
     with daemon.restconf().stream(STREAM) as events:
         assert events.status == 200 and events.headers["Content-Type"] == SSE
         before = now()
-        describe(nc, "x")
+        nc.describe("x")
         when, content = change(events)
         assert abs(datetime.datetime.fromisoformat(when.replace("Z", "+00:00")) - before
                    ) < datetime.timedelta(minutes=1)
@@ -88,14 +84,14 @@ def test_events_json(nc, daemon):
         (edit,) = content["edit"]
         assert edit["operation"] == "create" and "p1" in edit["target"]
         assert events.comments == 1  # that it has begun
-        describe(nc, "y")
+        nc.describe("y")
         assert change(events)[1]["edit"][0]["operation"] == "replace"
 
 
 def test_events_xml(nc, daemon):
     """8040 6.4: the same in XML."""
     with daemon.restconf().stream("/restconf/streams/NETCONF/xml") as events:
-        describe(nc, "x")
+        nc.describe("x")
         node = events.xml()
         assert node.tag == f"{{{NN}}}notification" and node[0].tag == f"{{{NN}}}eventTime"
         assert node[1].tag.endswith("}netconf-config-change") and len(node) == 2
@@ -103,7 +99,7 @@ def test_events_xml(nc, daemon):
 
 def test_same_connection(nc, daemon):
     """A stream that ends by its stop time leaves the connection to the next request."""
-    describe(nc, "x")
+    nc.describe("x")
     client = daemon.restconf()
     start = now() - datetime.timedelta(hours=1)
     with client.stream(query(STREAM, start_time=text_time(start), stop_time=text_time(now()))
@@ -121,7 +117,7 @@ def test_same_connection(nc, daemon):
 
 def test_http_1_0(nc, daemon):
     """Without chunks the connection is the stream's end."""
-    describe(nc, "x")
+    nc.describe("x")
     client = daemon.restconf()
     client.connection._http_vsn, client.connection._http_vsn_str = 10, "HTTP/1.0"
     start = now() - datetime.timedelta(hours=1)
@@ -140,8 +136,8 @@ def test_filter(nc, daemon):
     for expression in (f"/{NCN}:netconf-config-change/{NCN}:edit[contains({NCN}:target, 'p2')]",
                        "/netconf-config-change/edit[contains(target, 'p2')]"):
         with daemon.restconf().stream(query(STREAM, filter=expression)) as events:
-            describe(nc, str(len(expression)), "p1")
-            describe(nc, str(len(expression)), "p2")
+            nc.describe(str(len(expression)), "p1")
+            nc.describe(str(len(expression)), "p2")
             _, name, content = events.json()
             assert name == f"{NCN}:netconf-config-change"
             assert "p2" in content["edit"][0]["target"]
@@ -151,19 +147,19 @@ def test_replay(nc, daemon):
     """8040 4.8.7: what the log holds since then, a mark, and what happens from now on."""
     start = now()
     for text in "a", "b", "c":
-        describe(nc, text)
+        nc.describe(text)
     with daemon.restconf().stream(query(STREAM, start_time=text_time(start))) as events:
         names = [events.json()[1] for _ in range(3)]
         assert names == [f"{NCN}:netconf-config-change"] * 3
         assert events.json()[1] == "nc-notifications:replayComplete"
-        describe(nc, "d")
+        nc.describe("d")
         change(events)
 
 
 def test_stop_to_come(nc, daemon):
     """8040 4.8.8: a stop time that is yet to come ends the stream when it has come."""
     start = now()
-    describe(nc, "x")
+    nc.describe("x")
     stop = now() + datetime.timedelta(seconds=1)
     with daemon.restconf().stream(query(STREAM, start_time=text_time(start),
                                         stop_time=text_time(stop))) as events:
@@ -228,7 +224,7 @@ def test_access(net, make_daemon):
          "access-operations": "read", "action": "deny"})
     daemon = make_daemon(net, startup).start()
     with daemon.local() as root, daemon.restconf().stream(STREAM) as events:
-        describe(root, "x")
+        root.describe("x")
         with daemon.local():
             pass
         assert events.json()[1] == f"{NCN}:netconf-session-start"
@@ -251,19 +247,7 @@ def test_slow_reader(nc, net, daemon):
     """Who does not read costs its place in the log, and at last the connection."""
     little_room(net)
     with daemon.restconf(room=4096).stream(STREAM) as events:
-        start = len(daemon.log)
-        for at in range(0, 9000, 50):
-            for i in range(50):
-                text = nc.xml(config.interfaces(*(
-                    {"name": f"p{port}", "description": f"{at + i} {'x' * 50}"}
-                    for port in range(1, 5))))
-                nc.request(f"<edit-config><target><running/></target><config>{text}</config>"
-                           "</edit-config>")
-            for i in range(50):
-                nc.reply()
-            if any("event=stream-dropped" in line for line in daemon.log[start:]):
-                break
-        daemon.wait_log("event=stream-dropped", start)
+        nc.flood(daemon, "event=stream-dropped")
         with pytest.raises(Exception):
             while events.text() is not None:
                 pass
@@ -275,7 +259,7 @@ def test_many_streams(nc, daemon):
     streams = [daemon.restconf().stream(STREAM) for _ in range(20)]
     for gone in streams[::2]:
         gone.close()
-    describe(nc, "x")
+    nc.describe("x")
     for events in streams[1::2]:
         change(events)
         events.close()
@@ -359,10 +343,10 @@ P1 = "/ietf-interfaces:interfaces/interface=p1"
 def test_stream(rc, nc, daemon):
     """8650 3.4: what happens since it was established, once it is asked for."""
     number, uri = established(rc, {"stream": "NETCONF"})
-    describe(nc, "before")
+    nc.describe("before")
     with daemon.restconf().stream(uri) as events:
         assert "before" not in change(events)[0]
-        describe(nc, "after")
+        nc.describe("after")
         change(events)
         (entry,) = rc.get(f"data/{SN}:subscriptions").json[f"{SN}:subscriptions"]["subscription"]
         assert entry["id"] == number and entry["encoding"] == f"{SN}:encode-json"
@@ -397,8 +381,8 @@ def test_stream_filter(rc, nc, daemon):
             with daemon.local():
                 pass
             if "stream-xpath-filter" in selection:
-                describe(nc, str(len(str(selection))), "p1")
-            describe(nc, str(len(str(selection))), "p2")
+                nc.describe(str(len(str(selection))), "p1")
+            nc.describe(str(len(str(selection))), "p2")
             _, name, content = events.json()
             assert name == f"{NCN}:netconf-config-change"
             assert "p2" in content["edit"][0]["target"]
@@ -406,7 +390,7 @@ def test_stream_filter(rc, nc, daemon):
 
 def test_replay_subscription(rc, nc, daemon):
     start = now()
-    describe(nc, "a")
+    nc.describe("a")
     with subscribe(rc, daemon, {"stream": "NETCONF", "replay-start-time": text_time(start)}
                    ) as events:
         change(events)
@@ -421,18 +405,18 @@ def test_replay_subscription(rc, nc, daemon):
 @pytest.mark.parametrize("encoding", [None, XML])
 def test_on_change(rc, nc, daemon, encoding):
     """8641 over 8650: everything, and then what changes; in the encoding asked for."""
-    describe(nc, "x")
+    nc.describe("x")
     with subscribe(rc, daemon, {**push(on_change={}), **ONE}, encoding) as events:
         if encoding == XML:
             assert events.xml()[1].find(".//{*}description").text == "x"
-            describe(nc, "y")
+            nc.describe("y")
             node = events.xml()[1]
             assert node.find(".//{*}target").text == f"{P1}/description"
             assert node.find(".//{*}description").text == "y"
             return
         (entry,) = update(events)["ietf-interfaces:interfaces"]["interface"]
         assert entry["name"] == "p1" and entry["description"] == "x"
-        describe(nc, 'a "quoted" \\ text')
+        nc.describe('a "quoted" \\ text')
         assert edits(events) == [("replace", f"{P1}/description",
                                   {"ietf-interfaces:description": 'a "quoted" \\ text'})]
         nc.edit(config.interfaces({"name": "p1", "@operation": "delete"}))
@@ -446,8 +430,8 @@ def test_on_change(rc, nc, daemon, encoding):
 def test_begins_with_the_get(rc, nc, daemon):
     """What a datastore holds is told as it is when its client comes, without changes before that."""
     _, uri = established(rc, {**push(on_change={}), **ONE})
-    describe(nc, "x")
-    describe(nc, "y")
+    nc.describe("x")
+    nc.describe("y")
     with daemon.restconf().stream(uri) as events:
         _, name, content = events.json()
         assert name == f"{YP}:push-update"
@@ -489,7 +473,7 @@ def test_routes(rc, net, daemon):
 
 
 def test_periodic(rc, nc, daemon):
-    describe(nc, "x")
+    nc.describe("x")
     with subscribe(rc, daemon, {**push(periodic={"period": 10}), **ONE}) as events:
         for _ in range(3):
             (entry,) = update(events)["ietf-interfaces:interfaces"]["interface"]
@@ -588,7 +572,7 @@ def test_xml_request(rc, nc, daemon):
     uri = response.xml.findtext("{*}uri")
     assert re.fullmatch(r"/restconf/subscriptions/\d+", uri)
     with daemon.restconf().stream(uri) as events:
-        describe(nc, "x")
+        nc.describe("x")
         assert events.xml()[1].tag.endswith("}netconf-config-change")
 
 

@@ -237,6 +237,26 @@ class Session:
         self.ok(f"<edit-config><target><{target}/></target>{options}"
                 f"<config>{self.xml(data)}</config></edit-config>")
 
+    def describe(self, text, name="p1", target="running"):
+        """The smallest edit: an interface's description."""
+        self.edit(config.interfaces({"name": name, "description": text}), target)
+
+    def flood(self, daemon, told):
+        """Edits, fifty at a time, until the daemon's log says TOLD."""
+        start = len(daemon.log)
+        for at in range(0, 9000, 50):
+            for i in range(at, at + 50):
+                text = self.xml(config.interfaces(*(
+                    {"name": f"p{port}", "description": f"{i} {'x' * 50}"}
+                    for port in range(1, 5))))
+                self.request(f"<edit-config><target><running/></target><config>{text}</config>"
+                             "</edit-config>")
+            for i in range(50):
+                self.reply()
+            if any(told in line for line in daemon.log[start:]):
+                break
+        daemon.wait_log(told, start)
+
     def data(self, body):
         reply = self.rpc(body)
         node = reply.find(f"{{{BASE}}}data")

@@ -7,6 +7,7 @@ from ashlar.netconf import strip_namespaces
 SN = "urn:ietf:params:xml:ns:yang:ietf-subscribed-notifications"
 YP = "urn:ietf:params:xml:ns:yang:ietf-yang-push"
 DS = "urn:ietf:params:xml:ns:yang:ietf-datastores"
+NMDA = "urn:ietf:params:xml:ns:yang:ietf-netconf-nmda"
 IF = "urn:ietf:params:xml:ns:yang:ietf-interfaces"
 TARGET = "/ietf-interfaces:interfaces/interface="
 
