@@ -103,6 +103,9 @@ struct object_kind {
 	bool (*vanishes)(const struct object *have);
 	/* Whether STEP_ADD can make it; NULL: yes. What exists by itself only is waited for. */
 	bool (*can_be_added)(const struct object *want);
+	/* Whether two observed ones of one key are the same thing, and not another that came in its place.
+	 * NULL: they are. */
+	bool (*is_same)(const struct object *one, const struct object *other);
 	/* Order among steps of one rank and depth (VLANs of one port beside each other); NULL: as they came. */
 	int (*order)(const struct object *a, const struct object *b);
 	/* Removed after everything else was done, unless it blocks something (see plan.c). */

@@ -376,6 +376,11 @@ static bool link_can_be_added(const struct object *want)
 	return kernel_is_recording() || ((const struct link *)want)->kind;
 }
 
+static bool link_is_same(const struct object *one, const struct object *other)
+{
+	return ((const struct link *)one)->ifindex == ((const struct link *)other)->ifindex;
+}
+
 static bool link_blocks(const struct object *have_object, const struct object *want_object)
 {
 	const struct link *have = (const struct link *)have_object;
@@ -405,6 +410,7 @@ const struct object_kind object_kind_link = {
 	.blocks = link_blocks,
 	.order = link_order,
 	.vanishes = link_vanishes,
+	.is_same = link_is_same,
 	.can_be_added = link_can_be_added,
 	.is_removed_last = true,
 	.describe = link_describe,

@@ -184,15 +184,11 @@ static void settle_done(const struct plan_step *step)
 static void settle_refused(const struct plan_step *step, bool is_undo)
 {
 	struct object *wanted = step->wanted;
-	const struct object_ref *need = wanted ? want_missing_need(wanted) : NULL;
 	const char *reason = err_text(&step->step.err);
-	char text[160], missing[128];
+	char text[160];
 
 	describe_step(&step->step, text, sizeof(text));
-	if (need) {
-		want_missing_text(missing, sizeof(missing), need);
-		want_set_state(wanted, WANT_WAITING, missing);
-	} else if (wanted) {
+	if (wanted) {
 		if (!str_equal(object_reason(wanted), reason))
 			log_warning("apply", "%s: %s; it stays wanted", text, reason);
 		want_set_state(wanted, WANT_REFUSED, reason);
@@ -203,12 +199,82 @@ static void settle_refused(const struct plan_step *step, bool is_undo)
 	}
 }
 
+/*
+ * The step has failed because what it is about was taken away by others meanwhile: a port was unplugged. Who
+ * wants it waits for it, who removes it has got what he wants.
+ */
+static bool is_gone(const struct plan_step *step)
+{
+	const struct object *object = object_of(&step->step);
+	bool is_there = have_get(have_all(), object->kind, object->key);
+
+	if (step->step.op == STEP_REMOVE)
+		return !is_there;
+	return step->wanted &&
+		(want_missing_need(step->wanted) ||
+			(!is_there && object->kind->can_be_added &&
+				!object->kind->can_be_added(object)));
+}
+
+static void settle_gone(const struct plan_step *step)
+{
+	const struct object_ref *need = step->wanted ? want_missing_need(step->wanted) : NULL;
+	char missing[128] = "does not exist";
+
+	if (need)
+		want_missing_text(missing, sizeof(missing), need);
+	if (step->wanted)
+		want_set_state(step->wanted, WANT_WAITING, missing);
+}
+
+/* What nobody but others can make has come and gone since the run began. */
+static bool is_another(const struct object_kind *kind, const char *key)
+{
+	const struct former *former = have_former(kind, key);
+	const struct object *now = have_get(have_all(), kind, key), *wanted;
+
+	if (!kind->is_same || !now || !former || !former->object ||
+		kind->is_same(former->object, now))
+		return false;
+	wanted = state_wanted(kind, key);
+	return wanted && kind->can_be_added && !kind->can_be_added(wanted);
+}
+
+/* The step, or the plan, was for one that another has taken the place of: both are to be made again. */
+static bool is_outdated(const struct plan_step *step)
+{
+	const struct object *wanted = step->wanted;
+
+	if (!wanted)
+		return false;
+	for (size_t i = 0; i < wanted->needs_count; i++) {
+		if (is_another(wanted->needs[i].kind, wanted->needs[i].key))
+			return true;
+	}
+	return is_another(wanted->kind, wanted->key);
+}
+
+static void settle_outdated(const struct plan_step *step)
+{
+	want_set_state(step->wanted, WANT_WAITING, "was replaced meanwhile");
+	want_mark_dirty(step->wanted);
+}
+
 /* What became of one step; false: the run has failed. */
 static bool settle(struct run *run, struct plan_step *step)
 {
 	run->moved |= step->step.is_done;
 	if (!step->step.error) {
 		settle_done(step);
+		return true;
+	}
+	if (is_gone(step)) {
+		settle_gone(step);
+		return true;
+	}
+	if (!run->undo && is_outdated(step)) {
+		settle_outdated(step);
+		run->moved = true;
 		return true;
 	}
 	if (run->mode == PLAN_STRICT && !run->undo && !step->is_optional) {

@@ -23,13 +23,17 @@ struct thing {
 	int value, shape; /* the value can be changed, the shape cannot */
 	char under[16];	  /* what it stands on and goes with; "" */
 	bool is_ours;	  /* observed: we made it */
+	int serial;	  /* observed */
 };
 
-static const struct object_kind leaf;
+static const struct object_kind leaf, base;
 static char history[2048];
 static const char *refused; /* "add b": the act that the device refuses; NULL: none */
 static const char *ignored; /* "change b": the act that it accepts and does not do; NULL: none */
-static bool is_slow;	    /* it begins when asked, and has done when asked again */
+static const char
+	*unplugged;	/* "change q": when it is asked for this, others have taken it away … */
+static int replaced_by; /* … and put another in its place; 0: they have not */
+static bool is_slow;	/* it begins when asked, and has done when asked again */
 static bool is_at_work;
 static unsigned cancelled;
 
@@ -49,6 +53,27 @@ static void device_remove(const struct object_kind *kind, const char *key)
 	have_remove(kind, key);
 }
 
+/* What cannot be done because of it is refused. */
+static bool is_unplugged(struct step *step, const char *act)
+{
+	const char *under = step->want ? ((const struct thing *)step->want)->under : "";
+	bool is_now = str_equal(act, unplugged);
+	struct thing *other;
+
+	if (is_now) {
+		unplugged = NULL;
+		device_remove(&base, "q");
+	}
+	if (is_now && replaced_by) {
+		other = object_new(&base, "q");
+		other->serial = replaced_by;
+		have_put(&other->object);
+	}
+	if (is_now || (under[0] == 'q' && !have_get(have_all(), &base, under)))
+		step->error = err_set(&step->err, -ENODEV, NULL, "no such thing");
+	return step->error;
+}
+
 static size_t device_apply(struct step *const *steps, size_t count, bool stop_on_error)
 {
 	static const char *const verbs[] = { "add", "change", "remove" };
@@ -65,8 +90,9 @@ static size_t device_apply(struct step *const *steps, size_t count, bool stop_on
 		char act[64];
 
 		snprintf(act, sizeof(act), "%s %s", verbs[step->op], object->key);
-		if (str_equal(act, refused)) {
+		if (str_equal(act, refused))
 			step->error = err_set(&step->err, -EBUSY, NULL, "no");
+		if (step->error || is_unplugged(step, act)) {
 			if (stop_on_error)
 				return i + 1;
 			continue;
@@ -125,6 +151,11 @@ static bool thing_can_be_added(const struct object *want)
 	return want->key[0] != 'q';
 }
 
+static bool thing_is_same(const struct object *one, const struct object *other)
+{
+	return ((const struct thing *)one)->serial == ((const struct thing *)other)->serial;
+}
+
 static const struct object_kind base = {
 	.name = "base",
 	.rank = 1,
@@ -134,6 +165,7 @@ static const struct object_kind base = {
 	.describe = thing_describe,
 	.owner = thing_owner,
 	.can_be_added = thing_can_be_added,
+	.is_same = thing_is_same,
 	.is_removed_last = true,
 };
 static const struct object_kind leaf = {
@@ -207,7 +239,8 @@ static int setup(void **state)
 {
 	loop_init();
 	state_init();
-	refused = ignored = NULL;
+	refused = ignored = unplugged = NULL;
+	replaced_by = 0;
 	is_slow = is_at_work = false;
 	cancelled = 0;
 	return 0;
@@ -323,6 +356,51 @@ static void test_change_waits(void **state)
 	have_put(object_new(&base, "a"));
 	assert_int_equal(commit("/u", PLAN_STRICT, LINES("leaf x 1 0 a")), 0);
 	assert_string_equal(history, "~x ");
+	assert_int_equal(state_pending_count(), 0);
+}
+
+/* What others take away while it is to be changed fails nobody: it is waited for. */
+static void test_unplugged_meanwhile(void **state)
+{
+	static const char *const acts[] = { "change q", "add x", "remove q" };
+
+	for (size_t i = 0; i < 2; i++) {
+		have_put(object_new(&base, "q"));
+		unplugged = acts[i];
+		assert_int_equal(commit("/u", PLAN_STRICT,
+					 LINES("base q 1 0", "leaf x 1 1 q", "base a 1 1")),
+			0);
+		assert_null(unplugged);
+		assert_non_null(have_get(have_all(), &base, "a"));
+		assert_int_equal(state_pending_count(), 2);
+		assert_string_equal(object_reason(state_wanted(&base, "q")), "does not exist");
+		assert_string_equal(object_reason(state_wanted(&leaf, "x")), "q does not exist");
+		commit("/u", PLAN_STRICT, LINES("base a 1 1"));
+	}
+	have_put(object_new(&base, "q"));
+	commit("/u", PLAN_STRICT, LINES("base q 0 0", "base a 1 1"));
+	unplugged = acts[2];
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base a 2 1")), 0);
+	assert_null(unplugged);
+}
+
+/* … and if there is another at once, that one is changed, with all that was on the first. */
+static void test_replaced_meanwhile(void **state)
+{
+	have_put(object_new(&base, "q"));
+	unplugged = "change q";
+	replaced_by = 2;
+	assert_int_equal(
+		commit("/u", PLAN_STRICT, LINES("base q 1 0", "leaf x 1 1 q", "base a 1 1")), 0);
+	assert_int_equal(((struct thing *)have_get(have_all(), &base, "q"))->value, 1);
+	assert_non_null(have_get(have_all(), &leaf, "x"));
+	assert_int_equal(state_pending_count(), 0);
+	unplugged = "change x";
+	replaced_by = 3;
+	assert_int_equal(
+		commit("/u", PLAN_STRICT, LINES("base q 1 0", "leaf x 2 1 q", "base a 1 1")), 0);
+	assert_int_equal(((struct thing *)have_get(have_all(), &base, "q"))->value, 1);
+	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "x"))->value, 2);
 	assert_int_equal(state_pending_count(), 0);
 }
 
@@ -472,6 +550,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_change_waits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unplugged_meanwhile, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_replaced_meanwhile, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exists_by_itself_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_best_effort, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused_before, setup, teardown),
