@@ -172,6 +172,7 @@ struct link {
 			uint8_t autoneg;		 /* AUTONEG_*: 0xff unknown */
 			struct link_bond_port bond_port; /* when the master is a bond */
 			bool has_mac, is_dsa, is_ours;
+			bool is_usb; /* on a bus where it may be plugged in */
 			bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
 			char kind_name[16];  /* IFLA_INFO_KIND as reported, "" for none */
 			uint8_t perm_mac[6]; /* zero when unknown */

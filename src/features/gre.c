@@ -43,9 +43,6 @@ static int check(const struct unit *unit, struct err *err)
 		!node_bool(unit->node, DISCOVERY, true))
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, DISCOVERY,
 			"over IPv6 nobody fragments on the way: this cannot be switched off");
-	if (interface_is(unit->node, "gre") &&
-		node_exists(unit->node, "infix-interfaces:custom-phys-address/static"))
-		return interface_no_mac(err);
 	return interface_check_kind(kind, err);
 }
 

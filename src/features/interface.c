@@ -1,8 +1,7 @@
 /*
- * Interfaces, what all kinds share (RFC 8343): name, description, whether it is up, its MAC address,
- * its state and counters. The kinds themselves (bridge, veth …) are features of their own that add to the
- * same link; an interface without a kind of its own (Ethernet, loopback) is one that exists already, and
- * is adopted.
+ * Interfaces, what all kinds share (RFC 8343): name, description, whether it is up, its state and counters.
+ * The kinds themselves (bridge, veth …) are features of their own that add to the same link; an interface
+ * without a kind of its own (Ethernet, loopback) is one that exists already, and is adopted.
  */
 #include <errno.h>
 #include <linux/if_arp.h>
@@ -176,13 +175,6 @@ int interface_check_kind(const struct link_kind *kind, struct err *err)
 					       "%s", link_kind_lacking(kind));
 }
 
-int interface_no_mac(struct err *err)
-{
-	return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED,
-		"infix-interfaces:custom-phys-address/static",
-		"an interface of this type carries no frames and has no MAC address");
-}
-
 static int check(const struct unit *unit, struct err *err)
 {
 	const char *name = node_text(unit->node, "name", ""),
@@ -204,22 +196,6 @@ static int check(const struct unit *unit, struct err *err)
 	return 0;
 }
 
-static int want_mac(const struct unit *unit, struct link *link, struct err *err)
-{
-	static const char path[] = "infix-interfaces:custom-phys-address/static";
-	const char *text = node_text(unit->node, path, NULL);
-	int r;
-
-	if (!text)
-		return 0;
-	r = link_set(link, LINK_MAC, path, err);
-	if (r < 0)
-		return r;
-	if (str_parse_mac(text, link->mac) < 0)
-		return err_set(err, -EINVAL, path, "\"%s\" is not a MAC address", text);
-	return 0;
-}
-
 static int want(const struct unit *unit, struct want *want, struct err *err)
 {
 	struct link *link = interface_link(unit, want);
@@ -237,9 +213,6 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		if (r < 0)
 			return r;
 	}
-	r = want_mac(unit, link, err);
-	if (r < 0)
-		return r;
 	if (!node_bool(unit->node, "enabled", true))
 		return link_set(link, LINK_DOWN, "enabled", err);
 	up = want_object(want, &object_kind_link_up, link->object.key, "enabled");
@@ -478,7 +451,6 @@ const struct feature feature_interface = {
 			INTERFACE_PATH "/description",
 			INTERFACE_PATH "/type",
 			INTERFACE_PATH "/enabled",
-			INTERFACE_PATH "/infix-interfaces:custom-phys-address/static",
 			NULL,
 		},
 	.state_roots =

@@ -33,9 +33,6 @@ int interface_fill_type(
 /* Whether this device's kernel makes links of the kind; -EOPNOTSUPP. */
 int interface_check_kind(const struct link_kind *kind, struct err *err) WARN_UNUSED;
 
-/* Refuses a MAC address. */
-int interface_no_mac(struct err *err);
-
 /*
  * The type that a name speaks of, as identity of infix-if-type: "br0", "veth1a", "vlan10", "eth0.10",
  * "lo", "eth0"; NULL: none. The rest goes to the arguments (may be NULL): what carries a VLAN ("" if the

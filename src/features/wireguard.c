@@ -30,11 +30,9 @@ static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 
 static int check(const struct unit *unit, struct err *err)
 {
-	if (!interface_is(unit->node, "wireguard"))
-		return 0;
-	if (node_exists(unit->node, "infix-interfaces:custom-phys-address/static"))
-		return interface_no_mac(err);
-	return interface_check_kind(&link_kind_wireguard, err);
+	return interface_is(unit->node, "wireguard")
+		? interface_check_kind(&link_kind_wireguard, err)
+		: 0;
 }
 
 /* --- want -------------------------------------------------------------------------------------- */

@@ -178,7 +178,7 @@ static void take_mac(struct link *link, const struct nlattr *attr, bool is_perma
 static void take_attribute(struct seen *seen, const struct nlattr *attr)
 {
 	struct link *link = &seen->link;
-	char alias[KERNEL_ALIAS_MAX] = "";
+	char alias[KERNEL_ALIAS_MAX] = "", bus[8] = "";
 
 	switch (mnl_attr_get_type(attr)) {
 	case IFLA_IFNAME:
@@ -220,6 +220,10 @@ static void take_attribute(struct seen *seen, const struct nlattr *attr)
 		break;
 	case IFLA_PERM_ADDRESS:
 		take_mac(link, attr, true);
+		break;
+	case IFLA_PARENT_DEV_BUS_NAME:
+		take_text(bus, sizeof(bus), attr);
+		link->is_usb = str_equal(bus, "usb");
 		break;
 	case IFLA_STATS64:
 		if (!seen->is_event) /* who wants them asks */

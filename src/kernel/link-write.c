@@ -303,18 +303,50 @@ static int check_mtu(struct nl_batch *batch, const struct link *want, const stru
 		lower->mtu);
 }
 
+static void set_up(struct nl_batch *batch, struct step *step, const struct place *place, bool is_up)
+{
+	struct ifinfomsg *ifi;
+
+	begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
+	ifi->ifi_change = IFF_UP;
+	ifi->ifi_flags = is_up ? IFF_UP : 0;
+	nl_batch_end(batch);
+}
+
 /* A bond puts up what joins it, and down what leaves it; nobody else looks after what is taken back. */
 static void settle_flags(struct nl_batch *batch, struct step *step, const struct link *want,
 	bool joins, const struct place *place)
 {
-	struct ifinfomsg *ifi;
+	if (link_is_former(want) || (joins && (want->set & (1U << LINK_DOWN))))
+		set_up(batch, step, place, link_is_former(want) && (want->flags & IFF_UP));
+}
 
-	if (!link_is_former(want) && !(joins && (want->set & (1U << LINK_DOWN))))
-		return;
-	begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
-	ifi->ifi_change = IFF_UP;
-	ifi->ifi_flags = link_is_former(want) ? want->flags & IFF_UP : 0;
-	nl_batch_end(batch);
+static bool must_ask_for_mac(const struct link *have, const struct link_delta *delta)
+{
+	return have && !have->kind && (have->flags & IFF_UP) && (delta->attrs & (1U << LINK_MAC)) &&
+		link_has_mac(delta->mac);
+}
+
+/* Not every driver takes another address while its port is up, and none tells: a port that is up is asked. */
+static int ask_for_mac(struct nl_batch *batch, struct step *step, const struct link_delta *delta,
+	const struct place *place)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *ifi;
+	int r;
+
+	nl_batch_flush(batch);
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_ACK;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)place->ifindex;
+	mnl_attr_put(nlh, IFLA_ADDRESS, 6, delta->mac);
+	nl_count_change();
+	r = nl_request(place->nl, nlh, NULL, NULL);
+	watch_drain();
+	step->is_done |= r == 0;
+	return r;
 }
 
 /* The port's flags come after it has its master. */
@@ -357,7 +389,7 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	uint32_t mark, marked = have ? have->port_mark : 0;
 	struct link_delta delta;
 	bool comes_back;
-	int r;
+	int r, asked;
 
 	link_find_delta(&delta, want, was, have);
 	mark = delta.has_port_mark && delta.port_mark ? marked | delta.port_mark : marked;
@@ -377,7 +409,15 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 		want->kind->compare(want, have) == OBJECT_CHANGE &&
 		!(want->kind->send &&
 			want->kind->send(batch, step, want, have, place.nl, place.ifindex));
+	asked = must_ask_for_mac(have, &delta) ? ask_for_mac(batch, step, &delta, &place)
+					       : -ENODATA;
+	if (asked == 0)
+		delta.attrs &= ~(1U << LINK_MAC);
+	if (asked == -EBUSY)
+		set_up(batch, step, &place, false);
 	r = change_values(batch, step, want, have, &delta, &place);
+	if (r == 0 && asked == -EBUSY && !delta.to_down)
+		set_up(batch, step, &place, true);
 	if (r == 0 && have && delta.has_port_mark)
 		mark_port(batch, &place, step, have, mark, delta.port_mark);
 	if (r == 0 && !comes_back && moves(&delta, have))

@@ -83,6 +83,8 @@ static void link_flag(struct link *link, const char *flag)
 		link->flags |= IFF_LOOPBACK, link->arptype = ARPHRD_LOOPBACK;
 	else if (str_equal(flag, "dsa"))
 		link->is_dsa = true;
+	else if (str_equal(flag, "usb"))
+		link->is_usb = true;
 	else if (str_equal(flag, "vlan_filtering"))
 		link->bridge.vlan_filtering = true;
 	else if (str_equal(flag, "stp"))
@@ -111,6 +113,8 @@ static bool link_name(struct link *link, const char *field, const char *value)
 		link_kind(link, value);
 	else if (str_equal(field, "mac"))
 		link->has_mac = !str_parse_mac(value, link->mac);
+	else if (str_equal(field, "perm_mac"))
+		return str_parse_mac(value, link->perm_mac) == 0;
 	else if (str_equal(field, "partner_mac"))
 		return str_parse_mac(value, link->bond.partner_mac) == 0;
 	else

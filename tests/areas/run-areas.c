@@ -40,7 +40,7 @@
 
 #define FILE_MAX     (1024 * 1024)
 #define SCHEMAS_MAX  64
-#define FEATURES_MAX 32
+#define FEATURES_MAX 64
 
 static struct {
 	const char *area; /* the feature's name */
