@@ -360,6 +360,97 @@ struct wireguard_peer *wireguard_add_peer(
 void wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
 	const void *addr, uint8_t length);
 
+/* --- ethernet --------------------------------------------------------------------------------- */
+
+#define ETHERNET_MODES 256 /* of which Linux numbers somewhat more than a hundred */
+struct ethernet_modes {
+	uint32_t words[ETHERNET_MODES / 32];
+};
+
+/* A way to put bits on the medium, as IEEE 802.3 calls it, and the link modes of Linux that it is. */
+struct ethernet_medium {
+	const char *name, *coding; /* PMD and PHY: "100BASE-TX", "100BASE-X" */
+	uint32_t speed_mbps;
+	int16_t half, full; /* numbers of link modes; < 0: none */
+};
+/* All that Linux knows; ends with name NULL. */
+extern const struct ethernet_medium ethernet_media[];
+void ethernet_modes_add(struct ethernet_modes *modes, int mode);
+bool ethernet_modes_have(const struct ethernet_modes *modes, int mode);
+/* Whether one of the medium's modes is among them. */
+bool ethernet_modes_allow(const struct ethernet_modes *modes, const struct ethernet_medium *medium);
+
+/* Groups of settings; each is wanted or not, and observed of drivers that have it. */
+enum ethernet_attr {
+	ETHERNET_MODE,
+	ETHERNET_MDIX,
+	ETHERNET_PAUSE,
+	ETHERNET_ATTRS,
+};
+
+#define ETHERNET_NEGOTIATES_AS_USUAL 0xff /* wanted: if the port can */
+
+/*
+ * What a port's physical layer does. It is there with the port; removing a wanted one gives back the settings
+ * that were found, or what ports begin with.
+ */
+struct ethernet {
+	struct object object; /* key: the link's name */
+	uint32_t set;	      /* bits of enum ethernet_attr */
+	uint8_t autoneg;      /* AUTONEG_*, or ETHERNET_NEGOTIATES_AS_USUAL */
+	uint8_t duplex;	      /* DUPLEX_*: wanted without negotiation; observed: in use */
+	uint32_t speed_mbps;  /* likewise; 0: unknown */
+	struct ethernet_modes
+		offered; /* in negotiation; wanted: those that the port supports of these */
+	uint8_t mdix;	 /* ETH_TP_MDI*: as it was told */
+	bool pause_rx, pause_tx;
+	bool names_media; /* wanted: the port must have each medium that @offered allows */
+	union {
+		const char
+			*paths[ETHERNET_ATTRS]; /* wanted: data node of each, see ethernet_set() */
+		struct {			/* observed */
+			struct ethernet_modes supported, peer;
+			uint8_t mdix_status; /* ETH_TP_MDI*: as it is */
+			bool negotiates_pause;
+		};
+	};
+};
+extern const struct object_kind object_kind_ethernet;
+/* Says that the group is wanted, because of the data node @path (relative to the unit, static). */
+void ethernet_set(struct ethernet *ethernet, enum ethernet_attr attr, const char *path);
+
+/* Counters of a port, as far as its driver has them. IEEE 802.3 clause 30, RFC 2819. */
+enum ethernet_counter {
+	ETHERNET_RX_FRAMES,
+	ETHERNET_RX_OCTETS,
+	ETHERNET_RX_MULTICAST,
+	ETHERNET_RX_BROADCAST,
+	ETHERNET_RX_FCS_ERRORS,
+	ETHERNET_RX_ALIGNMENT_ERRORS,
+	ETHERNET_RX_TOO_LONG,
+	ETHERNET_RX_INTERNAL_ERRORS,
+	ETHERNET_TX_FRAMES,
+	ETHERNET_TX_OCTETS,
+	ETHERNET_TX_MULTICAST,
+	ETHERNET_TX_BROADCAST,
+	ETHERNET_RMON_UNDERSIZE,
+	ETHERNET_RMON_OVERSIZE,
+	ETHERNET_RMON_FRAGMENTS,
+	ETHERNET_RMON_JABBERS,
+	ETHERNET_RX_PAUSE,
+	ETHERNET_TX_PAUSE,
+	ETHERNET_COUNTERS,
+};
+/* Observed only, and only after it was refreshed. */
+struct ethernet_counters {
+	struct object object; /* key: the link's name */
+	uint32_t known;	      /* bits of enum ethernet_counter */
+	uint64_t values[ETHERNET_COUNTERS];
+};
+extern const struct object_kind object_kind_ethernet_counters;
+
+/* --- namespaces ------------------------------------------------------------------------------- */
+
 /* A named network namespace of ours (RUN-DIR/netns/NAME), for the ends given to containers. */
 struct netns {
 	struct object object; /* key: the name */

@@ -148,7 +148,7 @@ enum step_op {
 struct step {
 	enum step_op op;
 	const struct object *want; /* ADD, CHANGE */
-	const struct object *was;  /* CHANGE: wanted before; may be NULL */
+	const struct object *was;  /* CHANGE, REMOVE: wanted before; may be NULL */
 	struct object *have; /* CHANGE, REMOVE: a copy of what was observed; owned by the plan */
 	bool is_done;	     /* set by the target: it took effect, in whole or in part */
 	int error;	     /* set by the target: negative errno, 0 */

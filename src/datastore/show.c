@@ -267,6 +267,23 @@ static void refresh_kind(struct show *show, const struct object_kind *kind, cons
 	show->refreshed[show->refreshed_count++] = kind;
 }
 
+/* Whether one of the sources before has it refreshed, too. */
+static bool is_done(const struct show_point *point, uint64_t bits, size_t before,
+	const struct object_kind *kind)
+{
+	for (size_t i = 0; i < before; i++) {
+		const struct feature *feature = point->sources[i].feature;
+		const struct object_kind *const *at =
+			feature && (bits & (uint64_t)1 << i) ? feature->refreshes : NULL;
+
+		for (; at && *at; at++) {
+			if (*at == kind)
+				return true;
+		}
+	}
+	return false;
+}
+
 void show_refresh(struct show *show, const struct show_point *point, const char *key)
 {
 	uint64_t bits = asked(show, point);
@@ -277,8 +294,10 @@ void show_refresh(struct show *show, const struct show_point *point, const char 
 		if (!feature || !(bits & (uint64_t)1 << i))
 			continue;
 		for (const struct object_kind *const *kind = feature->refreshes; kind && *kind;
-			kind++)
-			refresh_kind(show, *kind, key);
+			kind++) {
+			if (!is_done(point, bits, i, *kind))
+				refresh_kind(show, *kind, key);
+		}
 	}
 }
 

@@ -471,7 +471,12 @@ const struct feature feature_interface = {
 	.want = want,
 	.units = units,
 	.show = show,
-	.refreshes = (const struct object_kind *const[]){ &object_kind_link, NULL },
+	.refreshes =
+		(const struct object_kind *const[]){
+			&object_kind_link,
+			&object_kind_ethernet,
+			NULL,
+		},
 	.shows =
 		(const struct feature_shows[]){
 			{ &object_kind_link, INTERFACE_PATH, NULL },

@@ -12,6 +12,7 @@ enum kernel_rank {
 	KERNEL_RANK_NETNS = 10,
 	KERNEL_RANK_LINK = 20,
 	KERNEL_RANK_SYSCTL = 30,
+	KERNEL_RANK_ETHERNET = 32,
 	KERNEL_RANK_WIREGUARD = 35,
 	KERNEL_RANK_BRIDGE_VLAN = 40,
 	KERNEL_RANK_LINK_UP = 50,
@@ -59,7 +60,13 @@ void link_check(const struct step *step);
 /* Without a kernel: what the step means for have. */
 void link_record(const struct step *step);
 void link_up_record(const struct step *step);
-/* Reads speed and duplex of a link of our own namespace, or of all (0), into have. */
-void ethtool_refresh(uint32_t ifindex);
+/* Reads the settings of a port into have: it is new, or may have changed. Of other links nothing. */
+void ethernet_read(struct nl *nl, const struct link *link);
+/* Without a kernel: the step is believed. */
+void ethernet_record(const struct step *step);
+/* The link is gone. */
+void ethernet_link_gone(const char *name);
+/* A port of the hardware, of which ethtool can tell. */
+bool ethernet_is_port(const struct link *link);
 
 #endif

@@ -20,6 +20,7 @@ static const struct nl_object *const objects[] = {
 	&netns_object,
 	&link_object,
 	&sysctl_object,
+	&ethernet_object,
 	&wireguard_object,
 	&bridge_vlan_object,
 	&link_up_object,
@@ -142,7 +143,7 @@ static bool is_act(const struct step *step)
 	const struct object_kind *kind = kind_of(step);
 
 	return kind == &object_kind_sysctl || kind == &object_kind_netns ||
-		kind == &object_kind_wireguard;
+		kind == &object_kind_wireguard || kind == &object_kind_ethernet;
 }
 
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
@@ -196,6 +197,8 @@ static size_t record(struct step *const *steps, size_t count, bool stop_on_error
 			link_record(steps[i]);
 		else if (kind == &object_kind_link_up)
 			link_up_record(steps[i]);
+		else if (kind == &object_kind_ethernet)
+			ethernet_record(steps[i]);
 		else if (steps[i]->op == STEP_REMOVE)
 			have_remove(steps[i]->have->kind, steps[i]->have->key);
 		else
@@ -258,6 +261,8 @@ int kernel_init(bool record_only, struct err *err)
 	if (r == 0)
 		r = sysctl_init(err);
 	if (r == 0)
+		r = genl_events_start(err);
+	if (r == 0)
 		r = watch_start(nl, err);
 	return r < 0 ? r : netns_find(err);
 }
@@ -269,6 +274,7 @@ void kernel_done(void)
 	worker_stop();
 	nl_batch_free(at_work.batch);
 	memset(&at_work, 0, sizeof(at_work));
+	genl_events_done();
 	while ((nl = nl_at(0)))
 		nl_close(nl);
 	sysctl_done();

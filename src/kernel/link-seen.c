@@ -371,11 +371,19 @@ static void put_up(struct nl *nl, const struct link *link)
 	}
 }
 
+/* Another port of that name, or one that has found or lost its partner. */
+static bool may_run_otherwise(const struct link *before, const struct link *now)
+{
+	return before->ifindex != now->ifindex || before->operstate != now->operstate ||
+		((before->flags ^ now->flags) & IFF_RUNNING);
+}
+
 static void put_link(struct nl *nl, struct seen *seen, const char *key)
 {
 	const struct link *before = have_get(have_all(), &object_kind_link, key);
 	struct link *link = object_new(&object_kind_link, key);
 	bool is_new = seen->is_event && !(before && before->kind == seen->link.kind);
+	bool is_moved = seen->is_event && before && may_run_otherwise(before, &seen->link);
 
 	seen->link.object = link->object;
 	*link = seen->link;
@@ -386,6 +394,8 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	watch_put(nl, &link->object);
 	if (is_new && link->kind == &link_kind_wireguard)
 		wireguard_read(nl, link);
+	if (is_new || is_moved)
+		ethernet_read(nl, link);
 	put_up(nl, link);
 	if (seen->af_spec)
 		sysctl_seen_link(nl, key, seen->af_spec);
@@ -553,7 +563,6 @@ static int refresh_all(void)
 		if (r == 0)
 			r = link_refresh_bonds(nl);
 	}
-	ethtool_refresh(0);
 	return r;
 }
 
@@ -608,8 +617,6 @@ static int refresh_one(const char *key)
 
 	if (r == -ENODEV && link)
 		drop_name(nl, ifindex);
-	else if (r == 0 && ifindex && !*nl->netns)
-		ethtool_refresh(ifindex);
 	return r == -ENODEV ? 0 : r;
 }
 

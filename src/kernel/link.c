@@ -434,6 +434,7 @@ void link_forget(const char *name)
 {
 	have_remove(&object_kind_link_up, name);
 	have_remove(&object_kind_wireguard, name);
+	ethernet_link_gone(name);
 	sysctl_link_gone(name);
 	forget_all_of(&object_kind_address, name);
 	forget_all_of(&object_kind_neighbour, name);

@@ -59,7 +59,7 @@ void nl_count_change(void)
 
 /* --- sockets ---------------------------------------------------------------------------------- */
 
-static struct mnl_socket *open_socket(int protocol, struct err *err)
+struct mnl_socket *nl_socket(int protocol, struct err *err)
 {
 	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int on = 1, size = RCVBUF_BYTES;
@@ -85,11 +85,11 @@ static struct mnl_socket *open_socket(int protocol, struct err *err)
 
 static int open_sockets(struct nl *nl, struct err *err)
 {
-	nl->request = open_socket(NETLINK_ROUTE, err);
+	nl->request = nl_socket(NETLINK_ROUTE, err);
 	if (nl->request)
-		nl->events = open_socket(NETLINK_ROUTE, err);
+		nl->events = nl_socket(NETLINK_ROUTE, err);
 	if (nl->events)
-		nl->slow = open_socket(NETLINK_ROUTE, err);
+		nl->slow = nl_socket(NETLINK_ROUTE, err);
 	return nl->slow ? 0 : -EIO;
 }
 
@@ -622,7 +622,7 @@ static int open_genl(struct nl *nl)
 
 	if (r < 0)
 		return r;
-	nl->genl = open_socket(NETLINK_GENERIC, NULL);
+	nl->genl = nl_socket(NETLINK_GENERIC, NULL);
 	netns_leave(own);
 	return nl->genl ? 0 : -EIO;
 }
@@ -634,24 +634,94 @@ int nl_genl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void
 	return r < 0 ? r : send_request(nl->genl, nlh, &nl->genl_seq, reply, arg);
 }
 
+/* The answer to a request that changes something. */
+static int take_outcome(struct mnl_socket *socket, uint32_t seq, struct err *err)
+{
+	for (;;) {
+		ssize_t size = receive(socket);
+		const struct nlmsghdr *nlh = (const struct nlmsghdr *)self.buffer;
+		int left = (int)size, r;
+
+		if (size < 0)
+			return err_set(err, (int)size, NULL, "%s", strerror((int)-size));
+		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+			struct extack extack;
+
+			if (nlh->nlmsg_seq != seq || nlh->nlmsg_type != NLMSG_ERROR)
+				continue;
+			parse_extack(nlh, &extack);
+			r = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(nlh))->error;
+			return r < 0 ? err_set(err, r, NULL, "%s",
+					       extack.text ? extack.text : strerror(-r))
+				     : 0;
+		}
+	}
+}
+
+int nl_genl_change(struct nl *nl, struct nlmsghdr *nlh, struct err *err)
+{
+	int r = nl->genl ? 0 : open_genl(nl);
+
+	if (r < 0)
+		return err_set(err, r, NULL, "%s", strerror(-r));
+	nlh->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_seq = ++nl->genl_seq;
+	nl_count_change();
+	if (mnl_socket_sendto(nl->genl, nlh, nlh->nlmsg_len) < 0)
+		return err_set(err, -errno, NULL, "%s", strerror(errno));
+	return take_outcome(nl->genl, nlh->nlmsg_seq, err);
+}
+
+struct family {
+	const char *group; /* asked for; NULL: the family */
+	int number;	   /* of what was asked for */
+};
+
+static void take_groups(struct family *family, const struct nlattr *groups)
+{
+	const struct nlattr *entry, *attr;
+
+	mnl_attr_for_each_nested (entry, groups) {
+		const char *name = "";
+		uint32_t number = 0;
+
+		mnl_attr_for_each_nested (attr, entry) {
+			if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_NAME &&
+				mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+				name = mnl_attr_get_str(attr);
+			else if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GRP_ID &&
+				mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+				number = mnl_attr_get_u32(attr);
+		}
+		if (str_equal(name, family->group))
+			family->number = (int)number;
+	}
+}
+
 static int take_family(const struct nlmsghdr *nlh, void *arg)
 {
+	struct family *family = arg;
 	const struct nlattr *attr;
 
 	mnl_attr_for_each (attr, nlh, sizeof(struct genlmsghdr)) {
-		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
+		uint16_t type = mnl_attr_get_type(attr);
+
+		if (!family->group && type == CTRL_ATTR_FAMILY_ID &&
 			mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
-			*(int *)arg = mnl_attr_get_u16(attr);
+			family->number = mnl_attr_get_u16(attr);
+		else if (family->group && type == CTRL_ATTR_MCAST_GROUPS)
+			take_groups(family, attr);
 	}
 	return 0;
 }
 
-int nl_genl_family(const char *name)
+static int ask_family(const char *name, const char *group)
 {
 	char buffer[NL_MESSAGE_BYTES] = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct family family = { group, -ENOENT };
 	struct genlmsghdr *genl;
-	int family = -ENOENT, r;
+	int r;
 
 	nlh->nlmsg_type = GENL_ID_CTRL;
 	genl = mnl_nlmsg_put_extra_header(nlh, sizeof(*genl));
@@ -659,7 +729,17 @@ int nl_genl_family(const char *name)
 	genl->version = 1;
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, name);
 	r = nl_genl_request(nl_of(""), nlh, take_family, &family);
-	return r < 0 ? r : family;
+	return r < 0 ? r : family.number;
+}
+
+int nl_genl_family(const char *name)
+{
+	return ask_family(name, NULL);
+}
+
+int nl_genl_group(const char *family, const char *group)
+{
+	return ask_family(family, group);
 }
 
 uint64_t nl_number(const struct nlattr *attr)

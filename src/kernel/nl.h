@@ -98,10 +98,16 @@ typedef int (*nl_reply_fn)(const struct nlmsghdr *nlh, void *arg);
  */
 int nl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNUSED;
 
-/* Generic netlink family number and multicast group by name, asked once; < 0: the kernel has it not. */
+/* Number of a generic netlink family by name, asked each time; < 0: the kernel has it not. */
 int nl_genl_family(const char *name);
+/* Number of a multicast group of it, likewise. */
+int nl_genl_group(const char *family, const char *group);
+/* A socket like those of struct nl, in our own namespace. */
+struct mnl_socket *nl_socket(int protocol, struct err *err);
 /* As nl_request(). */
 int nl_genl_request(struct nl *nl, struct nlmsghdr *nlh, nl_reply_fn reply, void *arg) WARN_UNUSED;
+/* A request that changes something, counted as such: -errno with the kernel's words, if it has any. */
+int nl_genl_change(struct nl *nl, struct nlmsghdr *nlh, struct err *err) WARN_UNUSED;
 
 /* An unsigned attribute of whatever width, 0 if that is none. */
 uint64_t nl_number(const struct nlattr *attr);
@@ -136,7 +142,8 @@ struct nl_object {
 };
 
 extern const struct nl_object link_object, link_up_object, address_object, route_object,
-	bridge_vlan_object, neighbour_object, sysctl_object, netns_object, wireguard_object;
+	bridge_vlan_object, neighbour_object, sysctl_object, netns_object, wireguard_object,
+	ethernet_object;
 
 /* The table's row of a kind. */
 const struct nl_object *nl_object_of(const struct object_kind *kind);
@@ -147,6 +154,9 @@ int watch_dump(struct nl *nl, struct err *err) WARN_UNUSED;
 /* Monotonic time at which the messages at hand were read: asking the clock for each would cost more than the
  * rest of what is done about it. */
 uint64_t watch_now_ms(void);
+/* The same of generic netlink, in our own namespace (genl-events.c). */
+int genl_events_start(struct err *err) WARN_UNUSED;
+void genl_events_done(void);
 /* Joins the groups and begins to listen. */
 int watch_start(struct nl *nl, struct err *err) WARN_UNUSED;
 /* Name of the namespace an observed object of this folder lives in; "" for the daemon's own. By its link. */

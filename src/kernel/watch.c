@@ -40,6 +40,7 @@ static const unsigned groups[] = {
 
 static const struct nl_object *const in_dump_order[] = {
 	&link_object,
+	&ethernet_object,
 	&address_object,
 	&neighbour_object,
 	&bridge_vlan_object,

@@ -200,6 +200,7 @@ static void plan_old(struct plan *plan, const struct want *old, const struct obj
 	if (!have || state_wanted(object->kind, object->key) || goes_along(object))
 		return;
 	step = add_step(plan, STEP_REMOVE, NULL, have);
+	step->step.was = object;
 	step->origin = object;
 	step->depth = depth_of(object, old, DEPTH_MAX);
 }

@@ -13,7 +13,7 @@
 
 #include "tables.h"
 
-#define KINDS_MAX    32
+#define KINDS_MAX    48
 #define RETRY_MIN_MS 1000 /* between two tries of what the device refuses */
 #define RETRY_MAX_MS 64000
 

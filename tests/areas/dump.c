@@ -213,6 +213,25 @@ static void dump_wireguard(struct buf *out, const struct wireguard *wireguard)
 		dump_peer(out, &wireguard->peers[i]);
 }
 
+static void dump_ethernet(struct buf *out, const struct ethernet *port)
+{
+	if (port->set & (1U << ETHERNET_MODE)) {
+		put(out, " autoneg=%u speed=%u duplex=%u offered=%s", port->autoneg,
+			port->speed_mbps, port->duplex, port->names_media ? "named" : "");
+		for (size_t i = ARRAY_SIZE(port->offered.words); i > 0; i--)
+			put(out, "%s%x", i == ARRAY_SIZE(port->offered.words) ? "" : ".",
+				port->offered.words[i - 1]);
+	}
+	if (port->set & (1U << ETHERNET_MDIX))
+		put(out, " mdix=%u", port->mdix);
+	if (port->set & (1U << ETHERNET_PAUSE))
+		put(out, " pause=%d/%d", port->pause_rx, port->pause_tx);
+	for (size_t i = 0; i < ETHERNET_ATTRS; i++) {
+		if (port->set & (1U << i))
+			put(out, "\n\t\tgroup of %s", port->paths[i]);
+	}
+}
+
 static void dump_values(struct buf *out, const struct object *object)
 {
 	const struct image *image = (const void *)object;
@@ -229,6 +248,8 @@ static void dump_values(struct buf *out, const struct object *object)
 			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
 	else if (object->kind == &object_kind_wireguard)
 		dump_wireguard(out, (const void *)object);
+	else if (object->kind == &object_kind_ethernet)
+		dump_ethernet(out, (const void *)object);
 	else if (object->kind == &object_kind_neighbour)
 		dump_neighbour(out, (const void *)object);
 	else if (object->kind == &object_kind_sysctl)

@@ -6,6 +6,8 @@
  *	neighbour LINK ADDRESS MAC [protocol=N]
  *	route PREFIX/LENGTH [field=value …]
  *	vlan LINK VID [untagged] [pvid]
+ *	ethernet LINK [field=value …]
+ *	frames LINK [counter=value …]
  *	hostname NAME
  *	machine foreign
  */
@@ -348,6 +350,79 @@ static void read_vlan(char *line)
 	have_put(&vlan->object);
 }
 
+/* Numbers of link modes, with commas: "0,3,6". */
+static void read_modes(struct ethernet_modes *modes, char *text)
+{
+	const char *number_text;
+
+	while ((number_text = strsep(&text, ",")))
+		ethernet_modes_add(modes, (int)number(number_text));
+}
+
+static void ethernet_field(struct ethernet *port, const char *field, char *value)
+{
+	if (str_equal(field, "supported"))
+		read_modes(&port->supported, value);
+	else if (str_equal(field, "offered"))
+		read_modes(&port->offered, value);
+	else if (str_equal(field, "peer"))
+		read_modes(&port->peer, value);
+	else if (str_equal(field, "speed"))
+		port->speed_mbps = (uint32_t)number(value);
+	else if (str_equal(field, "duplex"))
+		port->duplex = (uint8_t)number(value);
+	else if (str_equal(field, "autoneg"))
+		port->autoneg = (uint8_t)number(value);
+	else if (str_equal(field, "mdix"))
+		port->mdix = (uint8_t)number(value);
+	else if (str_equal(field, "pause"))
+		port->pause_rx = number(value) & 1, port->pause_tx = number(value) & 2;
+	else if (str_equal(field, "negotiates_pause"))
+		port->negotiates_pause = number(value);
+	else
+		bad(field);
+}
+
+static void read_ethernet(char *line)
+{
+	char *key = word(&line), *field;
+	struct ethernet *port = object_new(&object_kind_ethernet, key ? key : "");
+
+	port->set = (1U << ETHERNET_ATTRS) - 1;
+	while ((field = word(&line))) {
+		char *value = strchr(field, '=');
+
+		if (!value)
+			bad(field);
+		*value++ = '\0';
+		ethernet_field(port, field, value);
+	}
+	have_put(&port->object);
+}
+
+/* Counters by their number in enum ethernet_counter. */
+static void read_frames(char *line)
+{
+	char *key = word(&line), *field;
+	struct ethernet_counters *counters =
+		object_new(&object_kind_ethernet_counters, key ? key : "");
+
+	while ((field = word(&line))) {
+		char *value = strchr(field, '=');
+		uint64_t at;
+
+		if (!value)
+			bad(field);
+		*value++ = '\0';
+		at = number(field);
+		if (at >= ETHERNET_COUNTERS)
+			bad(field);
+		counters->values[at] = number(value);
+		counters->known |= 1U << at;
+	}
+	have_put(&counters->object);
+}
+
 static void read_hostname(char *line)
 {
 	struct hostname *hostname = object_new(&object_kind_hostname, HOSTNAME_KEY);
@@ -443,7 +518,8 @@ void read_have(char *text, const char *file)
 		void (*read)(char *line);
 	} readers[] = { { "link", read_link }, { "address", read_address },
 		{ "neighbour", read_neighbour }, { "route", read_route }, { "vlan", read_vlan },
-		{ "container", read_container }, { "hostname", read_hostname },
+		{ "container", read_container }, { "ethernet", read_ethernet },
+		{ "frames", read_frames }, { "hostname", read_hostname },
 		{ "machine", read_machine } };
 	char *line;
 
