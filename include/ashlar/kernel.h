@@ -17,8 +17,10 @@
 #define KERNEL_NAME_MAX	 16  /* with the NUL */
 #define KERNEL_ALIAS_MAX 256 /* with the NUL */
 /* rtm_protocol of our routes and IFA_PROTO of our addresses. */
-#define KERNEL_PROTOCOL	 66
-#define KERNEL_NETNS_MAX 64 /* name of a network namespace, with the NUL */
+#define KERNEL_PROTOCOL 66
+/* IFA_PROTO of link-local addresses of IPv4 that nobody configured as such. */
+#define KERNEL_PROTOCOL_LINK_LOCAL 67
+#define KERNEL_NETNS_MAX	   64 /* name of a network namespace, with the NUL */
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -216,7 +218,7 @@ struct address {
 	};
 	/* Observed only. */
 	uint32_t flags;	  /* IFA_F_* */
-	uint8_t protocol; /* IFAPROT_*; KERNEL_PROTOCOL for ours; 0 unknown */
+	uint8_t protocol; /* IFAPROT_*; KERNEL_PROTOCOL or …_LINK_LOCAL for ours; 0 unknown */
 	uint8_t scope;
 	uint32_t valid_s, preferred_s; /* 0xffffffff: for ever */
 };
@@ -224,6 +226,24 @@ extern const struct object_kind object_kind_address;
 #define ADDRESS_KEY_MAX 80
 void address_key(
 	char *key, const char *link, uint8_t family, const void *addr, uint8_t prefix_length);
+
+/*
+ * A link's IPv4 link-local address (RFC 3927), which the kernel folder chooses, probes for and defends as long
+ * as this is wanted. The address itself is observed with the others.
+ */
+enum link_local_state {
+	LINK_LOCAL_DOWN, /* waits for a carrier */
+	LINK_LOCAL_PROBING,
+	LINK_LOCAL_BOUND, /* the link has the address */
+};
+struct link_local {
+	struct object object;	  /* key: the link's name */
+	struct in_addr requested; /* is tried first; 0: none */
+	/* Observed only. */
+	enum link_local_state state;
+	struct in_addr addr; /* probed for, or the link's; 0: none yet */
+};
+extern const struct object_kind object_kind_link_local;
 
 /* The MAC address of an IP address; wanted and observed ones are permanent. */
 struct neighbour {

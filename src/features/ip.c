@@ -194,6 +194,8 @@ static const char *origin_of(const struct address *address, bool is_configured)
 {
 	if (is_configured || address->protocol == KERNEL_PROTOCOL)
 		return "static";
+	if (address->protocol == KERNEL_PROTOCOL_LINK_LOCAL)
+		return "random";
 	/* The same bit of IPv4 says that another address of the subnet came first. */
 	if (address->family == AF_INET6 &&
 		address->flags & (IFA_F_TEMPORARY | IFA_F_STABLE_PRIVACY))

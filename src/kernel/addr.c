@@ -14,6 +14,7 @@
 #include "ashlar/str.h"
 
 #include "kernel-private.h"
+#include "link-local.h"
 
 #ifndef IFA_PROTO
 #define IFA_PROTO 11
@@ -61,6 +62,10 @@ static enum object_owner address_owner(const struct object *have)
 	switch (((const struct address *)have)->protocol) {
 	case KERNEL_PROTOCOL:
 		return OBJECT_OURS;
+	case KERNEL_PROTOCOL_LINK_LOCAL: /* is taken away with what looks after it */
+		return state_wanted(&object_kind_link_local, ((const struct address *)have)->link)
+			? OBJECT_LEARNED
+			: OBJECT_OURS;
 	case PROTO_LO:
 	case PROTO_RA:
 	case PROTO_LL:
@@ -198,6 +203,8 @@ static void address_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_even
 	address_key(key, name, parsed.family, &parsed.in6, parsed.prefix_length);
 	if (nlh->nlmsg_type == RTM_DELADDR) {
 		have_remove(&object_kind_address, key);
+		if (parsed.protocol == KERNEL_PROTOCOL_LINK_LOCAL)
+			link_local_address_gone(name, parsed.in);
 		return;
 	}
 	address = object_new(&object_kind_address, key);

@@ -10,6 +10,7 @@
 #include "ashlar/str.h"
 
 #include "kernel-private.h"
+#include "link-local.h"
 #include "nl-worker.h"
 #include "nl.h"
 
@@ -25,6 +26,7 @@ static const struct nl_object *const objects[] = {
 	&bridge_vlan_object,
 	&link_up_object,
 	&address_object,
+	&link_local_object,
 	&neighbour_object,
 	&route_object,
 };
@@ -143,7 +145,8 @@ static bool is_act(const struct step *step)
 	const struct object_kind *kind = kind_of(step);
 
 	return kind == &object_kind_sysctl || kind == &object_kind_netns ||
-		kind == &object_kind_wireguard || kind == &object_kind_ethernet;
+		kind == &object_kind_wireguard || kind == &object_kind_ethernet ||
+		kind == &object_kind_link_local;
 }
 
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
@@ -272,6 +275,7 @@ void kernel_done(void)
 	struct nl *nl;
 
 	worker_stop();
+	link_local_done();
 	nl_batch_free(at_work.batch);
 	memset(&at_work, 0, sizeof(at_work));
 	genl_events_done();

@@ -20,6 +20,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
+#include "link-local.h"
 #include "link.h"
 
 struct seen {
@@ -399,6 +400,7 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	put_up(nl, link);
 	if (seen->af_spec)
 		sysctl_seen_link(nl, key, seen->af_spec);
+	link_local_link_seen(link);
 }
 
 /* Its name in configuration; NULL: none of our business. */

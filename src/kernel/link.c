@@ -18,6 +18,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
+#include "link-local.h"
 #include "link.h"
 
 #define MTU_LOOPBACK 65536
@@ -435,6 +436,7 @@ void link_forget(const char *name)
 	have_remove(&object_kind_link_up, name);
 	have_remove(&object_kind_wireguard, name);
 	ethernet_link_gone(name);
+	link_local_forget(name);
 	sysctl_link_gone(name);
 	forget_all_of(&object_kind_address, name);
 	forget_all_of(&object_kind_neighbour, name);

@@ -141,6 +141,14 @@ static void dump_neighbour(struct buf *out, const struct neighbour *neighbour)
 	put(out, " %s", mac);
 }
 
+static void dump_link_local(struct buf *out, const struct link_local *link_local)
+{
+	char text[INET_ADDRSTRLEN];
+
+	inet_ntop(AF_INET, &link_local->requested, text, sizeof(text));
+	put(out, " requested=%s", text);
+}
+
 static void dump_lists(struct buf *out, const struct container *container)
 {
 	for (size_t i = 0; i < container->env_count; i++)
@@ -252,6 +260,8 @@ static void dump_values(struct buf *out, const struct object *object)
 		dump_ethernet(out, (const void *)object);
 	else if (object->kind == &object_kind_neighbour)
 		dump_neighbour(out, (const void *)object);
+	else if (object->kind == &object_kind_link_local)
+		dump_link_local(out, (const void *)object);
 	else if (object->kind == &object_kind_sysctl)
 		put(out, " value=%u", ((const struct sysctl *)(const void *)object)->value);
 	else if (object->kind == &object_kind_container)

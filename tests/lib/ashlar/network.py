@@ -169,8 +169,12 @@ class Namespace:
         with contextlib.suppress(AssertionError):  # one whose other end is down stays without
             self.wait(quiet, "carrier", timeout=1.5)
 
-    def wait(self, condition, what, timeout=DEADLINE):
-        """The first true value of condition(), asked again after each event of rtnetlink."""
+    def wait(self, condition, what, timeout=DEADLINE, pace=0.2):
+        """The first true value of condition(), asked again after each event of rtnetlink.
+
+        VLANs of bridge ports and sysctls change without an event on some kernels: it is asked every
+        PACE seconds as well.
+        """
         end = time.monotonic() + timeout
         with inside(self.name):
             events = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -182,8 +186,7 @@ class Namespace:
             while not (value := condition()):
                 left = end - time.monotonic()
                 assert left > 0, f"not within {timeout} s: {what}"
-                # VLANs of bridge ports and sysctls change without an event on some kernels
-                select.select([events], [], [], min(left, 0.2))
+                select.select([events], [], [], min(left, pace))
                 with contextlib.suppress(BlockingIOError, OSError):
                     while events.recv(65536):
                         pass
