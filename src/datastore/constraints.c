@@ -39,10 +39,6 @@ size_t constraints_count(void)
 
 /* --- how far an expression reaches ------------------------------------------------------------- */
 
-struct inversion {
-	const struct lysc_node *list, *source;
-};
-
 /* A relative path that climbs: what it can read lies on its way down again. */
 struct climb {
 	int levels;
@@ -50,6 +46,12 @@ struct climb {
 	size_t size;
 	bool is_open; /* goes on with a predicate: anything below the last name may be meant */
 	const struct lysc_node *only; /* reads this leaf and nothing else; NULL: see names */
+};
+
+/* From a leafref to the entry whose key it names, and from there on. */
+struct inversion {
+	const struct lysc_node *list, *source;
+	struct climb path; /* from the key */
 };
 
 struct span {
@@ -170,16 +172,17 @@ static const struct lysc_node *leafref_list(const struct lysc_node *source)
 	return key == target && !(key->next && lysc_is_key(key->next)) ? list : NULL;
 }
 
-static void add_inversion(
-	struct span *span, const struct lysc_node *source, const struct lysc_node *list)
+static void add_inversion(struct span *span, const struct lysc_node *source,
+	const struct lysc_node *list, struct climb path)
 {
 	const struct lysc_node *own = leafref_list(source);
 
-	if (!own || (list && list != own) || span->inversion_count == INVERSIONS_MAX) {
+	if (!own || (list && list != own) || path.levels > 1 ||
+		span->inversion_count == INVERSIONS_MAX) {
 		span->is_all = true;
 		return;
 	}
-	span->inversions[span->inversion_count++] = (struct inversion){ own, source };
+	span->inversions[span->inversion_count++] = (struct inversion){ own, source, path };
 }
 
 static bool is_below(const struct lysc_node *node, const struct lysc_node *anchor)
@@ -226,6 +229,25 @@ static bool climb_reads(
 	return climb->is_open && (!node || is_below(atom, node));
 }
 
+/* "/../a/b" from @p to @end, relative to an entry's key; anything in the entry where that cannot be told. */
+static struct climb path_from_key(const char *p, const char *end)
+{
+	struct climb path = { 0 };
+
+	for (; end - p >= 3 && !strncmp(p, "/..", 3) && (end - p == 3 || p[3] == '/'); p += 3)
+		path.levels++;
+	if (p < end && *p == '/')
+		p++;
+	path.names = p;
+	path.size = (size_t)(end - p);
+	if (*end == '[' || *end == '*' || (end > p && end[-1] == '/') ||
+		memmem(p, path.size, "..", 2))
+		path = (struct climb){
+			.levels = path.levels > 1 ? path.levels : 1, .names = p, .is_open = true
+		};
+	return path;
+}
+
 /* "deref(PATH)": returns behind the closing parenthesis. */
 static const char *scan_deref(struct span *span, const struct lysc_node *context, const char *p)
 {
@@ -239,11 +261,11 @@ static const char *scan_deref(struct span *span, const struct lysc_node *context
 		return p + 6;
 	}
 	scan_climb(span, (struct climb){ .levels = climb, .only = source });
-	add_inversion(span, source, NULL);
-	end++;
+	p = ++end;
 	/* What follows is relative to the target, not to the context. */
 	while (*end == '/' || is_name_char(*end))
 		end++;
+	add_inversion(span, source, NULL, path_from_key(p, end));
 	return end;
 }
 
@@ -254,6 +276,7 @@ static const char *scan_deref(struct span *span, const struct lysc_node *context
 static const char *scan_absolute(struct span *span, const struct lysc_node *context, const char *p)
 {
 	const struct lysc_node *list = NULL, *source;
+	struct climb path;
 	const char *end;
 	size_t length;
 	int climb = 0;
@@ -305,13 +328,15 @@ static const char *scan_absolute(struct span *span, const struct lysc_node *cont
 	if (!source || *end != ']')
 		goto all;
 	scan_climb(span, (struct climb){ .levels = climb, .only = source });
-	add_inversion(span, source, list);
 	for (p = end + 1; *p == '/' || is_name_char(*p); p++) {
 		if (!strncmp(p, "/..", 3))
 			goto all;
 	}
 	if (*skip_blanks(p) == '[')
 		goto all;
+	path = path_from_key(end + 1, p);
+	path.levels = 1; /* from the key, too */
+	add_inversion(span, source, list, path);
 	return p;
 all:
 	span->is_all = true;
@@ -482,12 +507,16 @@ static void place_atom(struct constraint *constraint, const struct lysc_node *at
 		fits = true;
 	}
 	for (size_t i = 0; !span->is_all && i < span->inversion_count; i++) {
-		if (!is_below(atom, span->inversions[i].list))
+		const struct inversion *inversion = &span->inversions[i];
+
+		if (!is_below(atom, inversion->list) ||
+			!(climb_reads(&inversion->path, lysc_node_child(inversion->list), atom) ||
+				lysc_node_child(inversion->list) == atom))
 			continue;
 		reader.reach = REACH_VALUE;
 		reader.anchor = NULL;
-		reader.list = span->inversions[i].list;
-		reader.source = span->inversions[i].source;
+		reader.list = inversion->list;
+		reader.source = inversion->source;
 		add_reader(atom, reader);
 		fits = true;
 	}
@@ -506,6 +535,27 @@ static bool is_way_up(const struct constraint *constraint, const struct lysc_nod
 		!strstr(lyxp_get_expr(constraint->expr), atom->name);
 }
 
+/* Beside its value the expression may read only what climbs lead to: the lowest of them counts. */
+static int same_levels(const struct constraint *constraint, const struct span *span)
+{
+	int levels = 0;
+
+	if (constraint->kind != CONSTRAINT_MUST || span->is_all ||
+		span->climb_count == CLIMBS_MAX || !(constraint->context->nodetype & LYD_NODE_TERM))
+		return -1;
+	for (size_t i = 0; i < span->climb_count; i++) {
+		const struct climb *climb = &span->climbs[i];
+
+		if (climb->only == constraint->context)
+			continue;
+		if (climb->only || climb->levels < 1)
+			return -1;
+		if (!levels || climb->levels < levels)
+			levels = climb->levels;
+	}
+	return levels;
+}
+
 static int index_expr(struct constraint *constraint, struct err *err)
 {
 	struct span span = { 0 };
@@ -521,6 +571,7 @@ static int index_expr(struct constraint *constraint, struct err *err)
 		anchor = schema_data_parent(anchor);
 	if (!constraint->context)
 		span.is_all = true;
+	constraint->same_levels = same_levels(constraint, &span);
 	for (uint32_t i = 0; i < set->count; i++) {
 		const struct lysc_node *atom = set->snodes[i];
 
@@ -572,6 +623,7 @@ static struct constraint *add(
 	constraint->kind = kind;
 	constraint->on = on;
 	constraint->context = context;
+	constraint->same_levels = -1;
 	ARRAY_GROW(index_.all, index_.count, index_.room);
 	index_.all[index_.count++] = constraint;
 	return constraint;
@@ -626,6 +678,10 @@ static int add_types(
 			return 0;
 		if (!*one)
 			*one = add(CONSTRAINT_LEAFREF, snode->schema, snode->schema);
+		if (type == ((const struct lysc_node_leaf *)snode->schema)->type &&
+			*lyxp_get_expr(leafref->path) == '/' &&
+			!strchr(lyxp_get_expr(leafref->path), '['))
+			(*one)->same_levels = 0;
 		return index_leafref(*one, leafref, err);
 	}
 	return 0;

@@ -24,6 +24,9 @@ struct constraint {
 	const struct lysc_prefix *prefixes;
 	const struct lysc_must *must;
 	struct derived *derived; /* when it only asks for an identity; else NULL */
+	/* Of a leaf: the verdict is the same for all with one value below one ancestor, so many levels up (0:
+	 * wherever they are); -1: it may not be. */
+	int same_levels;
 };
 
 /* How the instances of a constraint are found from a changed node. */

@@ -436,12 +436,40 @@ static int check_leafref(const struct check *check, struct err *err)
 	return -EINVAL;
 }
 
+static struct verdict verdict_of(const struct validation *v, const struct check *check)
+{
+	struct verdict verdict = { check->constraint, lyd_get_value(check->node), NULL };
+	struct lyd_node *node = check->node;
+
+	for (int i = 0; i < check->constraint->same_levels && node; i++)
+		node = edit_parent(v->edit, node);
+	if (check->constraint->same_levels)
+		verdict.ancestor = node;
+	return verdict;
+}
+
+/* By now nothing moves any more: what was found holds to the end. */
 static int run_check(struct validation *v, const struct check *check, struct err *err)
 {
+	bool is_shared = check->constraint->same_levels >= 0;
+	struct verdict verdict, *kept;
+	int r;
+
 	if (edit_is_dead(v->edit, check->node))
 		return 0;
-	return check->constraint->kind == CONSTRAINT_MUST ? check_must(v->edit, check, err)
-							  : check_leafref(check, err);
+	if (is_shared) {
+		verdict = verdict_of(v, check);
+		if (map_get(&v->verdicts, &verdict, sizeof(verdict)))
+			return 0;
+	}
+	r = check->constraint->kind == CONSTRAINT_MUST ? check_must(v->edit, check, err)
+						       : check_leafref(check, err);
+	if (r == 0 && is_shared) {
+		kept = arena_alloc(v->arena, sizeof(*kept));
+		*kept = verdict;
+		map_put(&v->verdicts, kept, sizeof(*kept), kept);
+	}
+	return r;
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -523,6 +551,7 @@ void validation_free(struct validation *v)
 	checks_done(&v->musts);
 	checks_done(&v->whens);
 	checks_done(&v->denied);
+	map_done(&v->verdicts);
 	map_done(&v->settle.seen);
 	free(v->settle.items);
 	map_done(&v->count.seen);

@@ -22,6 +22,13 @@ struct parents {
 	size_t count, room, done;
 };
 
+/* What holds for one value holds for all the same below the ancestor: see same_levels. */
+struct verdict {
+	const struct constraint *constraint;
+	const char *value; /* libyang keeps each text once */
+	const struct lyd_node *ancestor;
+};
+
 struct validation {
 	struct edit *edit;
 	struct arena *arena;
@@ -29,7 +36,8 @@ struct validation {
 	const struct lyd_node *cause; /* the node whose readers are being told */
 	struct checks leafrefs, musts, whens, denied;
 	struct parents settle, count;
-	bool settle_all;  /* top-level defaults are to be made */
+	struct map verdicts; /* struct verdict: what was found to hold */
+	bool settle_all;     /* top-level defaults are to be made */
 	bool is_settling; /* defaults and whens alone, of a tree that the data index does not know */
 	/* An event whose subtree is being read. */
 	struct lyd_node *walk_root, *walk_at;

@@ -18,6 +18,7 @@
 #include "../../src/datastore/constraints.h"
 #include "../../src/datastore/data-index.h"
 #include "../../src/datastore/units.h"
+#include "../../src/datastore/validate.h"
 
 static const char *const if_features[] = { "vlan-filtering", "containers", NULL };
 static const char *const keystore[] = { "central-keystore-supported", "symmetric-keys",
@@ -305,11 +306,54 @@ static void test_fresh(void **state)
 	lyd_free_all(fresh);
 }
 
+#define VLANS 200
+
+/* A member of VLANs from..to more, as one edit; room that its checks have needed. */
+static size_t room_for_members(unsigned from, unsigned to)
+{
+	static char text[VLANS * 64];
+	size_t n = (size_t)snprintf(text, sizeof(text),
+		"{\"ietf-interfaces:interfaces\":{\"interface\":["
+		"{\"name\":\"px\",\"type\":\"infix-if-type:ethernet\","
+		"\"infix-interfaces:bridge-port\":{\"bridge\":\"brx\"}},"
+		"{\"name\":\"brx\",\"type\":\"infix-if-type:bridge\","
+		"\"infix-interfaces:bridge\":{\"vlans\":{\"vlan\":[");
+	struct validation *validation = NULL;
+	struct lyd_node *request = NULL;
+	struct err err = { 0 };
+	struct edit edit;
+	size_t room;
+
+	for (unsigned vid = from; vid <= to; vid++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+			"%s{\"vid\":%u,\"tagged\":[\"px\",\"brx\"]}", vid == from ? "" : ",", vid);
+	snprintf(text + n, sizeof(text) - n, "]}}}]}}");
+	assert_int_equal(
+		format_parse_edit(text, strlen(text), FORMAT_JSON, NULL, &request, &err), 0);
+	edit_begin(&edit, &running, NULL);
+	assert_int_equal(edit_apply(&edit, &request, EDIT_MERGE, &err), 0);
+	assert_int_equal(validate(&edit, !running_is_settled, &validation, &err), 0);
+	running_is_settled = true;
+	room = validation->musts.room + validation->leafrefs.room;
+	edit_keep(&edit);
+	validation_free(validation);
+	lyd_free_all(request);
+	return room;
+}
+
+/* Who joins a VLAN is asked for; who is in the others is not. */
+static void test_members(void **state)
+{
+	assert_true(room_for_members(1, VLANS) > VLANS);
+	assert_true(room_for_members(VLANS + 1, VLANS + 1) <= 32);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equivalence),
 		cmocka_unit_test(test_fresh),
+		cmocka_unit_test(test_members),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
