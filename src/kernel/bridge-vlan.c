@@ -1,6 +1,7 @@
 /*
  * VLANs of bridge ports and of the bridge itself (for its own traffic). One object a link and VLAN;
- * neighbours with equal flags are sent and told of as ranges. A port VLAN ID is never part of a range.
+ * neighbours with equal flags are sent and told of as ranges, and all that a link gets or loses goes into one
+ * message, as far as there is room. A port VLAN ID is never part of a range.
  *
  * Adding comes before removing, and a new port VLAN ID before anything else: setting it takes the flag from
  * the old one in the same step, so the port is never without.
@@ -17,7 +18,8 @@
 
 #include "link.h"
 
-#define FLUSH_FROM 32 /* VLANs that a port loses */
+#define FLUSH_FROM     32 /* VLANs that a port loses */
+#define ROOM_FOR_RANGE 16 /* bytes: two attributes */
 
 void bridge_vlan_key(char *key, const char *link, uint16_t vid)
 {
@@ -91,26 +93,40 @@ static const struct bridge_vlan *vlan_of(const struct step *step)
 	return (const struct bridge_vlan *)(step->want ? step->want : step->have);
 }
 
-/* How many of the steps make one range. */
+static bool is_vlan_step(const struct step *step)
+{
+	return (step->want ? step->want : step->have)->kind == &object_kind_bridge_vlan;
+}
+
+/* How many of the steps, which are one link's, make one range. */
 static size_t run_length(struct step *const *steps, size_t count)
 {
 	const struct bridge_vlan *first = vlan_of(steps[0]);
+	bool removes = steps[0]->op == STEP_REMOVE;
 	size_t n = 1;
 
-	if (first->is_pvid && steps[0]->op != STEP_REMOVE)
+	if (first->is_pvid && !removes)
 		return 1;
 	for (; n < count; n++) {
-		const struct object *object = steps[n]->want ? steps[n]->want : steps[n]->have;
-		const struct bridge_vlan *vlan = (const struct bridge_vlan *)object;
+		const struct bridge_vlan *vlan = vlan_of(steps[n]);
 
-		if (object->kind != &object_kind_bridge_vlan ||
-			(steps[n]->op == STEP_REMOVE) != (steps[0]->op == STEP_REMOVE) ||
-			!str_equal(vlan->link, first->link) || vlan->vid != first->vid + n)
+		if (vlan->vid != first->vid + n)
 			break;
-		if (steps[n]->op != STEP_REMOVE &&
-			(vlan->is_pvid || vlan->is_untagged != first->is_untagged))
+		if (!removes && (vlan->is_pvid || vlan->is_untagged != first->is_untagged))
 			break;
 	}
+	return n;
+}
+
+/* How many of the steps are those of the first one's link, and go the same way. */
+static size_t of_one_link(struct step *const *steps, size_t count)
+{
+	size_t n = 1;
+
+	while (n < count && is_vlan_step(steps[n]) &&
+		(steps[n]->op == STEP_REMOVE) == (steps[0]->op == STEP_REMOVE) &&
+		str_equal(vlan_of(steps[n])->link, vlan_of(steps[0])->link))
+		n++;
 	return n;
 }
 
@@ -152,13 +168,17 @@ static bool removes_all(struct step *const *steps, size_t count, size_t *ret_n)
  */
 static void flush_own_addresses(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
-	size_t n;
+	static const struct step *last; /* of those that were looked at */
+	size_t i, n;
 
 	if (nl_batch_mark(batch))
 		return; /* those of this call were looked at */
-	for (size_t i = 0; i < count && steps[i]->op == STEP_REMOVE &&
-		steps[i]->have->kind == &object_kind_bridge_vlan;
-		i += n) {
+	for (i = 0; i < count && is_vlan_step(steps[i]) && steps[i]->op == STEP_REMOVE; i++) {
+		if (steps[i] == last)
+			return; /* by a call before */
+	}
+	last = steps[i - 1];
+	for (i = 0; i < count && is_vlan_step(steps[i]) && steps[i]->op == STEP_REMOVE; i += n) {
 		bool all = removes_all(steps + i, count - i, &n);
 		struct nl *nl;
 		uint32_t ifindex = link_index(vlan_of(steps[i])->link, &nl);
@@ -178,24 +198,46 @@ static void flush_own_addresses(struct nl_batch *batch, struct step *const *step
 	}
 }
 
+/* The ranges that the steps make, as far as they have room in the message; how many steps that are. */
+static size_t put_vlans(struct nlmsghdr *nlh, struct step *const *steps, size_t count)
+{
+	size_t done = 0;
+
+	while (done < count && nlh->nlmsg_len + ROOM_FOR_RANGE <= NL_MESSAGE_BYTES) {
+		const struct bridge_vlan *vlan = vlan_of(steps[done]);
+		size_t n = run_length(steps + done, count - done);
+		uint16_t flags = 0;
+
+		if (steps[done]->op != STEP_REMOVE)
+			flags = (vlan->is_untagged ? BRIDGE_VLAN_INFO_UNTAGGED : 0) |
+				(vlan->is_pvid ? BRIDGE_VLAN_INFO_PVID : 0);
+		if (n == 1) {
+			put_vlan(nlh, vlan->vid, flags);
+		} else {
+			put_vlan(nlh, vlan->vid, flags | BRIDGE_VLAN_INFO_RANGE_BEGIN);
+			put_vlan(nlh, (uint16_t)(vlan->vid + n - 1),
+				flags | BRIDGE_VLAN_INFO_RANGE_END);
+		}
+		done += n;
+	}
+	return done;
+}
+
 static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
-	const struct bridge_vlan *vlan = vlan_of(steps[0]);
+	const char *name = vlan_of(steps[0])->link;
 	bool removes = steps[0]->op == STEP_REMOVE;
-	size_t n = run_length(steps, count);
 	struct nl *nl;
-	uint32_t ifindex = link_index(vlan->link, &nl);
-	uint16_t flags = removes ? 0
-				 : (vlan->is_untagged ? BRIDGE_VLAN_INFO_UNTAGGED : 0) |
-			(vlan->is_pvid ? BRIDGE_VLAN_INFO_PVID : 0);
+	uint32_t ifindex = link_index(name, &nl);
 	struct nlmsghdr *nlh;
 	struct ifinfomsg *ifi;
 	struct nlattr *spec;
+	size_t n;
 
 	if (!ifindex) {
 		if (!removes)
-			steps[0]->error = err_set(
-				&steps[0]->err, -ENODEV, NULL, "%s does not exist", vlan->link);
+			steps[0]->error =
+				err_set(&steps[0]->err, -ENODEV, NULL, "%s does not exist", name);
 		return 1;
 	}
 	if (removes)
@@ -207,20 +249,43 @@ static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *ste
 	ifi->ifi_family = AF_BRIDGE;
 	ifi->ifi_index = (int)ifindex;
 	spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
-	if (is_bridge(vlan->link))
+	if (is_bridge(name))
 		mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
-	if (n == 1) {
-		put_vlan(nlh, vlan->vid, flags);
-	} else {
-		put_vlan(nlh, vlan->vid, flags | BRIDGE_VLAN_INFO_RANGE_BEGIN);
-		put_vlan(nlh, (uint16_t)(vlan->vid + n - 1), flags | BRIDGE_VLAN_INFO_RANGE_END);
-	}
+	n = put_vlans(nlh, steps, of_one_link(steps, count));
 	mnl_attr_nest_end(nlh, spec);
 	for (size_t i = 1; i < n; i++)
-		steps[i]->is_done =
-			true; /* if the range fails, taking back what is not there is no error */
+		steps[i]->is_done = true; /* taking back what is not there is no error */
 	nl_batch_end(batch);
 	return n;
+}
+
+static bool is_as_asked(const struct step *step)
+{
+	const struct object *object = step->want ? step->want : step->have;
+	const struct object *have = have_get(have_all(), object->kind, object->key);
+
+	return step->op == STEP_REMOVE
+		? !have
+		: have && bridge_vlan_compare(object, NULL, have) == OBJECT_SAME;
+}
+
+size_t bridge_vlan_failed(struct step *const *steps, size_t count, size_t *ret_rest)
+{
+	size_t n = of_one_link(steps, count), at = 0;
+
+	while (at + 1 < n && is_as_asked(steps[at]))
+		at++;
+	if (at) {
+		steps[at]->error = steps[0]->error;
+		err_move(&steps[at]->err, &steps[0]->err);
+		steps[0]->error = 0;
+	}
+	*ret_rest = 0;
+	for (size_t i = at + 1; i < n && !*ret_rest; i++) {
+		if (!is_as_asked(steps[i]))
+			*ret_rest = n - at - 1;
+	}
+	return at;
 }
 
 static const char *bridge_vlan_explain(const struct step *step, int error)

@@ -35,6 +35,11 @@ void neighbour_forget_learned(const char *link);
 void route_link_down(const char *name);
 /* VLANs of a link that is gone. */
 void bridge_vlan_link_gone(const char *name);
+/*
+ * The message that begins with the first of the steps was refused: gives the error to the step that it is
+ * about, whose index is returned. *ret_rest: the kernel has not come to so many behind that one.
+ */
+size_t bridge_vlan_failed(struct step *const *steps, size_t count, size_t *ret_rest);
 /* Opens and reads the namespaces that an earlier run has left. */
 int netns_find(struct err *err) WARN_UNUSED;
 /*

@@ -129,10 +129,36 @@ static void cancel(void)
 	}
 }
 
+static void send_rest(struct step *const *steps, size_t count)
+{
+	struct nl_batch *batch = nl_batch_new();
+
+	for (size_t done = 0; done < count;)
+		done += encode(batch, steps + done, count - done);
+	nl_batch_flush(batch);
+	nl_batch_free(batch);
+}
+
+/* One message is about many VLANs; those behind the one that was refused are asked for again. */
+static void look_behind(struct step *const *steps, size_t count, bool stop_on_error)
+{
+	size_t rest;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!steps[i]->error || kind_of(steps[i]) != &object_kind_bridge_vlan)
+			continue;
+		i += bridge_vlan_failed(steps + i, count - i, &rest);
+		if (rest && !stop_on_error && steps[i]->error != -EOPNOTSUPP)
+			send_rest(steps + i + 1, rest);
+	}
+}
+
 /* All steps have been sent and answered. */
-static size_t finish(struct nl_batch *batch, struct step *const *steps, size_t dealt)
+static size_t finish(
+	struct nl_batch *batch, struct step *const *steps, size_t dealt, bool stop_on_error)
 {
 	end_batch(batch);
+	look_behind(steps, dealt, stop_on_error);
 	look_again(steps, dealt, false);
 	link_forget_chosen(); /* what failed may have none of the numbers that were chosen */
 	look_again(steps, dealt, true);
@@ -159,7 +185,7 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 		if (!at_work.is_sent || at_work.first != steps[0])
 			return 0;
 		nl_batch_collect(at_work.batch);
-		return finish(at_work.batch, steps, at_work.dealt);
+		return finish(at_work.batch, steps, at_work.dealt, stop_on_error);
 	}
 	batch = nl_batch_new();
 	while (dealt < count && !nl_batch_is_full(batch) &&
@@ -184,7 +210,7 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 		return 0;
 	}
 	nl_batch_flush(batch);
-	return finish(batch, steps, dealt);
+	return finish(batch, steps, dealt, stop_on_error);
 }
 
 /* --no-kernel: what is applied is believed to exist. */

@@ -91,9 +91,15 @@ int link_set(struct link *link, enum link_attr attr, const char *path, struct er
 
 /* --- what differs ------------------------------------------------------------------------------ */
 
+/* What is up or down is nothing that would have to be put back. */
+static uint32_t mark_bits(const struct link *want)
+{
+	return LINK_MARK | (want->set & ~(1U << LINK_DOWN));
+}
+
 uint32_t link_mark_of(const struct link *want)
 {
-	return link_is_former(want) ? want->group : LINK_MARK | want->set;
+	return link_is_former(want) ? want->group : mark_bits(want);
 }
 
 /* Attributes that were configured and are not any more. */
@@ -189,8 +195,9 @@ static bool ports_equal(const struct link_port *a, const struct link_port *b)
 		a->multicast_router == b->multicast_router;
 }
 
-static void compare_flags(
-	struct link_delta *delta, const struct link *want, const struct link *have)
+/* One that was to be up goes down by its link_up object, which goes in the same plan. */
+static void compare_flags(struct link_delta *delta, const struct link *want, const struct link *was,
+	const struct link *have)
 {
 	bool is_up = have->flags & IFF_UP;
 
@@ -198,7 +205,8 @@ static void compare_flags(
 		delta->to_up = !is_up && (want->flags & IFF_UP);
 		delta->to_down = is_up && !(want->flags & IFF_UP);
 	} else {
-		delta->to_down = is_up && (want->set & (1U << LINK_DOWN));
+		delta->to_down = is_up && (want->set & (1U << LINK_DOWN)) &&
+			(!was || (was->set & (1U << LINK_DOWN)));
 	}
 }
 
@@ -207,7 +215,7 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 	bool is_former = link_is_former(want);
 	uint32_t group = have ? have->group : 0;
 
-	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : LINK_MARK | want->set;
+	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : mark_bits(want);
 	if (is_former || want->kind)
 		delta->group = link_mark_of(want);
 	else
@@ -279,7 +287,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		(!str_equal(delta->netns, link_netns(have)) ||
 			!str_equal(delta->netns_name, link_netns_name(have))))
 		delta->attrs |= 1U << LINK_NETNS;
-	compare_flags(delta, want, have);
+	compare_flags(delta, want, was, have);
 }
 
 static enum object_diff link_compare(const struct object *want_object, const struct object *was,

@@ -32,7 +32,7 @@ const struct link_kind *link_kind_by_name(const char *name);
 
 /*
  * What we configured of a link is written into the kernel, where it outlives a restart of ours, a rename and
- * a move to another network namespace: LINK_MARK and a bit for each enum link_attr. With a link that we made
+ * a move to another network namespace: LINK_MARK and a bit for each enum link_attr but LINK_DOWN. With a link that we made
  * that is its group number. The group of a port that exists by itself is its operator's: it gets an
  * alternative name that says the same, LINK_PORT_MARK with the bits, a number that makes it the only one
  * (the port's own at that time) and the MAC address it had, where that is to be put back and the kernel

@@ -9,6 +9,7 @@ from lxml import etree
 
 from ashlar import config
 from ashlar.frames import Port
+from ashlar.netconf import RpcError
 from ashlar.network import differences, run
 from ashlar.push import TARGET, edits, on_change, plain, subtree, update
 
@@ -228,3 +229,34 @@ def test_ports_of_a_switch(switch, make_daemon):
               for name in ("lan2", "lan3"))))
     assert offloaded() == told_before
     assert differences(before, switch.dump()) == []
+
+
+def test_one_that_the_switch_refuses(switch, make_daemon):
+    """All VLANs of a port travel together; the one at fault is told, at a start it alone is missing."""
+    vlans = [{"vid": vid, "tagged": ["lan1", "lan2"]} for vid in (20, 21, 23, 25, 26)]
+    base = config.switch(switch.ports)
+    with_vlans = config.switch(switch.ports)
+    with_vlans["ietf-interfaces:interfaces"]["interface"].append(config.vlan_bridge("br1", *vlans))
+    for entry in with_vlans["ietf-interfaces:interfaces"]["interface"]:
+        if entry["name"] in ("lan1", "lan2"):
+            entry["infix-interfaces:bridge-port"]["bridge"] = "br1"
+    daemon = make_daemon(switch, base).start()
+    # a switch cannot have a VLAN both in a bridge and apart from it
+    switch.ip("link add link lan1 name x type vlan id 23")
+    before = {**switch.dump(), "fdb": None}  # which port the address that they share belongs to
+    with daemon.local() as session:
+        session.edit(config.interfaces(config.vlan_bridge("br1"), *(
+            {"name": name, "infix-interfaces:bridge-port": {"bridge": "br1"}}
+            for name in ("lan1", "lan2"))))
+        with pytest.raises(RpcError, match="VLAN 23 on lan1") as refused:
+            session.edit(config.interfaces(config.vlan_bridge("br1", *vlans)))
+        assert refused.value.path.endswith("vlan[infix-if:vid='23']/infix-if:tagged")
+        assert switch.vlans("lan1") == switch.vlans("lan2") == {}
+        session.edit(config.interfaces(*({**entry, "@operation": "replace"} for entry in
+                     base["ietf-interfaces:interfaces"]["interface"]),
+                     {"name": "br1", "@operation": "delete"}))
+        assert differences(before, {**switch.dump(), "fdb": None}) == []
+    daemon.stop()
+    make_daemon(switch, with_vlans).start()
+    assert set(switch.vlans("lan1")) == {20, 21, 25, 26}
+    assert set(switch.vlans("lan2")) == {20, 21, 23, 25, 26}
