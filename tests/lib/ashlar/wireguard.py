@@ -69,15 +69,24 @@ def peer(parts):
     }
 
 
+def generic(namespace):
+    """A socket of generic netlink."""
+    with inside(namespace.name):
+        return socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
+
+
+def family(stream, name):
+    """The number of a family; OSError when the kernel has it not."""
+    (answer,) = ask(stream, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, attribute(2, name.encode() + b"\0"))
+    return struct.unpack("=H", dict(answer)[1])[0]
+
+
 def device(namespace, link):
     """{"key": private key, "port": ..., "peers": {public key: {...}}}; keys are base64."""
-    with inside(namespace.name):
-        stream = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_GENERIC)
-    with stream:
-        (answer,) = ask(stream, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, attribute(2, b"wireguard\0"))
-        family = struct.unpack("=H", dict(answer)[1])[0]
+    with generic(namespace) as stream:
         parts = [part for message in ask(
-            stream, family, 0, attribute(2, link.encode() + b"\0"), NLM_F_DUMP) for part in message]
+            stream, family(stream, "wireguard"), 0, attribute(2, link.encode() + b"\0"),
+            NLM_F_DUMP) for part in message]
     known = dict(parts)
     peers = {}
     for kind, data in parts:
