@@ -86,6 +86,31 @@ struct feature_shows {
 		const struct object *object, void (*add)(void *arg, const char *key), void *arg);
 };
 
+/* What a read wants of a list whose entries are made one by one. */
+struct feature_asked {
+	/* For those who follow changes: only entries whose changes are noticed. */
+	bool is_for_changes;
+	/* The canonical value that the entry's leaf must have to be wanted; NULL: any will do, or it is not
+	 * known. Entries that have another one may be made all the same. */
+	const char *(*value)(const struct feature_asked *asked, const char *leaf);
+};
+
+/*
+ * Entries of a list without keys, in what show() has made of a unit, that are not made with it: there can be
+ * a million of them. They are made one at a time, when the reader has come to them, and thrown away.
+ */
+struct feature_supply {
+	const char *path; /* schema path of the list; show() makes what holds it */
+	/* May be called in a forked child. @parent holds the list, in a tree with the unit's keys. */
+	int (*open)(const struct lyd_node *parent, const struct feature_asked *asked,
+		void **ret_supply, struct err *err);
+	/* 1: *ret_entry is the next, made below @parent, or NULL: none was found in the time of a
+	 * millisecond, ask again. 0: there are no more. */
+	int (*next)(void *supply, struct lyd_node *parent, struct lyd_node **ret_entry,
+		struct err *err);
+	void (*close)(void *supply);
+};
+
 struct edit; /* datastore/edit.c: see datastore.h */
 
 struct feature {
@@ -127,6 +152,8 @@ struct feature {
 	const struct object_kind *const *refreshes;
 	/* Observed objects that it shows, and where; ends with kind NULL; may be NULL. */
 	const struct feature_shows *shows;
+	/* Lists whose entries are made one by one; ends with path NULL; may be NULL. */
+	const struct feature_supply *supplies;
 	/* Schema paths of what it shows that changes without any object being observed (counters): whoever
 	 * follows changes does not get it. Ends with NULL; may be NULL. */
 	const char *const *silent;

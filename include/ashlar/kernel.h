@@ -275,36 +275,71 @@ enum route_type {
 	ROUTE_BLACKHOLE,
 	ROUTE_UNREACHABLE,
 	ROUTE_PROHIBIT,
-	ROUTE_OTHER, /* observed only: local, broadcast, multicast … */
+	ROUTE_RECEIVE, /* taken in by this device, as if it had all those addresses */
+	ROUTE_OTHER,   /* observed only: broadcast, multicast … */
 };
 
-struct route {
-	struct object object; /* key by route_key() */
-	uint8_t family, prefix_length;
-	uint32_t table, metric;
-	uint8_t tos;
-	enum route_type type;
-	union {
-		struct in_addr in;
-		struct in6_addr in6;
-	} dst;
-	bool has_gateway;
-	uint8_t gateway_family;
+#define ROUTE_HOPS_MAX	 64  /* of a wanted route */
+#define ROUTE_WEIGHT_MAX 256 /* of one of them */
+
+/* Where packets of a route are passed on to. */
+struct route_hop {
+	uint8_t gateway_family; /* 0: no gateway */
+	uint8_t flags;		/* observed only: RTNH_F_* */
+	uint16_t weight;	/* its share, from 1; counts among several */
 	union {
 		struct in_addr in;
 		struct in6_addr in6;
 	} gateway;
 	char link[KERNEL_NAME_MAX]; /* outgoing interface; "": by the gateway */
-	/* Observed only. */
-	uint8_t protocol, scope; /* RTPROT_*, RT_SCOPE_* */
-	uint32_t flags;		 /* RTNH_F_* */
-	uint64_t seen_ms;	 /* monotonic, when it was first seen */
+};
+
+/* There are many of these: what few have is allocated apart. */
+struct route {
+	struct object object; /* key by route_key() */
+	uint8_t family, prefix_length;
+	uint8_t tos;
+	uint8_t protocol, scope; /* RTPROT_*, RT_SCOPE_*; observed only */
+	enum route_type type;
+	uint32_t table, metric;
+	union {
+		struct in_addr in;
+		struct in6_addr in6;
+	} dst;
+	struct route_hop hop;	  /* of ROUTE_UNICAST: the only one, or the first */
+	struct route_hop *others; /* owned; NULL: none */
+	uint16_t other_count;
+	uint64_t seen_ms; /* observed only: when it was first seen; 0: not known */
 };
 extern const struct object_kind object_kind_route;
 #define ROUTE_KEY_MAX 96
+/* The next hop with that index, from 0; NULL at the end. */
+struct route_hop *route_hop(const struct route *route, size_t index);
+/* A further one, blank; valid until the next. */
+struct route_hop *route_add_hop(struct route *route);
 /* Kernel's own key: family, table, prefix, metric, tos. */
 void route_key(char *key, uint8_t family, uint32_t table, const void *dst, uint8_t prefix_length,
 	uint32_t metric, uint8_t tos);
+
+/*
+ * The routes of the main table, whoever made them, as the kernel tells them now: not from have, which holds
+ * our own only. In the kernel's order: of one destination the preferred one first.
+ */
+struct route_reader;
+struct route_select {
+	bool has_dst;	   /* only routes to exactly that prefix */
+	bool is_ours_only; /* those in have */
+	uint8_t prefix_length;
+	struct in6_addr dst; /* or a struct in_addr at the beginning */
+};
+int route_reader_new(uint8_t family, const struct route_select *select,
+	struct route_reader **ret_reader, struct err *err) WARN_UNUSED;
+/* 1: a route, borrowed until the next call, and whether it is the one in use for its destination; NULL:
+ * none this time, to be asked again. 0: there are no more. */
+int route_reader_next(struct route_reader *reader, const struct route **ret_route,
+	bool *ret_is_active, struct err *err) WARN_UNUSED;
+void route_reader_free(struct route_reader *reader);
+DEFINE_CLEANUP(struct route_reader *, route_reader_free)
 
 /* One VLAN of one bridge port (or of the bridge itself, when link is the bridge). */
 struct bridge_vlan {

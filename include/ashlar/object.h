@@ -18,7 +18,7 @@ struct object_kind;
 struct target;
 struct want;
 
-#define OBJECT_GROUPS_MAX 4
+#define OBJECT_GROUPS_MAX 8
 
 /* Names an object without owning it. */
 struct object_ref {
@@ -58,7 +58,8 @@ struct object {
 	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
 	bool is_refused; /* pending because the device refused it */
 	bool is_coming;	 /* while a plan is made: it adds this one */
-	uint8_t tries;	 /* times the device took it and it was not there afterwards */
+	bool needs_any; /* wanted: one of its needs will do, and it is looked at again whenever one comes */
+	uint8_t tries; /* times the device took it and it was not there afterwards */
 };
 
 enum object_diff {

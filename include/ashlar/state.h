@@ -28,6 +28,8 @@ void *want_object(
 void *want_find(const struct want *want, const struct object_kind *kind, const char *key);
 /* @object cannot exist before @kind @key does. Repeating is fine. */
 void want_needs(void *object, const struct object_kind *kind, const char *key);
+/* One of what @object needs will do, and it is looked at again whenever another one of them appears. */
+void want_needs_any(void *object);
 size_t want_count(const struct want *want);
 struct object *want_at(const struct want *want, size_t index);
 
@@ -59,6 +61,8 @@ struct have *have_all(void); /* the one observed state */
 /* Takes ownership; replaces what has the same key. Marks the wanted object of that key dirty, and
  * the pending ones that need it. */
 void have_put(struct object *observed);
+/* The same for something that was there all along and is only noticed now: not a change of this run. */
+void have_notice(struct object *observed);
 /* Also marks dirty. An absent one is fine. */
 void have_remove(const struct object_kind *kind, const char *key);
 void *have_get(const struct have *have, const struct object_kind *kind, const char *key);

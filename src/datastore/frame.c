@@ -27,6 +27,8 @@ static const struct lyd_node *config_children(const struct walk *walk, const str
 
 static void end_group(struct frame *frame)
 {
+	if (frame->supply)
+		frame->groups[frame->at_group].point->supply->close(TAKE(frame->supply));
 	for (size_t i = 0; i < frame->lookup_count; i++) {
 		free(frame->lookups[i].key);
 		free(frame->lookups[i].elements);
@@ -342,7 +344,7 @@ static bool next_made(struct walk *walk, struct frame *frame, const struct group
 		frame->is_copy ? next_in_siblings(frame, group, candidate) : NULL;
 
 	if (!node) {
-		frame->phase = FRAME_EXTRA;
+		frame->phase = FRAME_SUPPLY;
 		return false;
 	}
 	candidate->node = node;
@@ -354,6 +356,79 @@ static bool next_made(struct walk *walk, struct frame *frame, const struct group
 	candidate->is_partial = frame->is_partial && group->schema->nodetype == LYS_CONTAINER;
 	frame->has_instance = true;
 	return true;
+}
+
+/* --- entries made one by one ------------------------------------------------------------------ */
+
+struct asked {
+	struct feature_asked asked; /* first */
+	struct ds_filter *filter;
+	const struct group *group;
+};
+
+/* What all that is selected has in common; more than one element hardly has anything. */
+static const char *asked_value(const struct feature_asked *base, const char *name)
+{
+	const struct asked *asked = (const struct asked *)base;
+	const struct lysc_node *leaf;
+
+	if (asked->group->count != 1)
+		return NULL;
+	LY_LIST_FOR (lysc_node_child(asked->group->schema), leaf) {
+		const char *value = leaf->nodetype == LYS_LEAF && !strcmp(leaf->name, name)
+			? filter_key_value(asked->filter, asked->group->elements[0], leaf)
+			: NULL;
+
+		if (value)
+			return value;
+	}
+	return NULL;
+}
+
+static bool is_cut_off(const struct walk *walk, const struct frame *frame)
+{
+	return walk->depth && !frame->is_silent && !walk->is_from_selection &&
+		frame->depth >= walk->depth;
+}
+
+static int open_supply(
+	struct walk *walk, struct frame *frame, const struct group *group, struct err *err)
+{
+	struct asked asked = {
+		.asked = { .is_for_changes = walk->is_for_changes, .value = asked_value },
+		.filter = walk->filter,
+		.group = group,
+	};
+
+	return group->point->supply->open(frame->node, &asked.asked, &frame->supply, err);
+}
+
+/* 1 with a candidate, 0: there are no more, or an error. */
+static int next_supplied(struct walk *walk, struct frame *frame, const struct group *group,
+	struct candidate *candidate, struct err *err)
+{
+	struct lyd_node *entry = NULL;
+	int r = 0;
+
+	if (group->point && group->point->supply && frame->is_copy && !is_cut_off(walk, frame)) {
+		if (!frame->supply)
+			r = open_supply(walk, frame, group, err);
+		if (r == 0)
+			r = group->point->supply->next(
+				frame->supply, (struct lyd_node *)frame->node, &entry, err);
+	}
+	if (r == 0)
+		frame->phase = FRAME_EXTRA;
+	if (r <= 0)
+		return r;
+	*candidate = (struct candidate){
+		.node = entry,
+		.owned = entry,
+		.is_copy = true,
+		.took_long = !entry,
+	};
+	choose(candidate, group, NULL);
+	return 1;
 }
 
 /* --- units beyond configuration --------------------------------------------------------------- */
@@ -516,6 +591,11 @@ static int next_in_group(struct walk *walk, struct frame *frame, const struct gr
 		return 1;
 	if (frame->phase == FRAME_MADE && next_made(walk, frame, group, candidate))
 		return 1;
+	if (frame->phase == FRAME_SUPPLY) {
+		r = next_supplied(walk, frame, group, candidate, err);
+		if (r)
+			return r;
+	}
 	return next_extra(walk, frame, group, candidate);
 }
 

@@ -14,6 +14,7 @@ enum frame_phase {
 	FRAME_BEGIN,
 	FRAME_CONFIG, /* in the tree that is read */
 	FRAME_MADE,   /* in a unit's copy, where show() has put them */
+	FRAME_SUPPLY, /* made one by one */
 	FRAME_EXTRA,  /* units that exist without configuration */
 };
 
@@ -69,6 +70,7 @@ struct frame {
 	size_t extra_count, extra_room, at_extra;
 	bool is_gathered; /* extras are known */
 	struct map seen;  /* their keys */
+	void *supply;	  /* the feature's, opened; NULL: not yet */
 };
 
 /* A node that is looked at next. */
@@ -80,6 +82,7 @@ struct candidate {
 	bool is_copy;
 	bool is_partial;
 	bool is_shown; /* show() is still to be asked, if anybody wants it */
+	bool took_long;
 	struct filter **elements;
 	size_t count;
 };

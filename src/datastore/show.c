@@ -159,6 +159,14 @@ static void add_root(const struct feature *feature, const char *path)
 	}
 }
 
+static void add_supply(const struct feature_supply *supply)
+{
+	const struct lysc_node *schema = path_schema(supply->path);
+
+	if (schema && schema->nodetype == LYS_LIST)
+		find_or_make(schema)->supply = supply;
+}
+
 static void add_provider(const char *path, int (*show)(struct lyd_node *container, struct err *err))
 {
 	const struct lysc_node *schema = path_schema(path);
@@ -186,6 +194,9 @@ const struct show_point *show_root(void)
 			add_root(feature, *path);
 		for (const char *const *path = feature->state_roots; path && *path; path++)
 			add_root(feature, *path);
+		for (const struct feature_supply *supply = feature->supplies;
+			supply && supply->path; supply++)
+			add_supply(supply);
 	}
 	add_provider("/ietf-yang-library:yang-library", library_show);
 	add_provider("/ietf-yang-library:modules-state", library_show);

@@ -22,6 +22,8 @@ struct show_point {
 	size_t below_count;
 	struct show_source *sources;
 	size_t source_count; /* 0: only on the way */
+	const struct feature_supply
+		*supply; /* of a list whose entries are made one by one; or NULL */
 };
 
 /* The table, made from feature_table at first use; a point lives until show_done(). */

@@ -300,7 +300,9 @@ static int step(struct walk *walk, struct err *err)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			return candidate.node ? (int)visit(walk, &candidate) : 1;
+			return candidate.node	      ? (int)visit(walk, &candidate)
+				: candidate.took_long ? STEPS_PER_LOOK
+						      : 1;
 		leave(walk);
 	}
 	return 0;

@@ -7,6 +7,7 @@
  * edits were undone is told by ds_undone(). Until then the nodes they hold live.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #include "ashlar/str.h"
 
 #include "next-hop.h"
+
+#define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4)
 
 struct prefix {
 	union next_hop_addr network;
@@ -91,6 +94,25 @@ void next_hop_mask(int family, union next_hop_addr *addr, unsigned length)
 		if (keep < 8)
 			bytes[i] &= (uint8_t)(0xff00 >> keep);
 	}
+}
+
+int next_hop_prefix(
+	int family, const char *text, union next_hop_addr *ret_addr, uint8_t *ret_length)
+{
+	const char *slash = strchr(text, '/');
+	char addr[PREFIX_TEXT_MAX];
+	uint64_t length;
+
+	if (!slash || (size_t)(slash - text) >= sizeof(addr) ||
+		str_u64(slash + 1, 0, family == AF_INET6 ? 128 : 32, &length) < 0)
+		return -EINVAL;
+	memcpy(addr, text, (size_t)(slash - text));
+	addr[slash - text] = '\0';
+	if (inet_pton(family, addr, ret_addr) != 1)
+		return -EINVAL;
+	next_hop_mask(family, ret_addr, (unsigned)length);
+	*ret_length = (uint8_t)length;
+	return 0;
 }
 
 const struct lyd_node *next_hop_top(
@@ -201,20 +223,30 @@ static int compare_gateways(const void *a, const void *b)
 		sizeof(union next_hop_addr));
 }
 
+/* @next_hop holds next-hop-address and outgoing-interface; NULL: there is none. */
+static void add_gateway(struct index *index, int family, const struct lyd_node *route,
+	const struct lyd_node *next_hop)
+{
+	struct gateway gateway = { .route = route }, *items = index->items;
+
+	if (node_exists(next_hop, "outgoing-interface") ||
+		inet_pton(family, node_text(next_hop, "next-hop-address", ""), &gateway.addr) != 1)
+		return;
+	ARRAY_GROW(items, index->count, index->room);
+	items[index->count++] = gateway;
+	index->items = items;
+}
+
 static void add_gateways(struct index *index, int family, const struct lyd_node *routes)
 {
 	const struct lyd_node *route;
 
 	NODE_FOREACH (route, routes, "route") {
-		struct gateway gateway = { .route = route }, *items = index->items;
+		const struct lyd_node *next_hop = node_child(route, "next-hop"), *one;
 
-		if (node_exists(route, "next-hop/outgoing-interface") ||
-			inet_pton(family, node_text(route, "next-hop/next-hop-address", ""),
-				&gateway.addr) != 1)
-			continue;
-		ARRAY_GROW(items, index->count, index->room);
-		items[index->count++] = gateway;
-		index->items = items;
+		add_gateway(index, family, route, next_hop);
+		NODE_FOREACH (one, node_child(next_hop, "ashlar-routing:next-hop-list"), "next-hop")
+			add_gateway(index, family, route, one);
 	}
 }
 

@@ -30,6 +30,9 @@ void next_hop_add_routes(const struct lyd_node *node, int family, const union ne
 	unsigned length, struct unit_set *set);
 /* Clears the bits beyond @length. */
 void next_hop_mask(int family, union next_hop_addr *addr, unsigned length);
+/* "192.0.2.0/24", with the bits beyond the length cleared. -EINVAL. */
+int next_hop_prefix(int family, const char *text, union next_hop_addr *ret_addr,
+	uint8_t *ret_length) WARN_UNUSED;
 /* The first top-level node of @node's tree with this module and name; NULL. */
 const struct lyd_node *next_hop_top(
 	const struct lyd_node *node, const char *module, const char *name);

@@ -1,5 +1,6 @@
 /*
- * Static routes (RFC 8349), one unit each, and the routing tables as they are.
+ * Static routes (RFC 8349), one unit each; of several next hops, as ashlar-routing has them, those are in use
+ * whose links are up.
  *
  * A route's preference is its metric in the kernel, so that of several ways to one destination the lowest
  * preference wins there too; 255 means never. A gateway without an interface is looked for among the
@@ -11,22 +12,22 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "ashlar/clock.h"
 #include "ashlar/str.h"
 
 #include "interface.h"
 #include "next-hop.h"
 
-#define PROTOCOL_PATH	"/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
-#define V4_PATH		PROTOCOL_PATH "/static-routes/ietf-ipv4-unicast-routing:ipv4/route"
-#define V6_PATH		PROTOCOL_PATH "/static-routes/ietf-ipv6-unicast-routing:ipv6/route"
-#define TABLE		RT_TABLE_MAIN
-#define PREFERENCE	"infix-routing:route-preference"
-#define INTERFACE	"next-hop/outgoing-interface"
-#define GATEWAY		"next-hop/next-hop-address"
-#define SPECIAL		"next-hop/special-next-hop"
-#define NEVER		255 /* a preference that is not installed */
-#define PREFIX_TEXT_MAX (INET6_ADDRSTRLEN + 4)
+#define PROTOCOL_PATH "/ietf-routing:routing/control-plane-protocols/control-plane-protocol"
+#define V4_PATH	      PROTOCOL_PATH "/static-routes/ietf-ipv4-unicast-routing:ipv4/route"
+#define V6_PATH	      PROTOCOL_PATH "/static-routes/ietf-ipv6-unicast-routing:ipv6/route"
+#define TABLE	      RT_TABLE_MAIN
+#define PREFERENCE    "infix-routing:route-preference"
+#define INTERFACE     "next-hop/outgoing-interface"
+#define GATEWAY	      "next-hop/next-hop-address"
+#define SPECIAL	      "next-hop/special-next-hop"
+#define LIST	      "next-hop/ashlar-routing:next-hop-list"
+#define RECEIVER      "lo" /* takes in what is received */
+#define NEVER	      255  /* a preference that is not installed */
 
 /* --- check ------------------------------------------------------------------------------------- */
 
@@ -52,27 +53,76 @@ static int check_protocol(const struct unit *unit, struct err *err)
 		type ? type : "");
 }
 
-static int check_route(const struct lyd_node *route, struct err *err)
+/* @node, which stands at @path of the route, holds next-hop-address and outgoing-interface. */
+static int check_hop(const struct lyd_node *route, const struct lyd_node *node, const char *path,
+	struct err *err)
 {
-	const char *special = node_text(route, SPECIAL, NULL),
-		   *gateway = node_text(route, GATEWAY, NULL);
+	const char *gateway = node_text(node, "next-hop-address", NULL);
+	_cleanup_free_ char *at_gateway = xasprintf("%s/next-hop-address", path),
+			    *at_link = xasprintf("%s/outgoing-interface", path);
 	struct in6_addr addr;
 
-	if (str_equal(special, "receive"))
-		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, SPECIAL,
-			"special next hop receive is not supported: blackhole, unreachable or prohibit");
-	if (!special && !gateway && !node_exists(route, INTERFACE))
+	if (gateway && inet_pton(family_of(route), gateway, &addr) != 1)
+		return err_set(err, -EINVAL, at_gateway, "\"%s\" is not an address without a zone",
+			gateway);
+	if (gateway && family_of(route) == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr) &&
+		!node_exists(node, "outgoing-interface"))
+		return err_set(err, -EINVAL, at_link,
+			"next hop %s is link-local: it needs an outgoing interface", gateway);
+	return 0;
+}
+
+static bool same_hop(const struct lyd_node *a, const struct lyd_node *b)
+{
+	return str_equal(node_text(a, "next-hop-address", NULL),
+		       node_text(b, "next-hop-address", NULL)) &&
+		str_equal(node_text(a, "outgoing-interface", NULL),
+			node_text(b, "outgoing-interface", NULL));
+}
+
+/* The kernel has no IPv6 route with several next hops of which one is only an interface, and none twice. */
+static int check_list(const struct lyd_node *route, const struct lyd_node *list, struct err *err)
+{
+	const struct lyd_node *hop, *other;
+	bool is_several = false;
+
+	NODE_FOREACH (hop, list, "next-hop") {
+		_cleanup_free_ char *path =
+			xasprintf(LIST "/next-hop[index='%s']", node_text(hop, "index", ""));
+		int r = check_hop(route, hop, path, err);
+
+		if (r < 0)
+			return r;
+		NODE_FOREACH (other, list, "next-hop") {
+			is_several |= other != hop;
+			if (other != hop && same_hop(hop, other))
+				return err_set(err, -EINVAL, path,
+					"next hops \"%s\" and \"%s\" are the same",
+					node_text(hop, "index", ""), node_text(other, "index", ""));
+		}
+		if (is_several && family_of(route) == AF_INET6 &&
+			!node_exists(hop, "next-hop-address"))
+			return err_set(err, -EINVAL, path,
+				"next hop \"%s\" of several of an IPv6 route needs an address",
+				node_text(hop, "index", ""));
+	}
+	return 0;
+}
+
+static int check_route(const struct lyd_node *route, struct err *err)
+{
+	const struct lyd_node *next_hop = node_child(route, "next-hop"),
+			      *list = node_at(route, LIST);
+
+	if (list)
+		return check_list(route, list, err);
+	if (node_exists(route, SPECIAL))
+		return 0;
+	if (!node_exists(route, GATEWAY) && !node_exists(route, INTERFACE))
 		return err_set(err, -EINVAL, "next-hop",
 			"the route to %s has no next hop: an address, an interface or a special one",
 			node_text(route, "destination-prefix", ""));
-	if (gateway && inet_pton(family_of(route), gateway, &addr) != 1)
-		return err_set(
-			err, -EINVAL, GATEWAY, "\"%s\" is not an address without a zone", gateway);
-	if (gateway && family_of(route) == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr) &&
-		!node_exists(route, INTERFACE))
-		return err_set(err, -EINVAL, INTERFACE,
-			"next hop %s is link-local: it needs an outgoing interface", gateway);
-	return 0;
+	return check_hop(route, next_hop, "next-hop", err);
 }
 
 static int check(const struct unit *unit, struct err *err)
@@ -82,31 +132,14 @@ static int check(const struct unit *unit, struct err *err)
 
 /* --- want -------------------------------------------------------------------------------------- */
 
-static int read_prefix(
-	int family, const char *text, union next_hop_addr *ret_addr, uint8_t *ret_length)
-{
-	const char *slash = strchr(text, '/');
-	char addr[PREFIX_TEXT_MAX];
-	uint64_t length;
-
-	if (!slash || (size_t)(slash - text) >= sizeof(addr) ||
-		str_u64(slash + 1, 0, family == AF_INET6 ? 128 : 32, &length) < 0)
-		return -EINVAL;
-	memcpy(addr, text, (size_t)(slash - text));
-	addr[slash - text] = '\0';
-	if (inet_pton(family, addr, ret_addr) != 1)
-		return -EINVAL;
-	next_hop_mask(family, ret_addr, (unsigned)length);
-	*ret_length = (uint8_t)length;
-	return 0;
-}
-
 static enum route_type read_type(const char *special)
 {
 	if (str_equal(special, "blackhole"))
 		return ROUTE_BLACKHOLE;
 	if (str_equal(special, "unreachable"))
 		return ROUTE_UNREACHABLE;
+	if (str_equal(special, "receive"))
+		return ROUTE_RECEIVE;
 	return str_equal(special, "prohibit") ? ROUTE_PROHIBIT : ROUTE_UNICAST;
 }
 
@@ -118,29 +151,62 @@ static uint32_t read_metric(const struct lyd_node *node, int family)
 	return family == AF_INET6 && !preference ? 1 : preference;
 }
 
-static int want_next_hop(const struct lyd_node *node, struct route *route, struct err *err)
+/* @node holds next-hop-address and outgoing-interface. */
+static int want_hop(
+	const struct lyd_node *node, struct route *route, struct route_hop *hop, struct err *err)
 {
-	const char *gateway = node_text(node, GATEWAY, NULL),
-		   *link = node_text(node, INTERFACE, NULL);
+	const char *gateway = node_text(node, "next-hop-address", NULL),
+		   *link = node_text(node, "outgoing-interface", NULL);
 	int r;
 
+	hop->weight = (uint16_t)node_u64(node, "weight", 1);
 	if (gateway) {
 		union next_hop_addr addr = { 0 };
 
 		if (inet_pton(route->family, gateway, &addr) != 1)
 			return err_set(err, -EINVAL, GATEWAY, "\"%s\" is not an address", gateway);
-		route->has_gateway = true;
-		route->gateway_family = route->family;
-		memcpy(&route->gateway, &addr, sizeof(route->gateway));
+		hop->gateway_family = route->family;
+		memcpy(&hop->gateway, &addr, sizeof(hop->gateway));
 		if (!link)
 			link = next_hop_interface(node, route->family, &addr);
 	}
 	if (!link)
 		return 0;
-	r = interface_copy_name(route->link, link, INTERFACE, err);
+	r = interface_copy_name(hop->link, link, INTERFACE, err);
 	if (r == 0)
-		want_needs(route, &object_kind_link_up, route->link);
+		want_needs(route, &object_kind_link_up, hop->link);
 	return r;
+}
+
+static int want_list(const struct lyd_node *list, struct route *route, struct err *err)
+{
+	const struct lyd_node *node;
+	bool is_first = true;
+
+	want_needs_any(route);
+	NODE_FOREACH (node, list, "next-hop") {
+		int r = want_hop(node, route, is_first ? &route->hop : route_add_hop(route), err);
+
+		if (r < 0)
+			return r;
+		is_first = false;
+	}
+	return 0;
+}
+
+static int want_next_hops(const struct lyd_node *node, struct route *route, struct err *err)
+{
+	const struct lyd_node *list = node_at(node, LIST);
+
+	route->type = read_type(node_text(node, SPECIAL, NULL));
+	if (list)
+		return want_list(list, route, err);
+	if (route->type == ROUTE_UNICAST)
+		return want_hop(node_child(node, "next-hop"), route, &route->hop, err);
+	if (route->type != ROUTE_RECEIVE)
+		return 0;
+	want_needs(route, &object_kind_link_up, RECEIVER);
+	return interface_copy_name(route->hop.link, RECEIVER, SPECIAL, err);
 }
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
@@ -159,7 +225,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	metric = read_metric(node, family);
 	if (metric == NEVER)
 		return 0;
-	if (read_prefix(family, node_text(node, "destination-prefix", ""), &dst, &length) < 0)
+	if (next_hop_prefix(family, node_text(node, "destination-prefix", ""), &dst, &length) < 0)
 		return err_set(err, -EINVAL, "destination-prefix", "not a prefix");
 	route_key(key, (uint8_t)family, TABLE, &dst, length, metric, 0);
 	route = want_object(want, &object_kind_route, key, "next-hop");
@@ -168,8 +234,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	route->table = TABLE;
 	route->metric = metric;
 	memcpy(&route->dst, &dst, sizeof(route->dst));
-	route->type = read_type(node_text(node, SPECIAL, NULL));
-	return route->type == ROUTE_UNICAST ? want_next_hop(node, route, err) : 0;
+	return want_next_hops(node, route, err);
 }
 
 /* --- what changes a route from outside ----------------------------------------------------------- */
@@ -215,174 +280,6 @@ static void enabled_affects(const struct lyd_node *node, const char *old, struct
 		add_routes_of(address, node_text(address, "prefix-length", ""), set);
 }
 
-/* --- show -------------------------------------------------------------------------------------- */
-
-static void units(const struct have *have, const struct lysc_node *unit_schema,
-	void (*add)(void *arg, const char *key), void *arg)
-{
-	if (str_equal(unit_schema->name, "rib")) {
-		add(arg, "ipv4");
-		add(arg, "ipv6");
-	} else if (str_equal(unit_schema->name, "interfaces")) {
-		add(arg, NULL);
-	}
-}
-
-static const char *protocol_of(const struct route *route)
-{
-	switch (route->protocol) {
-	case RTPROT_KERNEL:
-		return "ietf-routing:direct";
-	case KERNEL_PROTOCOL:
-		return "infix-routing:static";
-	case RTPROT_STATIC:
-		return "ietf-routing:static";
-	default:
-		return "infix-routing:kernel";
-	}
-}
-
-static int show_next_hop(const struct route *route, struct lyd_node *node, struct err *err)
-{
-	static const char *const special[] = {
-		[ROUTE_BLACKHOLE] = "blackhole",
-		[ROUTE_UNREACHABLE] = "unreachable",
-		[ROUTE_PROHIBIT] = "prohibit",
-	};
-	struct lyd_node *to = NULL;
-	char text[INET6_ADDRSTRLEN];
-	int r = build_container(node, "next-hop", &to, err);
-
-	if (r < 0)
-		return r;
-	if (route->type != ROUTE_UNICAST)
-		return build_leaf(to, "special-next-hop", special[route->type], err);
-	if (*route->link)
-		r = build_leaf(to, "outgoing-interface", route->link, err);
-	if (r < 0 || !route->has_gateway || route->gateway_family != route->family)
-		return r;
-	inet_ntop(route->family, &route->gateway, text, sizeof(text));
-	return build_leaf(to,
-		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:next-hop-address"
-					  : "ietf-ipv4-unicast-routing:next-hop-address",
-		text, err);
-}
-
-static int show_route(const struct route *route, struct lyd_node *routes, struct err *err)
-{
-	char text[INET6_ADDRSTRLEN], when[CLOCK_TEXT_MAX];
-	struct lyd_node *node = NULL;
-	int r = build_entry(routes, "route", NULL, &node, err);
-
-	if (r < 0)
-		return r;
-	inet_ntop(route->family, &route->dst, text, sizeof(text));
-	r = build_leaff(node, err,
-		route->family == AF_INET6 ? "ietf-ipv6-unicast-routing:destination-prefix"
-					  : "ietf-ipv4-unicast-routing:destination-prefix",
-		"%s/%u", text, route->prefix_length);
-	if (r == 0)
-		r = build_u64(node, "route-preference",
-			route->protocol == RTPROT_KERNEL ? 0 : route->metric, err);
-	if (r == 0)
-		r = show_next_hop(route, node, err);
-	if (r == 0)
-		r = build_leaf(node, "source-protocol", protocol_of(route), err);
-	if (r == 0 && !(route->flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN)))
-		r = build_leaf(node, "active", "", err);
-	if (r == 0 && route->seen_ms) {
-		clock_text_of_ms(when, route->seen_ms);
-		r = build_leaf(node, "last-updated", when, err);
-	}
-	return r;
-}
-
-static int compare_routes(const void *a, const void *b)
-{
-	const struct route *p = *(const struct route *const *)a,
-			   *q = *(const struct route *const *)b;
-	int order = memcmp(&p->dst, &q->dst, p->family == AF_INET6 ? 16 : 4);
-
-	if (!order)
-		order = (int)p->prefix_length - (int)q->prefix_length;
-	if (!order)
-		order = p->metric < q->metric ? -1 : p->metric > q->metric;
-	return order ? order : strcmp(p->object.key, q->object.key);
-}
-
-static int show_rib(const struct have *have, struct lyd_node *rib, int family, struct err *err)
-{
-	_cleanup_free_ const struct route **found = NULL;
-	size_t count = 0, room = 0, at = 0;
-	const struct route *route;
-	struct lyd_node *routes = NULL;
-	int r;
-
-	while ((route = have_next(have, &object_kind_route, &at))) {
-		if (route->family != family || route->table != TABLE || route->type == ROUTE_OTHER)
-			continue;
-		ARRAY_GROW(found, count, room);
-		found[count++] = route;
-	}
-	if (count)
-		qsort(found, count, sizeof(*found), compare_routes);
-	r = build_leaf(rib, "address-family",
-		family == AF_INET6 ? "ietf-ipv6-unicast-routing:ipv6-unicast"
-				   : "ietf-ipv4-unicast-routing:ipv4-unicast",
-		err);
-	if (r == 0)
-		r = build_container(rib, "routes", &routes, err);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = show_route(found[i], routes, err);
-	return r;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The interfaces that pass packets on. */
-static int show_interfaces(const struct have *have, struct lyd_node *node, struct err *err)
-{
-	_cleanup_free_ const char **names = NULL;
-	size_t count = 0, room = 0, at = 0;
-	const struct link *link;
-	int r = 0;
-
-	while ((link = have_next(have, &object_kind_link, &at))) {
-		if ((!link->ipv4_forwarding && !link->ipv6_forwarding) ||
-			(link->flags & IFF_LOOPBACK))
-			continue;
-		ARRAY_GROW(names, count, room);
-		names[count++] = link->object.key;
-	}
-	if (count)
-		qsort(names, count, sizeof(*names), compare_names);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = build_item(node, "interface", names[i], err);
-	return r;
-}
-
-static int show(
-	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
-{
-	if (str_equal(unit->schema->name, "interfaces"))
-		return show_interfaces(have, node, err);
-	if (!str_equal(unit->schema->name, "rib"))
-		return 0;
-	if (str_equal(node_text(node, "name", ""), "ipv4"))
-		return show_rib(have, node, AF_INET, err);
-	return str_equal(node_text(node, "name", ""), "ipv6") ? show_rib(have, node, AF_INET6, err)
-							      : 0;
-}
-
-static void shown_by(
-	const struct object *object, void (*add)(void *arg, const char *key), void *arg)
-{
-	add(arg, ((const struct route *)object)->family == AF_INET ? "ipv4" : "ipv6");
-}
-
 const struct feature feature_routing = {
 	.name = "routing",
 	.modules =
@@ -391,6 +288,7 @@ const struct feature feature_routing = {
 			{ "ietf-ipv4-unicast-routing", NULL },
 			{ "ietf-ipv6-unicast-routing", NULL },
 			{ "infix-routing", NULL },
+			{ "ashlar-routing", NULL },
 			{ NULL, NULL },
 		},
 	.roots =
@@ -398,12 +296,6 @@ const struct feature feature_routing = {
 			PROTOCOL_PATH "/description",
 			V4_PATH,
 			V6_PATH,
-			NULL,
-		},
-	.state_roots =
-		(const char *const[]){
-			"/ietf-routing:routing/interfaces",
-			"/ietf-routing:routing/ribs/rib",
 			NULL,
 		},
 	.reads =
@@ -418,17 +310,4 @@ const struct feature feature_routing = {
 		},
 	.check = check,
 	.want = want,
-	.units = units,
-	.show = show,
-	.shows =
-		(const struct feature_shows[]){
-			{ &object_kind_route, "/ietf-routing:routing/ribs/rib", shown_by },
-			{ &object_kind_link, "/ietf-routing:routing/interfaces", NULL },
-			{ NULL, NULL, NULL },
-		},
-	.silent =
-		(const char *const[]){
-			"/ietf-routing:routing/ribs/rib/routes/route/last-updated",
-			NULL,
-		},
 };

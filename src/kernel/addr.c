@@ -182,6 +182,18 @@ static void take_attributes(struct address *address, const struct nlmsghdr *nlh)
 	}
 }
 
+static bool has_ipv4(const char *link)
+{
+	void *const *objects;
+	size_t count = have_group(have_all(), &object_kind_address, link, &objects);
+
+	for (size_t i = 0; i < count; i++) {
+		if (((const struct address *)objects[i])->family == AF_INET)
+			return true;
+	}
+	return false;
+}
+
 static void address_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
@@ -205,6 +217,8 @@ static void address_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_even
 		have_remove(&object_kind_address, key);
 		if (parsed.protocol == KERNEL_PROTOCOL_LINK_LOCAL)
 			link_local_address_gone(name, parsed.in);
+		if (parsed.family == AF_INET && !has_ipv4(name))
+			route_link_down(name);
 		return;
 	}
 	address = object_new(&object_kind_address, key);

@@ -31,8 +31,10 @@ void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_s
 void sysctl_link_gone(const char *name);
 /* Frees what was read of the neighbours of a link, or of all (NULL). */
 void neighbour_forget_learned(const char *link);
-/* IPv4 routes through a link that went down vanish without a word. */
+/* IPv4 routes through a link that went down, or has lost its last IPv4 address, vanish without a word. */
 void route_link_down(const char *name);
+/* The same of a link that is gone, and of all routes with a next hop there. */
+void route_link_gone(const char *name);
 /* VLANs of a link that is gone. */
 void bridge_vlan_link_gone(const char *name);
 /*

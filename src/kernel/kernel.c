@@ -13,6 +13,7 @@
 #include "link-local.h"
 #include "nl-worker.h"
 #include "nl.h"
+#include "route.h"
 
 #define APPLY_US 3000 /* work for one call of apply(); the loop goes on in between */
 #define LOOK_AT	 16   /* steps between two looks at the clock */
@@ -157,6 +158,7 @@ static void look_behind(struct step *const *steps, size_t count, bool stop_on_er
 static size_t finish(
 	struct nl_batch *batch, struct step *const *steps, size_t dealt, bool stop_on_error)
 {
+	route_take_over(batch, steps, dealt);
 	end_batch(batch);
 	look_behind(steps, dealt, stop_on_error);
 	look_again(steps, dealt, false);
@@ -267,7 +269,7 @@ const char *object_netns(const struct object *object)
 	else if (object->kind == &object_kind_neighbour)
 		name = ((const struct neighbour *)object)->link;
 	else if (object->kind == &object_kind_route)
-		name = ((const struct route *)object)->link;
+		name = ((const struct route *)object)->hop.link;
 	else if (object->kind == &object_kind_bridge_vlan)
 		name = ((const struct bridge_vlan *)object)->link;
 	else if (object->kind == &object_kind_sysctl)

@@ -449,7 +449,7 @@ void link_forget(const char *name)
 	forget_all_of(&object_kind_address, name);
 	forget_all_of(&object_kind_neighbour, name);
 	neighbour_forget_learned(name);
-	forget_all_of(&object_kind_route, name);
+	route_link_gone(name);
 	bridge_vlan_link_gone(name);
 	have_remove(&object_kind_link, name);
 }

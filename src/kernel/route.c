@@ -1,7 +1,13 @@
 /*
- * Routes of the main table. Ours bear rtm_protocol 66: it is part of every deletion, so nobody else's route
- * goes; replacing takes over a foreign one that configuration names. IPv4 routes of a link that goes down
- * vanish without an event (route_link_down()).
+ * Our routes, in the main table. They bear rtm_protocol 66: it is part of every deletion, so nobody else's
+ * route goes; replacing takes over a foreign one that configuration names, and keeps it for undoing
+ * (route_notice_others()). Foreign ones are otherwise not observed: there may be a million of them, which are
+ * read when they are asked for (route-read.c).
+ *
+ * The kernel says nothing of some ends: IPv4 routes of a link that goes down, or loses its last address,
+ * vanish without an event (route_link_down()); of several next hops those are marked dead until the link is
+ * back. IPv6 takes the next hops of a route as routes that belong together: one can be deleted or added
+ * alone, a deletion that names none takes all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,38 +19,11 @@
 #include "ashlar/str.h"
 
 #include "kernel-private.h"
+#include "route.h"
 
-static size_t addr_size(uint8_t family)
+size_t route_address_size(uint8_t family)
 {
 	return family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-}
-
-static const struct {
-	enum route_type type;
-	uint8_t rtn;
-} route_types[] = {
-	{ ROUTE_UNICAST, RTN_UNICAST },
-	{ ROUTE_BLACKHOLE, RTN_BLACKHOLE },
-	{ ROUTE_UNREACHABLE, RTN_UNREACHABLE },
-	{ ROUTE_PROHIBIT, RTN_PROHIBIT },
-};
-
-static uint8_t rtn_of(enum route_type type)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(route_types); i++) {
-		if (route_types[i].type == type)
-			return route_types[i].rtn;
-	}
-	return RTN_UNICAST;
-}
-
-static enum route_type type_of(uint8_t rtn)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(route_types); i++) {
-		if (route_types[i].rtn == rtn)
-			return route_types[i].type;
-	}
-	return ROUTE_OTHER;
 }
 
 void route_key(char *key, uint8_t family, uint32_t table, const void *dst, uint8_t prefix_length,
@@ -56,6 +35,81 @@ void route_key(char *key, uint8_t family, uint32_t table, const void *dst, uint8
 	snprintf(key, ROUTE_KEY_MAX, "%u %s/%u %u %u", table, text, prefix_length, metric, tos);
 }
 
+struct route_hop *route_hop(const struct route *route, size_t index)
+{
+	if (index)
+		return index <= route->other_count ? &route->others[index - 1] : NULL;
+	return (struct route_hop *)&route->hop;
+}
+
+struct route_hop *route_add_hop(struct route *route)
+{
+	route->others =
+		xreallocarray(route->others, route->other_count + 1U, sizeof(*route->others));
+	memset(&route->others[route->other_count], 0, sizeof(*route->others));
+	return &route->others[route->other_count++];
+}
+
+/* --- comparing -------------------------------------------------------------------------------- */
+
+static bool same_gateway(const struct route_hop *a, const struct route_hop *b)
+{
+	return a->gateway_family == b->gateway_family &&
+		(!a->gateway_family ||
+			!memcmp(&a->gateway, &b->gateway, route_address_size(a->gateway_family)));
+}
+
+/* A next hop that names no link leaves that to the kernel. */
+static bool same_hop(
+	const struct route_hop *want, const struct route_hop *have, bool is_one_of_several)
+{
+	return same_gateway(want, have) && (!*want->link || str_equal(want->link, have->link)) &&
+		(!is_one_of_several || want->weight == have->weight);
+}
+
+static bool has_hop(const struct route *route, const struct route_hop *want)
+{
+	const struct route_hop *hop;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		if (same_hop(want, hop, true))
+			return true;
+	}
+	return false;
+}
+
+static bool is_up(const char *link)
+{
+	return !*link || have_get(have_all(), &object_kind_link_up, link);
+}
+
+/* Of several next hops those whose links are down may be there or not: the kernel does not use them. */
+static bool same_hops(const struct route *want, const struct route *have)
+{
+	const struct route_hop *hop;
+	size_t common = 0, alive = 0;
+
+	if (!want->other_count)
+		return !have->other_count && same_hop(&want->hop, &have->hop, false);
+	for (size_t i = 0; (hop = route_hop(want, i)); i++)
+		alive += is_up(hop->link);
+	for (size_t i = 0; (hop = route_hop(want, i)); i++) {
+		/* The only one left is a route with one, whose weight does not count. */
+		bool is_there =
+			have->other_count ? has_hop(have, hop) : same_hop(hop, &have->hop, false);
+
+		if (!is_there && is_up(hop->link))
+			return false;
+		common += is_there;
+	}
+	return common == have->other_count + 1U && (have->other_count || alive <= 1);
+}
+
+static uint8_t protocol_of(const struct route *want)
+{
+	return want->protocol ? want->protocol : KERNEL_PROTOCOL;
+}
+
 static enum object_diff route_compare(
 	const struct object *want, const struct object *was, const struct object *have)
 {
@@ -63,46 +117,82 @@ static enum object_diff route_compare(
 
 	if (kernel_is_recording())
 		return OBJECT_SAME;
-	if (a->type != b->type || a->has_gateway != b->has_gateway ||
-		b->protocol != KERNEL_PROTOCOL)
+	if (a->type != b->type || b->protocol != protocol_of(a))
 		return OBJECT_CHANGE;
-	if (a->has_gateway &&
-		(a->gateway_family != b->gateway_family ||
-			memcmp(&a->gateway, &b->gateway, addr_size(a->gateway_family))))
-		return OBJECT_CHANGE;
-	return *a->link && !str_equal(a->link, b->link) ? OBJECT_CHANGE : OBJECT_SAME;
+	return a->type == ROUTE_UNICAST && !same_hops(a, b) ? OBJECT_CHANGE : OBJECT_SAME;
+}
+
+static bool route_equal(const struct object *x, const struct object *y)
+{
+	const struct route *a = (const struct route *)x, *b = (const struct route *)y;
+
+	if (a->type != b->type || a->protocol != b->protocol || a->other_count != b->other_count ||
+		memcmp(&a->hop, &b->hop, sizeof(a->hop)))
+		return false;
+	return !a->other_count ||
+		!memcmp(a->others, b->others, a->other_count * sizeof(*a->others));
+}
+
+static void route_copy(struct object *to, const struct object *from)
+{
+	struct route *route = (struct route *)to;
+	const struct route *other = (const struct route *)from;
+
+	if (other->others)
+		route->others = xmemdup(other->others, other->other_count * sizeof(*other->others));
+}
+
+static void route_done(struct object *object)
+{
+	free(((struct route *)object)->others);
 }
 
 static void route_describe(const struct object *object, char *text, size_t size)
 {
 	const struct route *route = (const struct route *)object;
-	char dst[INET6_ADDRSTRLEN] = "", gateway[INET6_ADDRSTRLEN] = "";
+	char address[INET6_ADDRSTRLEN] = "";
+	const struct route_hop *hop;
+	size_t length;
 
-	inet_ntop(route->family, &route->dst, dst, sizeof(dst));
-	if (route->has_gateway)
-		inet_ntop(route->gateway_family, &route->gateway, gateway, sizeof(gateway));
-	snprintf(text, size, "route %s/%u%s%s%s%s", dst, route->prefix_length,
-		*gateway ? " via " : "", gateway, *route->link ? " dev " : "", route->link);
+	inet_ntop(route->family, &route->dst, address, sizeof(address));
+	snprintf(text, size, "route %s/%u", address, route->prefix_length);
+	for (size_t i = 0; route->type == ROUTE_UNICAST && (hop = route_hop(route, i)); i++) {
+		*address = '\0';
+		if (hop->gateway_family)
+			inet_ntop(hop->gateway_family, &hop->gateway, address, sizeof(address));
+		length = strlen(text);
+		snprintf(text + length, size - length, "%s%s%s%s%s", i ? "," : "",
+			*address ? " via " : "", address, *hop->link ? " dev " : "", hop->link);
+	}
 }
 
 static enum object_owner route_owner(const struct object *have)
 {
-	switch (((const struct route *)have)->protocol) {
-	case KERNEL_PROTOCOL:
-		return OBJECT_OURS;
-	case RTPROT_KERNEL:
-	case RTPROT_RA:
-	case RTPROT_REDIRECT:
-		return OBJECT_LEARNED;
-	default:
-		return OBJECT_FOREIGN;
-	}
+	return ((const struct route *)have)->protocol == KERNEL_PROTOCOL ? OBJECT_OURS
+									 : OBJECT_FOREIGN;
 }
 
+/* Those of more links than there are groups are found by "", too. */
 static size_t route_groups(const struct object *have, const char **ret_names)
 {
-	ret_names[0] = ((const struct route *)have)->link;
-	return *ret_names[0] ? 1 : 0;
+	const struct route *route = (const struct route *)have;
+	const struct route_hop *hop;
+	size_t count = 0;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		size_t at = 0;
+
+		while (at < count && !str_equal(ret_names[at], hop->link))
+			at++;
+		if (at < count || !*hop->link)
+			continue;
+		if (count == OBJECT_GROUPS_MAX - 1) {
+			ret_names[count++] = "";
+			break;
+		}
+		ret_names[count++] = hop->link;
+	}
+	return count;
 }
 
 const struct object_kind object_kind_route = {
@@ -111,6 +201,11 @@ const struct object_kind object_kind_route = {
 	.size = sizeof(struct route),
 	.target = &kernel_target,
 	.compare = route_compare,
+	.copy = route_copy,
+	.done = route_done,
+	.equal = route_equal,
+	/* A route that another one stands in for, with another metric, goes when that is there. */
+	.is_removed_last = true,
 	.describe = route_describe,
 	.owner = route_owner,
 	.groups = route_groups,
@@ -118,63 +213,184 @@ const struct object_kind object_kind_route = {
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static void put_next_hop(struct nlmsghdr *nlh, const struct route *route, uint32_t ifindex)
+static void put_gateway(
+	struct nlmsghdr *nlh, const struct route *route, const struct route_hop *hop)
 {
-	if (route->has_gateway && route->gateway_family == route->family) {
-		mnl_attr_put(nlh, RTA_GATEWAY, addr_size(route->family), &route->gateway);
-	} else if (route->has_gateway) {
-		struct {
-			uint16_t family;
-			uint8_t address[sizeof(struct in6_addr)];
-		} __attribute__((packed)) via = { .family = route->gateway_family };
+	size_t size = route_address_size(hop->gateway_family);
+	struct {
+		uint16_t family;
+		uint8_t address[sizeof(struct in6_addr)];
+	} __attribute__((packed)) via = { .family = hop->gateway_family };
 
-		memcpy(via.address, &route->gateway, addr_size(route->gateway_family));
-		mnl_attr_put(
-			nlh, RTA_VIA, sizeof(via.family) + addr_size(route->gateway_family), &via);
+	if (!hop->gateway_family)
+		return;
+	if (hop->gateway_family == route->family) {
+		mnl_attr_put(nlh, RTA_GATEWAY, size, &hop->gateway);
+		return;
 	}
-	if (ifindex)
-		mnl_attr_put_u32(nlh, RTA_OIF, ifindex);
+	memcpy(via.address, &hop->gateway, size);
+	mnl_attr_put(nlh, RTA_VIA, sizeof(via.family) + size, &via);
 }
 
-static int route_encode(struct nl_batch *batch, struct step *step)
+/* Is it up, or made so by a step before? The kernel takes no next hop on a link that is down. */
+static bool is_usable(const struct route_hop *hop)
 {
-	const struct route *route = (const struct route *)(step->want ? step->want : step->have);
+	const struct object *up = *hop->link ? state_wanted(&object_kind_link_up, hop->link) : NULL;
+
+	return link_index(hop->link, NULL) && (is_up(hop->link) || (up && !up->is_pending));
+}
+
+static size_t count_usable(const struct route *route, const struct route_hop **ret_last)
+{
+	const struct route_hop *hop;
+	size_t count = 0;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		if (*hop->link && !is_usable(hop))
+			continue;
+		*ret_last = hop;
+		count++;
+	}
+	return count;
+}
+
+static void put_hop(struct nlmsghdr *nlh, const struct route *route, const struct route_hop *hop)
+{
+	put_gateway(nlh, route, hop);
+	if (*hop->link)
+		mnl_attr_put_u32(nlh, RTA_OIF, link_index(hop->link, NULL));
+}
+
+static void put_several(struct nlmsghdr *nlh, const struct route *route)
+{
+	struct nlattr *list = mnl_attr_nest_start(nlh, RTA_MULTIPATH);
+	const struct route_hop *hop;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		struct rtnexthop *entry = mnl_nlmsg_get_payload_tail(nlh);
+
+		if (*hop->link && !is_usable(hop))
+			continue;
+		nlh->nlmsg_len += NLMSG_ALIGN(sizeof(*entry));
+		put_gateway(nlh, route, hop);
+		*entry = (struct rtnexthop){
+			.rtnh_len =
+				(uint16_t)((char *)mnl_nlmsg_get_payload_tail(nlh) - (char *)entry),
+			.rtnh_hops = (uint8_t)(hop->weight - 1),
+			.rtnh_ifindex = *hop->link ? (int)link_index(hop->link, NULL) : 0,
+		};
+	}
+	mnl_attr_nest_end(nlh, list);
+}
+
+static const struct {
+	enum route_type type;
+	uint8_t rtn;
+} route_types[] = {
+	{ ROUTE_UNICAST, RTN_UNICAST },
+	{ ROUTE_BLACKHOLE, RTN_BLACKHOLE },
+	{ ROUTE_UNREACHABLE, RTN_UNREACHABLE },
+	{ ROUTE_PROHIBIT, RTN_PROHIBIT },
+	{ ROUTE_RECEIVE, RTN_LOCAL },
+};
+
+static uint8_t rtn_of(enum route_type type)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(route_types); i++) {
+		if (route_types[i].type == type)
+			return route_types[i].rtn;
+	}
+	return RTN_UNICAST;
+}
+
+static uint8_t scope_of(const struct route *route)
+{
+	if (route->family == AF_INET && route->type == ROUTE_RECEIVE)
+		return RT_SCOPE_HOST;
+	return route->family == AF_INET && route->type == ROUTE_UNICAST && !route->other_count &&
+			!route->hop.gateway_family
+		? RT_SCOPE_LINK
+		: RT_SCOPE_UNIVERSE;
+}
+
+/* What it is known by; a deletion that names no next hop takes all of them along. */
+static struct nlmsghdr *begin(
+	struct nl_batch *batch, struct step *step, const struct route *route, uint16_t flags)
+{
 	bool removes = step->op == STEP_REMOVE;
 	struct nl *nl = nl_of("");
-	uint32_t ifindex = *route->link ? link_index(route->link, &nl) : 0;
 	struct nlmsghdr *nlh;
 	struct rtmsg *rtm;
 
-	if (*route->link && !ifindex) {
-		if (removes)
-			return 0; /* went with its link */
-		return err_set(&step->err, -ENODEV, NULL, "%s does not exist", route->link);
-	}
-	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELROUTE : RTM_NEWROUTE,
-		removes			       ? 0
-			: step->op == STEP_ADD ? NLM_F_CREATE | NLM_F_EXCL
-					       : NLM_F_CREATE | NLM_F_REPLACE,
-		step, removes ? ESRCH : 0);
+	(void)link_index(route->hop.link, &nl); /* of another namespace, if it lives there */
+	nlh = nl_batch_begin(
+		batch, nl, removes ? RTM_DELROUTE : RTM_NEWROUTE, flags, step, removes ? ESRCH : 0);
 	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	rtm->rtm_family = route->family;
 	rtm->rtm_dst_len = route->prefix_length;
 	rtm->rtm_tos = route->tos;
 	rtm->rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_UNSPEC;
-	rtm->rtm_protocol = step->have && removes ? ((const struct route *)step->have)->protocol
-		: route->protocol		  ? route->protocol
-						  : KERNEL_PROTOCOL;
+	rtm->rtm_protocol = protocol_of(route);
 	rtm->rtm_type = rtn_of(route->type);
-	rtm->rtm_scope =
-		route->family == AF_INET6 || route->has_gateway || route->type != ROUTE_UNICAST
-		? RT_SCOPE_UNIVERSE
-		: RT_SCOPE_LINK;
-	mnl_attr_put(nlh, RTA_DST, addr_size(route->family), &route->dst);
+	rtm->rtm_scope = removes && route->family == AF_INET ? RT_SCOPE_NOWHERE : scope_of(route);
+	mnl_attr_put(nlh, RTA_DST, route_address_size(route->family), &route->dst);
 	mnl_attr_put_u32(nlh, RTA_TABLE, route->table);
 	if (route->metric)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, route->metric);
-	put_next_hop(nlh, route, route->type == ROUTE_UNICAST ? ifindex : 0);
+	return nlh;
+}
+
+/* @flags: what is to become of one that is there. */
+static int encode_addition(struct nl_batch *batch, struct step *step, uint16_t flags)
+{
+	const struct route *route = (const struct route *)step->want;
+	bool has_hops = route->type == ROUTE_UNICAST || route->type == ROUTE_RECEIVE;
+	const struct route_hop *hop = &route->hop;
+	size_t count = route->other_count ? count_usable(route, &hop) : 1;
+	struct nlmsghdr *nlh;
+
+	if (has_hops && (!count || (*hop->link && !link_index(hop->link, NULL))))
+		return err_set(&step->err, -ENODEV, NULL, "%s %s", hop->link,
+			route->other_count ? "and the other interfaces are down"
+					   : "does not exist");
+	nlh = begin(batch, step, route, NLM_F_CREATE | flags);
+	if (has_hops && count > 1)
+		put_several(nlh, route);
+	else if (has_hops)
+		put_hop(nlh, route, hop);
 	nl_batch_end(batch);
 	return 0;
+}
+
+static int encode_removal(struct nl_batch *batch, struct step *step)
+{
+	const struct route *route = (const struct route *)step->have;
+	bool has_one_hop = route->type == ROUTE_UNICAST && !route->other_count;
+	struct nlmsghdr *nlh;
+
+	if (route->protocol && route->protocol != KERNEL_PROTOCOL) {
+		have_remove(&object_kind_route, route->object.key); /* another's: it stays */
+		step->is_done = true;
+		return 0;
+	}
+	if (has_one_hop && *route->hop.link && !link_index(route->hop.link, NULL))
+		return 0; /* went with its link */
+	nlh = begin(batch, step, route, 0);
+	if (has_one_hop)
+		put_hop(nlh, route, &route->hop);
+	nl_batch_end(batch);
+	return 0;
+}
+
+static int route_encode(struct nl_batch *batch, struct step *step)
+{
+	bool is_known = step->op == STEP_CHANGE ||
+		have_get(have_all(), &object_kind_route,
+			(step->want ? step->want : step->have)->key);
+
+	if (step->op == STEP_REMOVE)
+		return encode_removal(batch, step);
+	return encode_addition(batch, step, is_known ? NLM_F_REPLACE : NLM_F_EXCL);
 }
 
 static const char *route_explain(const struct step *step, int error)
@@ -198,124 +414,40 @@ static const char *route_explain(const struct step *step, int error)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static void take_first_hop(struct route *route, const struct nlattr *hops, uint32_t *ifindex)
+/* Another's, in the place of one that is or should be ours: what it says of itself is what is there. */
+static bool takes_place(const struct route *route, const struct nlmsghdr *nlh, const char *key)
 {
-	const struct rtnexthop *hop = mnl_attr_get_payload(hops);
-	const struct nlattr *attr;
-
-	if (mnl_attr_get_payload_len(hops) < sizeof(*hop) || hop->rtnh_len < sizeof(*hop) ||
-		hop->rtnh_len > mnl_attr_get_payload_len(hops))
-		return;
-	*ifindex = (uint32_t)hop->rtnh_ifindex;
-	mnl_attr_for_each_payload(
-		(const void *)((const char *)hop + sizeof(*hop)), hop->rtnh_len - sizeof(*hop))
-	{
-		if (mnl_attr_get_type(attr) == RTA_GATEWAY &&
-			mnl_attr_get_payload_len(attr) == addr_size(route->family)) {
-			route->has_gateway = true;
-			route->gateway_family = route->family;
-			memcpy(&route->gateway, mnl_attr_get_payload(attr),
-				addr_size(route->family));
-		}
-	}
-}
-
-static void take_via(struct route *route, const struct nlattr *attr)
-{
-	uint16_t family, size = mnl_attr_get_payload_len(attr);
-
-	if (size < sizeof(family))
-		return;
-	memcpy(&family, mnl_attr_get_payload(attr), sizeof(family));
-	if ((family != AF_INET && family != AF_INET6) ||
-		size != sizeof(family) + addr_size((uint8_t)family))
-		return;
-	route->has_gateway = true;
-	route->gateway_family = (uint8_t)family;
-	memcpy(&route->gateway, (const char *)mnl_attr_get_payload(attr) + sizeof(family),
-		addr_size((uint8_t)family));
-}
-
-static void take_attributes(struct route *route, const struct nlmsghdr *nlh, uint32_t *ifindex)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each (attr, nlh, sizeof(struct rtmsg)) {
-		uint16_t type = mnl_attr_get_type(attr), size = mnl_attr_get_payload_len(attr);
-		const void *data = mnl_attr_get_payload(attr);
-
-		if (type == RTA_DST && size == addr_size(route->family)) {
-			memcpy(&route->dst, data, size);
-		} else if (type == RTA_GATEWAY && size == addr_size(route->family)) {
-			route->has_gateway = true;
-			route->gateway_family = route->family;
-			memcpy(&route->gateway, data, size);
-		} else if (type == RTA_VIA) {
-			take_via(route, attr);
-		} else if (type == RTA_OIF && size == sizeof(uint32_t)) {
-			*ifindex = mnl_attr_get_u32(attr);
-		} else if (type == RTA_PRIORITY && size == sizeof(uint32_t)) {
-			route->metric = mnl_attr_get_u32(attr);
-		} else if (type == RTA_TABLE && size == sizeof(uint32_t)) {
-			route->table = mnl_attr_get_u32(attr);
-		} else if (type == RTA_MULTIPATH) {
-			take_first_hop(route, attr, ifindex);
-		}
-	}
-}
-
-/* An IPv6 prefix of the kernel's own stands once a link (fe80::/64): the link is part of its key. */
-static void observed_key(char *key, size_t size, const struct route *route)
-{
-	route_key(key, route->family, route->table, &route->dst, route->prefix_length,
-		route->metric, route->tos);
-	if (route->family == AF_INET6 && route->protocol != KERNEL_PROTOCOL) {
-		size_t length = strlen(key);
-
-		snprintf(key + length, size - length, " %s", route->link);
-	}
-}
-
-static bool is_shown(const struct rtmsg *rtm, const struct route *route)
-{
-	return route->table == RT_TABLE_MAIN && route->type != ROUTE_OTHER &&
-		!(rtm->rtm_flags & RTM_F_CLONED) &&
-		!(route->family == AF_INET6 && route->dst.in6.s6_addr[0] == 0xff);
+	/* IPv4 keeps one that was put beside it; of IPv6 both make one. */
+	if (route->family == AF_INET && !(nlh->nlmsg_flags & NLM_F_REPLACE))
+		return false;
+	return have_get(have_all(), &object_kind_route, key) ||
+		state_wanted(&object_kind_route, key);
 }
 
 static void route_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 {
-	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	struct route parsed = { .family = 0 }, *route;
+	struct route parsed, *route;
 	const struct route *before;
-	char key[ROUTE_KEY_MAX + KERNEL_NAME_MAX];
-	uint32_t ifindex = 0;
-	const char *name;
+	char key[ROUTE_KEY_MAX];
 
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) ||
-		(rtm->rtm_family != AF_INET && rtm->rtm_family != AF_INET6) ||
-		(*nl->netns && rtm->rtm_protocol != KERNEL_PROTOCOL))
+	if (!route_parse(nl, nlh, &parsed))
 		return;
-	parsed.family = rtm->rtm_family;
-	parsed.prefix_length = rtm->rtm_dst_len;
-	parsed.tos = rtm->rtm_tos;
-	parsed.table = rtm->rtm_table;
-	parsed.protocol = rtm->rtm_protocol;
-	parsed.scope = rtm->rtm_scope;
-	parsed.flags = rtm->rtm_flags;
-	parsed.type = type_of(rtm->rtm_type);
-	take_attributes(&parsed, nlh, &ifindex);
-	name = ifindex ? nl_name_of(nl, ifindex) : NULL;
-	if (name)
-		snprintf(parsed.link, sizeof(parsed.link), "%s", name);
-	if (!is_shown(rtm, &parsed))
+	if (*nl->netns && parsed.protocol != KERNEL_PROTOCOL) {
+		free(parsed.others);
 		return;
-	observed_key(key, sizeof(key), &parsed);
+	}
+	route_key(key, parsed.family, parsed.table, &parsed.dst, parsed.prefix_length,
+		parsed.metric, parsed.tos);
 	before = have_get(have_all(), &object_kind_route, key);
 	if (nlh->nlmsg_type == RTM_DELROUTE) {
 		/* A replaced route's old form may be told of after its new one. */
 		if (before && before->protocol == parsed.protocol)
 			have_remove(&object_kind_route, key);
+		free(parsed.others);
+		return;
+	}
+	if (parsed.protocol != KERNEL_PROTOCOL && !takes_place(&parsed, nlh, key)) {
+		free(parsed.others);
 		return;
 	}
 	parsed.seen_ms = before ? before->seen_ms : watch_now_ms();
@@ -335,16 +467,10 @@ static int route_dump(struct nl *nl, struct err *err)
 {
 	char buffer[NL_MESSAGE_BYTES] = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	struct rtmsg *rtm;
 	int r;
 
-	nlh->nlmsg_type = RTM_GETROUTE;
-	nlh->nlmsg_flags = NLM_F_DUMP;
-	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
-	rtm->rtm_table = RT_TABLE_MAIN;
-	mnl_attr_put_u32(nlh, RTA_TABLE, RT_TABLE_MAIN);
 	for (size_t i = 0; i < 2; i++) {
-		rtm->rtm_family = i ? AF_INET6 : AF_INET;
+		route_request(nlh, i ? AF_INET6 : AF_INET, KERNEL_PROTOCOL);
 		r = nl_request(nl, nlh, take_route, nl);
 		if (r < 0 && r != -ENOENT) /* no such table yet */
 			return err_set(err, r, NULL, "reading routes: %s", strerror(-r));
@@ -352,16 +478,42 @@ static int route_dump(struct nl *nl, struct err *err)
 	return 0;
 }
 
-void route_link_down(const char *name)
+/* --- what the kernel does without a word -------------------------------------------------------- */
+
+/* Of several next hops, is there one whose link is still up? */
+static bool lives_on(const struct route *route, const char *down)
+{
+	const struct route_hop *hop;
+
+	for (size_t i = 0; route->other_count && (hop = route_hop(route, i)); i++) {
+		if (!str_equal(hop->link, down) && is_up(hop->link))
+			return true;
+	}
+	return false;
+}
+
+static bool uses(const struct route *route, const char *link)
+{
+	const struct route_hop *hop;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		if (str_equal(hop->link, link))
+			return true;
+	}
+	return false;
+}
+
+static void forget(const char *group, const char *link, bool is_gone)
 {
 	void *const *objects;
-	size_t count = have_group(have_all(), &object_kind_route, name, &objects), gone = 0;
+	size_t count = have_group(have_all(), &object_kind_route, group, &objects), gone = 0;
 	char **keys = xcalloc(count + 1, sizeof(*keys));
 
 	for (size_t i = 0; i < count; i++) {
 		const struct route *route = objects[i];
 
-		if (route->family == AF_INET)
+		if (uses(route, link) &&
+			(is_gone || (route->family == AF_INET && !lives_on(route, link))))
 			keys[gone++] = xstrdup(route->object.key);
 	}
 	for (size_t i = 0; i < gone; i++) {
@@ -369,6 +521,86 @@ void route_link_down(const char *name)
 		free(keys[i]);
 	}
 	free(keys);
+}
+
+void route_link_down(const char *name)
+{
+	forget(name, name, false);
+	forget("", name, false);
+}
+
+void route_link_gone(const char *name)
+{
+	forget(name, name, true);
+	forget("", name, true);
+}
+
+/* --- what others have made ---------------------------------------------------------------------- */
+
+static bool is_taken(const struct step *step)
+{
+	return step->error == -EEXIST && step->op == STEP_ADD &&
+		step->want->kind == &object_kind_route;
+}
+
+/* Looks through a family's routes for those keys, @by_key, which it takes out; the first of each counts. */
+static void find(uint8_t family, struct map *by_key)
+{
+	static const struct route_select all = { .has_dst = false };
+	_cleanup_(route_reader_freep) struct route_reader *reader = NULL;
+	const struct route *route;
+	char key[ROUTE_KEY_MAX];
+	bool is_active;
+
+	if (route_reader_new(family, &all, &reader, NULL) < 0)
+		return;
+	while (by_key->count && route_reader_next(reader, &route, &is_active, NULL) > 0) {
+		struct object object;
+		struct route *copy;
+
+		if (!route)
+			continue;
+		route_key(key, family, route->table, &route->dst, route->prefix_length,
+			route->metric, route->tos);
+		if (!map_del_str(by_key, key))
+			continue;
+		copy = object_new(&object_kind_route, key);
+		object = copy->object;
+		*copy = *route;
+		copy->object = object;
+		route_copy(&copy->object, &route->object);
+		have_notice(&copy->object);
+	}
+}
+
+void route_take_over(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	static const uint8_t families[] = { AF_INET, AF_INET6 };
+	struct map by_key[ARRAY_SIZE(families)] = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct route *route = (const struct route *)steps[i]->want;
+
+		if (is_taken(steps[i]))
+			map_put_str(
+				&by_key[route->family == AF_INET6], route->object.key, steps[i]);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		if (by_key[i].count)
+			find(families[i], &by_key[i]);
+		map_done(&by_key[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!is_taken(steps[i]) ||
+			!have_get(have_all(), &object_kind_route, steps[i]->want->key))
+			continue;
+		steps[i]->error = 0;
+		err_done(&steps[i]->err);
+		steps[i]->err = (struct err){ 0 };
+		steps[i]->is_done = false;
+		(void)encode_addition(batch, steps[i], NLM_F_REPLACE); /* as before */
+	}
+	nl_batch_flush(batch);
 }
 
 static const uint16_t types[] = { RTM_NEWROUTE, RTM_DELROUTE, 0 };

@@ -98,13 +98,25 @@ static int sysctl_order(const struct object *a, const struct object *b)
 		str_equal(((const struct sysctl *)a)->link, ALL);
 }
 
+/* Has the knob for all interfaces turned it? */
+static bool comes_with_all(const struct sysctl *sysctl)
+{
+	char key[SYSCTL_KEY_MAX];
+	const struct sysctl *all;
+
+	sysctl_key(key, ALL, sysctl->knob);
+	all = (const struct sysctl *)state_wanted(&object_kind_sysctl, key);
+	return all && all->value == sysctl->value;
+}
+
 /* On an interface of ours, what is not as the kernel makes it is our doing. */
 static enum object_owner sysctl_owner(const struct object *have)
 {
 	const struct sysctl *sysctl = (const struct sysctl *)have;
 	const struct link *link = have_get(have_all(), &object_kind_link, sysctl->link);
 
-	return link && link->is_ours && sysctl->value != default_of(sysctl->link, sysctl->knob)
+	return link && link->is_ours && sysctl->value != default_of(sysctl->link, sysctl->knob) &&
+			!comes_with_all(sysctl)
 		? OBJECT_OURS
 		: OBJECT_FOREIGN;
 }

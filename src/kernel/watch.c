@@ -2,8 +2,8 @@
  * What the kernel tells: a dump of everything at the start, events from then on, one parser for both. When
  * events were lost (ENOBUFS) everything is dumped again.
  *
- * Forwarding-database noise, which comes in the neighbours' group, is kept out by a filter. After own
- * batches the event socket is drained at once, because the events of a change are queued before its
+ * Forwarding-database noise, which comes in the neighbours' group, and other people's routes are kept out by
+ * a filter. After own batches the event socket is drained at once, because the events of a change are queued before its
  * acknowledgement.
  */
 #include <arpa/inet.h>
@@ -50,18 +50,31 @@ static const struct nl_object *const in_dump_order[] = {
 };
 
 /*
- * Of the neighbours' group only IPv4 and IPv6. What is loaded has the network's byte order, which netlink has
- * not.
+ * What is not worth a look is not even queued: neighbours but for IPv4 and IPv6 ones (the forwarding database
+ * comes in their group); routes of others, but for those that were put where another one was (ours perhaps):
+ * a new one is NLM_F_EXCL. What is loaded has the network's byte order, which netlink has not.
  */
-static struct sock_filter without_fdb[] = {
+#define DROP   BPF_STMT(BPF_RET | BPF_K, 0)
+#define ACCEPT BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
+static struct sock_filter wanted[] = {
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWNEIGH */, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELNEIGH */, 0, 3),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWNEIGH */, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELNEIGH */, 3, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWROUTE */, 7, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELROUTE */, 9, 0),
+	ACCEPT,
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_family)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 1, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 0, 1),
-	BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
-	BPF_STMT(BPF_RET | BPF_K, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0),
+	DROP,
+	ACCEPT,
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_flags)),
+	BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0 /* NLM_F_EXCL */, 1, 0),
+	ACCEPT,
+	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, KERNEL_PROTOCOL, 1, 0),
+	DROP,
+	ACCEPT,
 };
 
 /* Which objects of a namespace the dump that runs has seen. */
@@ -176,10 +189,13 @@ static void on_readable(unsigned events, void *arg)
 
 static void filter(const struct nl *nl)
 {
-	struct sock_fprog program = { ARRAY_SIZE(without_fdb), without_fdb };
+	struct sock_fprog program = { ARRAY_SIZE(wanted), wanted };
 
-	without_fdb[1].k = htons(RTM_NEWNEIGH);
-	without_fdb[2].k = htons(RTM_DELNEIGH);
+	wanted[1].k = htons(RTM_NEWNEIGH);
+	wanted[2].k = htons(RTM_DELNEIGH);
+	wanted[3].k = htons(RTM_NEWROUTE);
+	wanted[4].k = htons(RTM_DELROUTE);
+	wanted[12].k = htons(NLM_F_EXCL);
 	if (setsockopt(mnl_socket_get_fd(nl->events), SOL_SOCKET, SO_ATTACH_FILTER, &program,
 		    sizeof(program)) < 0)
 		log_debug("watch", "no filter: %s", strerror(errno)); /* only more to read */

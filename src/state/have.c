@@ -154,7 +154,7 @@ static void tell_concerned(struct kind_table *table, const char *key, bool appea
 	for (size_t i = 0; members && i < members->count; i++) {
 		struct object *needs_it = members->items[i];
 
-		if (needs_it->is_pending)
+		if (needs_it->is_pending || needs_it->needs_any)
 			want_mark_dirty(needs_it);
 	}
 	if (appeared)
@@ -174,6 +174,15 @@ void have_put(struct object *observed)
 	if (all.on_change)
 		all.on_change(was, observed, all.arg);
 	let_go(table, observed->key, was);
+}
+
+void have_notice(struct object *observed)
+{
+	bool keeps_former = all.keeps_former;
+
+	all.keeps_former = false;
+	have_put(observed);
+	all.keeps_former = keeps_former;
 }
 
 void have_remove(const struct object_kind *kind, const char *key)

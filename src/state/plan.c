@@ -421,20 +421,26 @@ static bool order_next(struct plan *plan)
 
 /* --- what cannot be yet ------------------------------------------------------------------------ */
 
-/* The first need that is neither there nor made by a step before. */
+/* Is it there, or made by a step before? */
+static bool is_met(const struct object_ref *need)
+{
+	const struct object *needed = state_wanted(need->kind, need->key);
+
+	return have_get(have_all(), need->kind, need->key) || (needed && needed->is_coming);
+}
+
+/* The first need that keeps it from being made. */
 static const struct object_ref *unmet_need(const struct object *want)
 {
-	for (size_t i = 0; i < want->needs_count; i++) {
-		const struct object_ref *need = &want->needs[i];
-		const struct object *needed;
+	const struct object_ref *unmet = NULL;
 
-		if (have_get(have_all(), need->kind, need->key))
-			continue;
-		needed = state_wanted(need->kind, need->key);
-		if (!needed || !needed->is_coming)
-			return need;
+	for (size_t i = 0; i < want->needs_count; i++) {
+		if (!is_met(&want->needs[i]))
+			unmet = unmet ? unmet : &want->needs[i];
+		else if (want->needs_any)
+			return NULL;
 	}
-	return NULL;
+	return unmet;
 }
 
 /* In build order, so that what waits makes wait what needs it. */

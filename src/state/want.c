@@ -232,6 +232,11 @@ void want_needs(void *wanted, const struct object_kind *kind, const char *key)
 	object->needs[object->needs_count++] = (struct object_ref){ kind, xstrdup(key), 0 };
 }
 
+void want_needs_any(void *object)
+{
+	((struct object *)object)->needs_any = true;
+}
+
 size_t want_count(const struct want *want)
 {
 	return want->count;
@@ -450,11 +455,15 @@ void state_each_pending(void (*callback)(const struct object *object, void *arg)
 
 const struct object_ref *want_missing_need(const struct object *wanted)
 {
+	const struct object_ref *missing = NULL;
+
 	for (size_t i = 0; i < wanted->needs_count; i++) {
 		if (!have_get(have_all(), wanted->needs[i].kind, wanted->needs[i].key))
-			return &wanted->needs[i];
+			missing = missing ? missing : &wanted->needs[i];
+		else if (wanted->needs_any)
+			return NULL;
 	}
-	return NULL;
+	return missing;
 }
 
 const char *want_missing_text(char *text, size_t size, const struct object_ref *need)

@@ -119,18 +119,26 @@ static void dump_link(struct buf *out, const struct link *link)
 
 static void dump_route(struct buf *out, const struct route *route)
 {
-	static const char *const types[] = { "unicast", "blackhole", "unreachable", "prohibit" };
+	static const char *const types[] = { "unicast", "blackhole", "unreachable", "prohibit",
+		"receive" };
 	char text[INET6_ADDRSTRLEN];
+	const struct route_hop *hop;
 
 	inet_ntop(route->family, &route->dst, text, sizeof(text));
 	put(out, " %s %s/%u table=%u metric=%u", types[route->type], text, route->prefix_length,
 		route->table, route->metric);
-	if (route->has_gateway) {
-		inet_ntop(route->gateway_family, &route->gateway, text, sizeof(text));
-		put(out, " via=%s", text);
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		if (hop->gateway_family) {
+			inet_ntop(hop->gateway_family, &hop->gateway, text, sizeof(text));
+			put(out, " via=%s", text);
+		}
+		if (*hop->link)
+			put(out, " link=%s", hop->link);
+		if (route->other_count)
+			put(out, " weight=%u;", hop->weight);
 	}
-	if (*route->link)
-		put(out, " link=%s", route->link);
+	if (route->object.needs_any)
+		put(out, "\n\t\tone of:");
 }
 
 static void dump_neighbour(struct buf *out, const struct neighbour *neighbour)

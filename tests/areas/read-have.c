@@ -284,13 +284,26 @@ static void read_neighbour(char *line)
 	have_put(&neighbour->object);
 }
 
+static void read_hop(struct route_hop *hop, const char *value)
+{
+	hop->gateway_family = strchr(value, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(hop->gateway_family, value, &hop->gateway) != 1)
+		bad("via");
+}
+
+/* via=, link=, weight= and flags= are of the next hop that began last. */
 static void route_field(struct route *route, const char *field, const char *value)
 {
+	struct route_hop *hop = route_hop(route, route->other_count);
+
 	if (str_equal(field, "via")) {
-		route->gateway_family = strchr(value, ':') ? AF_INET6 : AF_INET;
-		route->has_gateway = inet_pton(route->gateway_family, value, &route->gateway) == 1;
+		read_hop(hop, value);
+	} else if (str_equal(field, "next")) {
+		read_hop(route_add_hop(route), value);
+	} else if (str_equal(field, "weight")) {
+		hop->weight = (uint16_t)number(value);
 	} else if (str_equal(field, "link")) {
-		name(route->link, value);
+		name(hop->link, value);
 	} else if (str_equal(field, "metric")) {
 		route->metric = (uint32_t)number(value);
 	} else if (str_equal(field, "protocol")) {
@@ -300,7 +313,7 @@ static void route_field(struct route *route, const char *field, const char *valu
 	} else if (str_equal(field, "type")) {
 		route->type = (enum route_type)number(value);
 	} else if (str_equal(field, "flags")) {
-		route->flags = (uint32_t)number(value);
+		hop->flags = (uint8_t)number(value);
 	} else if (str_equal(field, "seen")) {
 		route->seen_ms = number(value);
 	} else {

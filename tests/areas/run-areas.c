@@ -555,6 +555,48 @@ static int show_unit(const struct unit *unit, struct err *err)
 	return r;
 }
 
+static const char *any_value(const struct feature_asked *asked, const char *leaf)
+{
+	return NULL;
+}
+
+static int supply(const struct feature_supply *supply, struct lyd_node *parent, struct err *err)
+{
+	static const struct feature_asked asked = { .value = any_value };
+	struct lyd_node *entry;
+	void *opened = NULL;
+	int r = supply->open(parent, &asked, &opened, err);
+
+	while (r == 0 && (r = supply->next(opened, parent, &entry, err)) > 0)
+		r = 0;
+	supply->close(opened);
+	return r;
+}
+
+/* What is made one by one. */
+static int supply_all(struct err *err)
+{
+	int r = 0;
+
+	for (const struct feature *const *feature = feature_table; *feature; feature++) {
+		const struct feature_supply *at = (*feature)->supplies;
+
+		for (; at && at->path && r == 0; at++) {
+			const struct lysc_node *list = lys_find_path(yang_ctx(), NULL, at->path, 0);
+			struct lyd_node *top, *node;
+
+			LY_LIST_FOR (run.tree, top) {
+				LYD_TREE_DFS_BEGIN (top, node) {
+					if (r == 0 && node->schema == list->parent)
+						r = supply(at, node, err);
+					LYD_TREE_DFS_END(top, node);
+				}
+			}
+		}
+	}
+	return r;
+}
+
 /* Plans, so that what cannot be yet is pending, but applies nothing. */
 static void plan_all(void)
 {
@@ -616,7 +658,7 @@ static void run_oper(void)
 		return;
 	plan_all();
 	add_units();
-	if (each_unit(show_unit, &err) < 0) {
+	if (each_unit(show_unit, &err) < 0 || supply_all(&err) < 0) {
 		printf("%s: show: %s: %s\n", run.dir, err.path ? err.path : "", err_text(&err));
 		run.failed = true;
 		return;

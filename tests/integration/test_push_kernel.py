@@ -104,6 +104,8 @@ def test_new_link(net, daemon, session):
     assert expect(session, number, "delete", both)
 
 
+# whose changes are told: those that bear our number
+OURS = "proto 66"
 RIB = "/ietf-routing:routing/ribs/rib="
 RIBS = subtree('<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs/></routing>')
 
@@ -114,16 +116,17 @@ def prefixes(node):
 
 def test_route(net, daemon, session):
     """8641 3.3, 8072: a route has no key: what holds it is replaced, of its own family alone."""
+    net.ip(f"route add 198.18.0.0/15 via 192.0.2.77 {OURS}")
     net.settle()
     number = on_change(session, RIBS, "operational")
     four = update(session, number).find(".//{*}rib[name='ipv4']")
     before = prefixes(four)
-    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+    net.ip(f"route add 203.0.113.0/24 via 192.0.2.77 {OURS}")
     ((operation, target, value),) = edits(session, number)
     assert (operation, target) == ("replace", RIB + "ipv4/routes")
     assert set(prefixes(value)) == {*before, "203.0.113.0/24"}
     assert [child.tag for child in value] == ["routes"]
-    net.ip("route del 203.0.113.0/24 via 192.0.2.77")
+    net.ip(f"route del 203.0.113.0/24 via 192.0.2.77 {OURS}")
     ((operation, target, value),) = edits(session, number)
     assert (operation, target) == ("replace", RIB + "ipv4/routes")
     assert prefixes(value) == before
@@ -133,11 +136,13 @@ def test_route(net, daemon, session):
 
 def test_route_leaf(net, daemon, session):
     """The same of a part of each route."""
+    net.ip(f"route add 198.18.0.0/15 via 192.0.2.77 {OURS}")
+    net.settle()
     number = on_change(session, subtree(
         '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib><name>ipv4</name>'
         "<routes><route><source-protocol/></route></routes></rib></ribs></routing>"), "operational")
     before = [leaf.text for leaf in update(session, number).iter("source-protocol")]
-    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+    net.ip(f"route add 203.0.113.0/24 via 192.0.2.77 {OURS}")
     ((operation, target, value),) = edits(session, number)
     assert (operation, target) == ("replace", RIB + "ipv4/routes")
     found = list(value.iter("route"))
@@ -150,23 +155,36 @@ def test_routes_come_and_go(net, nc, session):
     number = on_change(session, subtree(
         '<routing xmlns="urn:ietf:params:xml:ns:yang:ietf-routing"><ribs><rib>'
         "<name>ipv4</name><routes/></rib></ribs></routing>"), "operational")
-    assert prefixes(update(session, number)) == ["192.0.2.0/24"]
-    nc.edit(config.interfaces({"name": "br0", "ietf-ip:ipv4": {"@operation": "delete"}}))
-    assert [change[:2] for change in edits(session, number)] == [
-        ("delete", RIB + "ipv4/routes")]
-    nc.edit(config.interfaces({"name": "br0", **config.ipv4("192.0.2.1/24")}))
+    assert prefixes(update(session, number)) == []
+    nc.edit(config.routes(("203.0.113.0/24", "192.0.2.77")))
     ((operation, target, value),) = edits(session, number)
     assert (operation, target) == ("create", RIB + "ipv4/routes")
-    assert prefixes(value) == ["192.0.2.0/24"]
+    assert prefixes(value) == ["203.0.113.0/24"]
+    nc.edit({"ietf-routing:routing": {"@operation": "delete"}})
+    assert [change[:2] for change in edits(session, number)] == [
+        ("delete", RIB + "ipv4/routes")]
+
+
+def test_routes_of_others(net, nc, session):
+    """Nobody is told of those: they are read when they are asked for."""
+    net.settle()
+    number = on_change(session, RIBS, "operational")
+    update(session, number)
+    net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+    nc.edit(config.routes(("198.51.100.0/24", "192.0.2.77")))
+    ((operation, target, value),) = edits(session, number)
+    assert prefixes(value) == ["198.51.100.0/24"]
 
 
 def test_many_routes(net, daemon, session):
     """Routes that come one by one are told together: each telling has all, so there must be few."""
     count = 1000
+    net.ip(f"route add 198.18.0.0/15 via 192.0.2.77 {OURS}")
+    net.settle()
     number = on_change(session, RIBS, "operational")
     update(session, number)
     net.run("ip", "-batch", "-", stdin="".join(
-        f"route add 100.64.{i // 250}.{i % 250}/32 via 192.0.2.77\n" for i in range(count)))
+        f"route add 100.64.{i // 250}.{i % 250}/32 via 192.0.2.77 {OURS}\n" for i in range(count)))
     messages, found = 0, []
     while sum(prefix.startswith("100.64.") for prefix in found) < count:
         (*_, (operation, target, value)) = edits(session, number)

@@ -459,13 +459,14 @@ def test_user_ordered(rc, nc, daemon):
 
 def test_routes(rc, net, daemon):
     """Entries without keys in JSON: what holds them is replaced."""
+    net.ip("route add 198.18.0.0/15 via 192.0.2.77 proto 66")
     net.settle()
     selection = {f"{YP}:datastore-xpath-filter": "/ietf-routing:routing/ribs"}
     with subscribe(rc, daemon, {**push("ietf-datastores:operational", on_change={}), **selection}
                    ) as events:
         ribs = update(events)["ietf-routing:routing"]["ribs"]["rib"]
         (before,) = [rib["routes"]["route"] for rib in ribs if rib["name"] == "ipv4"]
-        net.ip("route add 203.0.113.0/24 via 192.0.2.77")
+        net.ip("route add 203.0.113.0/24 via 192.0.2.77 proto 66")
         ((operation, target, value),) = edits(events)
         assert (operation, target) == ("replace", "/ietf-routing:routing/ribs/rib=ipv4/routes")
         routes = value["ietf-routing:routes"]["route"]
