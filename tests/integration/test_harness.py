@@ -4,6 +4,7 @@ import pytest
 from lxml import etree
 
 from ashlar import config
+from ashlar.flow import Flow
 from ashlar.frames import Port
 from ashlar.netlink import Watch
 from ashlar.network import differences
@@ -27,6 +28,20 @@ def test_frames_cross_a_bridge(net):
         assert second.expect(b"plain") == ([], [])
         first.send(b"tagged", vlans=[(0x88A8, 7), 20])
         assert second.expect(b"tagged") == ([7, 20], [])
+
+
+def test_lost_frames_are_told(net):
+    make_bridge(net)
+    net.wait_up("p1", "p2")
+    with Flow((net.far[1], "eth0"), (net.far[2], "eth0")) as flow:
+        flow.more(5)
+        net.ip("link set p1 down")
+        flow.more(5)
+        net.ip("link set p1 up")
+        net.wait_up("p1")
+        sent, arrived, missing = flow.end()
+        assert len(missing) >= 5
+        assert arrived <= sent - len(missing)
 
 
 @pytest.mark.guest

@@ -123,13 +123,14 @@ def port(name, bridge, **members):
 
 def vlan(vid, tagged=(), untagged=()):
     """One VLAN of a bridge."""
-    return {"vid": vid, "tagged": list(tagged), "untagged": list(untagged)}
+    members = {"tagged": list(tagged), "untagged": list(untagged)}
+    return {"vid": vid, **{how: ports for how, ports in members.items() if ports}}
 
 
 def vlan_bridge(name, *vlans, **members):
     """A bridge that keeps VLANS apart."""
-    return interface(name, "bridge", infix_interfaces__bridge={"vlans": {"vlan": list(vlans)}},
-                     **members)
+    return interface(name, "bridge", infix_interfaces__bridge={
+        "vlans": {"vlan": list(vlans)} if vlans else {}}, **members)
 
 
 def veth(name, peer, **members):
