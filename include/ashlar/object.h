@@ -99,6 +99,12 @@ struct object_kind {
 	 * before. NULL: never.
 	 */
 	bool (*blocks)(const struct object *have, const struct object *want);
+	/*
+	 * Of kinds that are removed last: what it shares with others (a VLAN of a bridge), as a number. One that
+	 * goes from where another comes goes before that; so does, with 0, one that is to go first in any case.
+	 * NULL: they share nothing.
+	 */
+	uint64_t (*place)(const struct object *object);
 	/* Whether STEP_REMOVE really makes it vanish, with all that needs it; NULL: yes. A port that exists
 	 * by itself is only given back. */
 	bool (*vanishes)(const struct object *have);

@@ -92,6 +92,7 @@ void plan_free(struct plan *plan)
 	heaps_done(plan);
 	free(plan->ordered);
 	free(plan->blockable);
+	map_done(&plan->taken);
 	free(plan->units);
 	free(plan->steps);
 	arena_free(plan->arena);
@@ -259,7 +260,8 @@ static void plan_wanted(struct plan *plan, struct object *want, const struct wan
 	struct plan_step *step = NULL;
 
 	if (!have && !can_be_added(want)) {
-		want_set_state(want, WANT_WAITING, "does not exist");
+		want_set_state(want, WANT_WAITING,
+			want->kind->absent ? want->kind->absent : "does not exist");
 		return;
 	}
 	switch (have ? want->kind->compare(want, was == want ? NULL : was, have)
@@ -308,14 +310,33 @@ static bool is_replaced(const struct plan *plan, const struct object *have)
 		(former && former->object && former->object->is_coming);
 }
 
-static enum section section_of(const struct plan *plan, const struct plan_step *step)
+/* Does another one come where this one goes from, or must it go in any case? */
+static bool is_in_the_way(struct plan *plan, const struct object *have)
+{
+	uint64_t place = have->kind->place(have);
+
+	for (; place && plan->looked_at < plan->count; plan->looked_at++) {
+		const struct step *step = &plan->steps[plan->looked_at]->step;
+		uint64_t *taken;
+
+		if (step->op != STEP_ADD || !step->want->kind->place)
+			continue;
+		taken = arena_alloc(plan->arena, sizeof(*taken));
+		*taken = step->want->kind->place(step->want);
+		map_put(&plan->taken, taken, sizeof(*taken), taken);
+	}
+	return !place || map_get(&plan->taken, &place, sizeof(place));
+}
+
+static enum section section_of(struct plan *plan, const struct plan_step *step)
 {
 	const struct object *have = step->step.have;
 
 	if (step->step.op != STEP_REMOVE)
 		return SECTION_BUILD;
 	if (!have->kind->is_removed_last || is_replaced(plan, have) ||
-		(have->kind->blocks && blocks_any(plan, have)))
+		(have->kind->blocks && blocks_any(plan, have)) ||
+		(have->kind->place && is_in_the_way(plan, have)))
 		return SECTION_REMOVE;
 	return SECTION_LAST;
 }

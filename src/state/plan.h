@@ -53,6 +53,8 @@ struct plan {
 	size_t heap_count, heap_room, last_heap;
 	struct plan_step **blockable; /* additions and changes of kinds that may be blocked */
 	size_t blockable_count, blockable_room;
+	struct map taken; /* places where objects come: see object_kind.place */
+	size_t looked_at; /* steps that were looked at for it */
 };
 
 /* The way back to what have_former() tells, in best-effort mode. */
