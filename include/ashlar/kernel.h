@@ -69,6 +69,11 @@ const char *link_kind_name(const struct link_kind *kind);
 /* What is said of a kernel without it. */
 const char *link_kind_lacking(const struct link_kind *kind);
 
+/* Identifier of a bridge in the spanning tree: priority and address. */
+struct link_stp_id {
+	uint8_t bytes[8];
+};
+
 struct link_bridge {
 	bool vlan_filtering;
 	uint16_t vlan_protocol; /* ETH_P_8021Q, ETH_P_8021AD */
@@ -78,7 +83,12 @@ struct link_bridge {
 	uint16_t stp_hello_s, stp_forward_delay_s, stp_max_age_s;
 	bool multicast_snooping, multicast_querier;
 	bool multicast_query_ifaddr; /* queries bear the bridge's address, not 0.0.0.0 */
+	bool multicast_by_vlan; /* snooping and querier are those of each VLAN: see bridge_multicast */
 	uint16_t multicast_query_interval_s;
+	/* Observed only. */
+	struct link_stp_id id, root_id;
+	uint16_t root_port; /* number of a port; 0: the bridge is the root */
+	bool topology_changes;
 };
 
 #define LINK_PRIORITIES 8
@@ -125,9 +135,16 @@ struct link_bond_port { /* observed only */
 
 struct link_port { /* of a bridge */
 	bool flood_unicast, flood_multicast, flood_broadcast, fast_leave;
+	bool learning, isolated, locked;
 	uint8_t multicast_router; /* 0 off, 1 auto, 2 permanent */
-	uint8_t state;		  /* observed only: BR_STATE_* */
-	uint16_t number;	  /* observed only: given by the bridge, the lowest that is free */
+	uint16_t priority;	  /* in the spanning tree, 0–63 */
+	uint32_t cost;		  /* 1–65535; wanted: 0 leaves it to the kernel */
+	/* Observed only. */
+	uint8_t state;	 /* BR_STATE_* */
+	uint16_t number; /* given by the bridge, the lowest that is free */
+	uint16_t id;	 /* priority and number in one */
+	uint16_t designated_port;
+	struct link_stp_id designated_bridge;
 };
 
 struct link_stats {
@@ -347,10 +364,52 @@ struct bridge_vlan {
 	char link[KERNEL_NAME_MAX];
 	uint16_t vid;
 	bool is_untagged, is_pvid;
+	uint8_t multicast_router; /* as that of struct link_port, where VLANs are snooped on each */
 };
 extern const struct object_kind object_kind_bridge_vlan;
 #define BRIDGE_VLAN_KEY_MAX 24
 void bridge_vlan_key(char *key, const char *link, uint16_t vid);
+
+/* How multicast is dealt with in one VLAN of a bridge that snoops on each by itself. Exists when the VLAN does. */
+struct bridge_multicast {
+	struct object object; /* key by bridge_vlan_key(), of the bridge */
+	char bridge[KERNEL_NAME_MAX];
+	uint16_t vid;
+	bool snooping, querier;
+	uint16_t query_interval_s;
+};
+extern const struct object_kind object_kind_bridge_multicast;
+
+/* That a port of a bridge gets a multicast group, in a VLAN or (vid 0) without. */
+struct bridge_mdb {
+	struct object object; /* key by bridge_mdb_key() */
+	char bridge[KERNEL_NAME_MAX], port[KERNEL_NAME_MAX];
+	uint16_t vid;
+	uint8_t family; /* AF_INET, AF_INET6; AF_PACKET: a MAC address */
+	bool is_permanent;
+	uint8_t group[16];
+	/* Observed only. */
+	bool is_ours, has_aged; /* one that was not permanent is not made again for having aged */
+};
+extern const struct object_kind object_kind_bridge_mdb;
+#define BRIDGE_MDB_KEY_MAX 96
+void bridge_mdb_key(char *key, const char *bridge, uint16_t vid, const char *port, uint8_t family,
+	const void *group);
+/* A group as text, of INET6_ADDRSTRLEN. */
+void bridge_mdb_group_text(char *text, uint8_t family, const void *group);
+/*
+ * What snooping had found out on a bridge when object_kind_bridge_mdb.refresh() was called last: groups of a
+ * VLAN (0: without), in order, and the next ports with a multicast router behind them (*at begins with 0; NULL:
+ * no more). Borrowed until then; they are no objects of any state.
+ */
+size_t bridge_mdb_learned(const char *bridge, uint16_t vid, const struct bridge_mdb **ret_items);
+const char *bridge_mdb_router(const char *bridge, uint16_t vid, size_t *at);
+
+/*
+ * That the spanning tree of a bridge is off, and that it is the rapid one, which the kernel does not speak: that
+ * never exists, one that is wanted waits for ever and is told of. Keys: the bridge.
+ */
+extern const struct object_kind object_kind_bridge_stp_off, object_kind_bridge_rapid_stp;
 
 /* One per-interface or global knob below /proc/sys/net. Removing a wanted one puts back the default. */
 enum sysctl_knob {

@@ -6,16 +6,25 @@
 
 #include "ashlar/str.h"
 
+#include "bridge-multicast.h"
+#include "bridge-stp.h"
 #include "interface.h"
 
 #define PORT   "infix-interfaces:bridge-port"
 #define MASTER PORT "/bridge"
+#define TREE   INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist"
 
-static uint8_t read_router(const char *text)
+#define PRIORITY_SCALE 4 /* of 16 steps; the kernel's are 64 */
+#define COST_MAX       65535 /* of the kernel's spanning tree (802.1D, 1998); later ones count further */
+
+/* 0: as the kernel finds it, by the speed. */
+static uint32_t read_cost(const char *text)
 {
-	if (str_equal(text, "off"))
+	uint64_t cost;
+
+	if (str_u64(text, 0, UINT32_MAX, &cost) < 0)
 		return 0;
-	return str_equal(text, "permanent") ? 2 : 1;
+	return cost > COST_MAX ? COST_MAX : (uint32_t)cost;
 }
 
 static int check(const struct unit *unit, struct err *err)
@@ -47,51 +56,85 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	link->port.flood_unicast = node_bool(node, PORT "/flood/unicast", true);
 	link->port.flood_multicast = node_bool(node, PORT "/flood/multicast", true);
 	link->port.fast_leave = node_bool(node, PORT "/multicast/fast-leave", false);
-	link->port.multicast_router =
-		read_router(node_text(node, PORT "/multicast/router", "auto"));
+	link->port.multicast_router = bridge_multicast_router(node);
+	link->port.isolated = node_bool(node, PORT "/ashlar-bridge:isolated", false);
+	link->port.locked = node_bool(node, PORT "/ashlar-bridge:locked", false);
+	link->port.learning = node_bool(node, PORT "/ashlar-bridge:learning", true);
+	link->port.priority =
+		(uint16_t)(node_u64(node, PORT "/stp/cist/priority", 8) * PRIORITY_SCALE);
+	link->port.cost = read_cost(node_text(node, PORT "/stp/cist/external-path-cost", "auto"));
 	return 0;
 }
 
 /* --- show -------------------------------------------------------------------------------------- */
 
-static const char *state_of(uint8_t state)
+static const char *router_of(uint8_t router)
 {
-	static const char *const names[] = { "disabled", "listening", "learning", "forwarding",
-		"blocking" };
+	static const char *const names[] = { "off", "auto", "permanent" };
 
-	return state < ARRAY_SIZE(names) ? names[state] : "disabled";
+	/* 3: one was heard of */
+	return names[router < ARRAY_SIZE(names) ? router : 1];
 }
 
-/* The master may be a bond, or something that others made. */
-static bool is_bridge_port(const struct link *link, const struct have *have)
+static int show_flags(const struct link_port *port, struct lyd_node *node, struct err *err)
+{
+	const struct {
+		const char *container, *name;
+		bool value;
+	} flags[] = {
+		{ "flood", "broadcast", port->flood_broadcast },
+		{ "flood", "unicast", port->flood_unicast },
+		{ "flood", "multicast", port->flood_multicast },
+		{ "multicast", "fast-leave", port->fast_leave },
+		{ NULL, "ashlar-bridge:isolated", port->isolated },
+		{ NULL, "ashlar-bridge:locked", port->locked },
+		{ NULL, "ashlar-bridge:learning", port->learning },
+	};
+	struct lyd_node *multicast = NULL;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(flags); i++) {
+		struct lyd_node *parent = node;
+
+		if (flags[i].container)
+			r = build_container(node, flags[i].container, &parent, err);
+		if (r == 0)
+			r = build_bool(parent, flags[i].name, flags[i].value, err);
+	}
+	if (r == 0)
+		r = build_container(node, "multicast", &multicast, err);
+	return r < 0 ? r : build_leaf(multicast, "router", router_of(port->multicast_router), err);
+}
+
+/* NULL: its master is a bond, or something that others made. */
+static const struct link *bridge_of(const struct link *link, const struct have *have)
 {
 	const struct link *master =
 		link && *link->master ? have_get(have, &object_kind_link, link->master) : NULL;
 
-	return master && master->kind == &link_kind_bridge;
+	return master && master->kind == &link_kind_bridge ? master : NULL;
 }
 
 static int show(
 	const struct unit *unit, const struct have *have, struct lyd_node *node, struct err *err)
 {
-	const struct link *link = interface_seen(unit, have, node);
-	struct lyd_node *port = NULL, *stp = NULL, *cist = NULL;
+	const struct link *link = interface_seen(unit, have, node), *bridge = bridge_of(link, have);
+	struct lyd_node *port = NULL;
 	int r;
 
-	if (!is_bridge_port(link, have))
+	if (!bridge)
 		return 0;
 	r = build_container(node, PORT, &port, err);
 	if (r == 0)
 		r = build_leaf(port, "bridge", link->master, err);
 	if (r == 0)
-		r = build_container(port, "stp", &stp, err);
-	if (r == 0)
-		r = build_container(stp, "cist", &cist, err);
-	return r < 0 ? r : build_leaf(cist, "state", state_of(link->port.state), err);
+		r = show_flags(&link->port, port, err);
+	return r < 0 ? r : bridge_stp_show_port(link, bridge, port, err);
 }
 
 const struct feature feature_bridge_port = {
 	.name = "bridge-port",
+	.modules = (const struct feature_module[]){ { "ashlar-bridge", NULL }, { NULL, NULL } },
 	.roots =
 		(const char *const[]){
 			INTERFACE_PATH "/infix-interfaces:bridge-port",
@@ -100,9 +143,16 @@ const struct feature feature_bridge_port = {
 	.except =
 		(const char *const[]){
 			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/edge",
-			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/internal-path-cost",
-			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/priority",
-			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist/external-path-cost",
+			TREE "/internal-path-cost",
+			NULL,
+		},
+	/* Of the tree only states of ports are told as they change. */
+	.silent =
+		(const char *const[]){
+			TREE "/external-path-cost",
+			TREE "/port-id",
+			TREE "/role",
+			TREE "/designated",
 			NULL,
 		},
 	.check = check,

@@ -8,6 +8,7 @@
 
 #include "ashlar/str.h"
 
+#include "bridge-multicast.h"
 #include "interface.h"
 
 #define PVID "infix-interfaces:bridge-port/pvid"
@@ -31,6 +32,7 @@ static int want_member(const struct lyd_node *entry, struct want *want, const st
 	vlan->vid = vid;
 	vlan->is_untagged = str_equal(path, "untagged");
 	vlan->is_pvid = node_u64(port, PVID, 0) == vid;
+	vlan->multicast_router = bridge_multicast_router(port);
 	want_needs(vlan, &object_kind_link, name);
 	want_needs(vlan, &object_kind_link, interface_name(bridge));
 	return 0;
@@ -76,8 +78,6 @@ static void pvid_affects(const struct lyd_node *node, const char *old, struct un
 		add_vlan(bridge, old, set);
 }
 
-/* --- show -------------------------------------------------------------------------------------- */
-
 static bool has_item(const struct lyd_node *parent, const char *list, const char *value)
 {
 	const struct lyd_node *item;
@@ -88,6 +88,21 @@ static bool has_item(const struct lyd_node *parent, const char *list, const char
 	}
 	return false;
 }
+
+static void router_affects(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	const struct lyd_node *port = node_ancestor(node, "interface"), *vlan;
+	const char *master = node_text(port, "infix-interfaces:bridge-port/bridge", NULL);
+	const struct lyd_node *bridge = master ? interface_find(port, master) : NULL;
+
+	NODE_FOREACH (vlan, node_at(bridge, "infix-interfaces:bridge/vlans"), "vlan") {
+		if (has_item(vlan, "tagged", interface_name(port)) ||
+			has_item(vlan, "untagged", interface_name(port)))
+			unit_set_add(set, vlan);
+	}
+}
+
+/* --- show -------------------------------------------------------------------------------------- */
 
 static int show_member(const char *link, uint16_t vid, const struct have *have,
 	struct lyd_node *node, struct err *err)
@@ -146,6 +161,8 @@ const struct feature feature_bridge_vlan = {
 	.reads =
 		(const struct feature_reads[]){
 			{ INTERFACE_PATH "/infix-interfaces:bridge-port/pvid", pvid_affects },
+			{ INTERFACE_PATH "/infix-interfaces:bridge-port/multicast/router",
+				router_affects },
 			{ NULL, NULL },
 		},
 	.want = want,

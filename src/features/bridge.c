@@ -2,21 +2,28 @@
  * Bridges: the link itself. Its ports are in bridge-port.c, its VLANs in bridge-vlan.c.
  *
  * A bridge is made with filtering as configured and without a default PVID, so that a port carries nothing
- * before it is a member of a VLAN. The kernel's own spanning tree is the original one (802.1D), and the
- * kernel keeps back three of the reserved groups whatever is configured: both are refused here by name.
+ * before it is a member of a VLAN. The kernel keeps back three of the reserved groups whatever is configured:
+ * they are refused here by name.
+ *
+ * The kernel's own spanning tree is the original one (802.1D, 1998). Bridges that speak rapid spanning tree
+ * understand it, and force-protocol names the highest version that may be spoken: rstp is the model's default.
+ * What is spoken is stp, as operational state says; one who asks for rstp by name finds that among what is not
+ * applied.
  */
 #include <linux/if_ether.h>
 #include <stdio.h>
 
 #include "ashlar/str.h"
 
+#include "bridge-multicast.h"
+#include "bridge-stp.h"
 #include "interface.h"
 
 #define BRIDGE	   "infix-interfaces:bridge"
 #define FORWARD	   BRIDGE "/ieee-group-forward"
 #define VLANS	   BRIDGE "/vlans"
 #define STP	   BRIDGE "/stp"
-#define MULTICAST  BRIDGE "/multicast"
+#define TREE	   INTERFACE_PATH "/infix-interfaces:bridge/stp/cist"
 #define RESTRICTED 0x0007 /* groups 0 to 2: spanning tree, pause frames, LACP */
 
 static int fill(struct edit *edit, const struct unit *unit, struct err *err)
@@ -66,11 +73,25 @@ static int check(const struct unit *unit, struct err *err)
 	if (read_groups(node_at(unit->node, BRIDGE)) & RESTRICTED)
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, FORWARD,
 			"the kernel forwards only groups 3 to 15, not 0 (stp), 1 and 2 (lacp)");
-	if (node_exists(unit->node, STP) &&
-		!str_equal(node_text(unit->node, STP "/force-protocol", "rstp"), "stp"))
-		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, STP "/force-protocol",
-			"this device speaks stp, not rstp: set force-protocol to stp");
 	return 0;
+}
+
+static bool asks_for_rstp(const struct lyd_node *node)
+{
+	const struct lyd_node *leaf = node_at(node, STP "/force-protocol");
+
+	return leaf && !(leaf->flags & LYD_DEFAULT) && str_equal(node_value(leaf), "rstp");
+}
+
+static void want_stp(const struct lyd_node *node, const struct link *link, struct want *want)
+{
+	const char *key = link->object.key;
+
+	if (!link->bridge.stp)
+		want_needs(want_object(want, &object_kind_bridge_stp_off, key, STP),
+			&object_kind_link, key);
+	else if (asks_for_rstp(node))
+		want_object(want, &object_kind_bridge_rapid_stp, key, STP "/force-protocol");
 }
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
@@ -78,7 +99,6 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	const struct lyd_node *node = unit->node;
 	struct link_bridge *bridge;
 	struct link *link;
-	const char *querier;
 	int r;
 
 	if (!interface_is(node, "bridge"))
@@ -95,42 +115,16 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		: ETH_P_8021Q;
 	bridge->group_fwd_mask = read_groups(node_at(node, BRIDGE));
 	bridge->stp = node_exists(node, STP);
+	want_stp(node, link, want);
 	bridge->stp_priority = (uint16_t)(node_u64(node, STP "/cist/priority", 8) * 4096);
 	bridge->stp_hello_s = (uint16_t)node_u64(node, STP "/hello-time", 2);
 	bridge->stp_forward_delay_s = (uint16_t)node_u64(node, STP "/forward-delay", 15);
 	bridge->stp_max_age_s = (uint16_t)node_u64(node, STP "/max-age", 20);
-	bridge->multicast_snooping =
-		node_exists(node, MULTICAST) && node_bool(node, MULTICAST "/snooping", true);
-	querier = node_exists(node, MULTICAST) ? node_text(node, MULTICAST "/querier", "auto")
-					       : "off";
-	bridge->multicast_querier = !str_equal(querier, "off");
-	bridge->multicast_query_ifaddr = str_equal(querier, "auto");
-	bridge->multicast_query_interval_s =
-		(uint16_t)node_u64(node, MULTICAST "/query-interval", 125);
+	bridge_multicast_fill(node, bridge);
 	return 0;
 }
 
 /* --- show -------------------------------------------------------------------------------------- */
-
-static int show_stp(const struct link *link, struct lyd_node *bridge, struct err *err)
-{
-	struct lyd_node *stp = NULL, *cist = NULL, *id = NULL;
-	char mac[18];
-	int r = build_container(bridge, "stp", &stp, err);
-
-	if (r == 0)
-		r = build_container(stp, "cist", &cist, err);
-	if (r == 0)
-		r = build_container(cist, "bridge-id", &id, err);
-	if (r == 0)
-		r = build_u64(id, "priority", link->bridge.stp_priority / 4096, err);
-	if (r == 0)
-		r = build_u64(id, "system-id", link->bridge.stp_priority % 4096, err);
-	if (r < 0 || !link->has_mac)
-		return r;
-	str_mac(mac, link->mac);
-	return build_leaf(id, "address", mac, err);
-}
 
 static int show_groups(const struct link *link, struct lyd_node *bridge, struct err *err)
 {
@@ -163,7 +157,7 @@ static int show(
 	if (r == 0 && link->bridge.vlan_filtering)
 		r = build_container(bridge, "vlans", &vlans, err);
 	if (r == 0 && link->bridge.stp)
-		r = show_stp(link, bridge, err);
+		r = bridge_stp_show(link, have, bridge, err);
 	return r;
 }
 
@@ -177,12 +171,18 @@ const struct feature feature_bridge = {
 	.except =
 		(const char *const[]){
 			INTERFACE_VLANS_PATH,
-			INTERFACE_PATH "/infix-interfaces:bridge/multicast-filters",
 			INTERFACE_PATH "/infix-interfaces:bridge/stp/transmit-hold-count",
 			INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
 			NULL,
 		},
 	.link_types = (const char *const[]){ "bridge", NULL },
+	.silent =
+		(const char *const[]){
+			TREE "/root-id",
+			TREE "/root-port",
+			TREE "/topology-change",
+			NULL,
+		},
 	.fill = fill,
 	.check = check,
 	.want = want,

@@ -18,12 +18,20 @@
 
 #include "link.h"
 
-#define FLUSH_FROM     32 /* VLANs that a port loses */
-#define ROOM_FOR_RANGE 16 /* bytes: two attributes */
+#define FLUSH_FROM	 32 /* VLANs that a port loses */
+#define ROOM_FOR_RANGE	 16 /* bytes: two attributes */
+#define ROUTER_AUTO	 1
+#define ROUTER_PERMANENT 2
 
 void bridge_vlan_key(char *key, const char *link, uint16_t vid)
 {
 	snprintf(key, BRIDGE_VLAN_KEY_MAX, "%s %u", link, vid);
+}
+
+/* One that was heard of for a while is still the same setting. */
+static uint8_t router_of(const struct bridge_vlan *vlan)
+{
+	return vlan->multicast_router > ROUTER_PERMANENT ? ROUTER_AUTO : vlan->multicast_router;
 }
 
 static enum object_diff bridge_vlan_compare(
@@ -32,8 +40,10 @@ static enum object_diff bridge_vlan_compare(
 	const struct bridge_vlan *a = (const struct bridge_vlan *)want;
 	const struct bridge_vlan *b = (const struct bridge_vlan *)have;
 
-	return a->is_untagged == b->is_untagged && a->is_pvid == b->is_pvid ? OBJECT_SAME
-									    : OBJECT_CHANGE;
+	return a->is_untagged == b->is_untagged && a->is_pvid == b->is_pvid &&
+			router_of(a) == router_of(b)
+		? OBJECT_SAME
+		: OBJECT_CHANGE;
 }
 
 static void bridge_vlan_describe(const struct object *object, char *text, size_t size)
@@ -73,6 +83,35 @@ static enum object_owner bridge_vlan_owner(const struct object *have)
 	return link && link_is_made(link) ? OBJECT_OURS : OBJECT_FOREIGN;
 }
 
+/* The bridge that the link is a port of, or is. */
+static const char *bridge_of(const struct link *link)
+{
+	return link && *link->master ? link->master : link ? link->object.key : "";
+}
+
+/*
+ * A VLAN of a bridge: who leaves it goes before others join, or both would be in it for a moment. First of all
+ * goes who is less kept apart, or whose tags get another meaning, from now on.
+ */
+static uint64_t bridge_vlan_place(const struct object *object)
+{
+	const struct bridge_vlan *vlan = (const struct bridge_vlan *)object;
+	const struct link *have = have_get(have_all(), &object_kind_link, vlan->link);
+	const struct link *want = (const struct link *)state_wanted(&object_kind_link, vlan->link);
+	const char *bridge = bridge_of(object->want ? want : have);
+	const struct link *wanted, *seen;
+
+	if (!object->want && have && want) {
+		wanted = (const struct link *)state_wanted(&object_kind_link, bridge);
+		seen = have_get(have_all(), &object_kind_link, bridge);
+		if (link_port_differences(&want->port, &have->port) ||
+			(wanted && seen &&
+				wanted->bridge.vlan_protocol != seen->bridge.vlan_protocol))
+			return 0;
+	}
+	return (uint64_t)map_hash(bridge, strlen(bridge)) << 16 | vlan->vid;
+}
+
 const struct object_kind object_kind_bridge_vlan = {
 	.name = "bridge-vlan",
 	.rank = KERNEL_RANK_BRIDGE_VLAN,
@@ -80,6 +119,7 @@ const struct object_kind object_kind_bridge_vlan = {
 	.target = &kernel_target,
 	.compare = bridge_vlan_compare,
 	.order = bridge_vlan_order,
+	.place = bridge_vlan_place,
 	.is_removed_last = true,
 	.describe = bridge_vlan_describe,
 	.owner = bridge_vlan_owner,
@@ -223,6 +263,50 @@ static size_t put_vlans(struct nlmsghdr *nlh, struct step *const *steps, size_t 
 	return done;
 }
 
+static uint8_t router_of_step(const struct step *step)
+{
+	return step->have ? router_of((const struct bridge_vlan *)step->have) : ROUTER_AUTO;
+}
+
+static void put_router(struct nl_batch *batch, struct nl *nl, uint32_t ifindex, struct step *step,
+	const struct bridge_vlan *vlan, size_t count)
+{
+	struct bridge_vlan_info info = { .flags = BRIDGE_VLAN_INFO_ONLY_OPTS, .vid = vlan->vid };
+	struct nlmsghdr *nlh = nl_batch_begin(batch, nl, RTM_NEWVLAN, 0, step, 0);
+	struct br_vlan_msg *msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	struct nlattr *entry = mnl_attr_nest_start(nlh, BRIDGE_VLANDB_ENTRY);
+
+	msg->family = AF_BRIDGE;
+	msg->ifindex = ifindex;
+	mnl_attr_put(nlh, BRIDGE_VLANDB_ENTRY_INFO, sizeof(info), &info);
+	if (count > 1)
+		mnl_attr_put_u16(nlh, BRIDGE_VLANDB_ENTRY_RANGE, (uint16_t)(vlan->vid + count - 1));
+	mnl_attr_put_u8(nlh, BRIDGE_VLANDB_ENTRY_MCAST_ROUTER, router_of(vlan));
+	mnl_attr_nest_end(nlh, entry);
+	nl_batch_end(batch);
+}
+
+/* Of multicast routers only other messages speak: those of the steps that change one, in ranges. */
+static void put_routers(struct nl_batch *batch, struct nl *nl, uint32_t ifindex,
+	struct step *const *steps, size_t count)
+{
+	size_t n;
+
+	for (size_t i = 0; i < count && steps[i]->op != STEP_REMOVE; i += n) {
+		const struct bridge_vlan *first = vlan_of(steps[i]);
+
+		for (n = 1; i + n < count; n++) {
+			const struct bridge_vlan *vlan = vlan_of(steps[i + n]);
+
+			if (vlan->vid != first->vid + n || router_of(vlan) != router_of(first) ||
+				router_of_step(steps[i + n]) != router_of_step(steps[i]))
+				break;
+		}
+		if (router_of(first) != router_of_step(steps[i]))
+			put_router(batch, nl, ifindex, steps[0], first, n);
+	}
+}
+
 static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
 	const char *name = vlan_of(steps[0])->link;
@@ -256,6 +340,7 @@ static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *ste
 	for (size_t i = 1; i < n; i++)
 		steps[i]->is_done = true; /* taking back what is not there is no error */
 	nl_batch_end(batch);
+	put_routers(batch, nl, ifindex, steps, n);
 	return n;
 }
 
@@ -321,7 +406,7 @@ static void take_pvid(struct nl *nl, const char *name, uint16_t vid)
 	}
 }
 
-static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags)
+static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags, uint8_t router)
 {
 	char key[BRIDGE_VLAN_KEY_MAX];
 	struct bridge_vlan *vlan;
@@ -332,6 +417,7 @@ static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t fl
 	vlan->vid = vid;
 	vlan->is_untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED;
 	vlan->is_pvid = flags & BRIDGE_VLAN_INFO_PVID;
+	vlan->multicast_router = router;
 	if (vlan->is_pvid)
 		take_pvid(nl, name, vid);
 	watch_put(nl, &vlan->object);
@@ -342,6 +428,7 @@ static void entry_seen(struct nl *nl, const char *name, const struct nlattr *ent
 	struct bridge_vlan_info info = { 0 };
 	const struct nlattr *attr;
 	uint16_t last = 0;
+	uint8_t router = ROUTER_AUTO;
 
 	mnl_attr_for_each_nested (attr, entry) {
 		uint16_t type = mnl_attr_get_type(attr);
@@ -352,6 +439,8 @@ static void entry_seen(struct nl *nl, const char *name, const struct nlattr *ent
 		else if (type == BRIDGE_VLANDB_ENTRY_RANGE &&
 			mnl_attr_get_payload_len(attr) >= sizeof(uint16_t))
 			last = mnl_attr_get_u16(attr);
+		else if (type == BRIDGE_VLANDB_ENTRY_MCAST_ROUTER)
+			router = (uint8_t)nl_number(attr);
 	}
 	if (!info.vid || info.vid > 4094 || last > 4094)
 		return;
@@ -359,7 +448,7 @@ static void entry_seen(struct nl *nl, const char *name, const struct nlattr *ent
 		char key[BRIDGE_VLAN_KEY_MAX];
 
 		if (!is_gone) {
-			vlan_seen(nl, name, vid, info.flags);
+			vlan_seen(nl, name, vid, info.flags, router);
 			continue;
 		}
 		bridge_vlan_key(key, name, vid);
@@ -407,14 +496,39 @@ static int bridge_vlan_dump(struct nl *nl, struct err *err)
 	return 0;
 }
 
+bool bridge_vlan_has_members(const char *bridge, uint16_t vid)
+{
+	char key[BRIDGE_VLAN_KEY_MAX];
+	void *const *links;
+	size_t count = have_group(have_all(), &object_kind_link, bridge, &links);
+
+	bridge_vlan_key(key, bridge, vid);
+	if (have_get(have_all(), &object_kind_bridge_vlan, key))
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		bridge_vlan_key(key, ((const struct link *)links[i])->object.key, vid);
+		if (have_get(have_all(), &object_kind_bridge_vlan, key))
+			return true;
+	}
+	return false;
+}
+
 void bridge_vlan_link_gone(const char *name)
 {
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+	const struct link *bridge =
+		link ? have_get(have_all(), &object_kind_link, bridge_of(link)) : NULL;
 	void *const *objects;
 	size_t count;
 
-	while ((count = have_group(have_all(), &object_kind_bridge_vlan, name, &objects)))
-		have_remove(
-			&object_kind_bridge_vlan, ((const struct object *)objects[count - 1])->key);
+	while ((count = have_group(have_all(), &object_kind_bridge_vlan, name, &objects))) {
+		const struct bridge_vlan *vlan = objects[count - 1];
+		uint16_t vid = vlan->vid;
+
+		have_remove(&object_kind_bridge_vlan, vlan->object.key);
+		if (bridge && bridge->bridge.multicast_by_vlan)
+			bridge_multicast_left(bridge->object.key, vid);
+	}
 }
 
 static const uint16_t types[] = { RTM_NEWVLAN, RTM_DELVLAN, 0 };

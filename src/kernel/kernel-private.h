@@ -11,11 +11,14 @@ bool kernel_is_recording(void);
 enum kernel_rank {
 	KERNEL_RANK_NETNS = 10,
 	KERNEL_RANK_LINK = 20,
+	KERNEL_RANK_STP_OFF = 25,
 	KERNEL_RANK_SYSCTL = 30,
 	KERNEL_RANK_ETHERNET = 32,
 	KERNEL_RANK_WIREGUARD = 35,
 	KERNEL_RANK_BRIDGE_VLAN = 40,
+	KERNEL_RANK_BRIDGE_MULTICAST = 45,
 	KERNEL_RANK_LINK_UP = 50,
+	KERNEL_RANK_BRIDGE_MDB = 55,
 	KERNEL_RANK_ADDRESS = 60,
 	KERNEL_RANK_LINK_LOCAL = 62,
 	KERNEL_RANK_NEIGHBOUR = 65,
@@ -42,6 +45,24 @@ void bridge_vlan_link_gone(const char *name);
  * about, whose index is returned. *ret_rest: the kernel has not come to so many behind that one.
  */
 size_t bridge_vlan_failed(struct step *const *steps, size_t count, size_t *ret_rest);
+/* The bridge is gone, or the link that was a port. */
+void bridge_multicast_link_gone(const char *name);
+void bridge_mdb_link_gone(const char *name);
+/* An event tells of a bridge: whether it snoops on each VLAN may have changed. */
+void bridge_multicast_seen_link(struct nl *nl, const struct link *link, bool was_by_vlan);
+/* A message about VLANs with ports that have a multicast router behind them. */
+void bridge_mdb_take_routers(
+	struct nl *nl, const char *bridge, uint16_t vid, const struct nlattr *routers);
+/* Frees what was read of multicast. */
+void bridge_mdb_forget_learned(void);
+/* Has bridge_mdb_take_routers() called for all VLANs. */
+int bridge_multicast_ask_routers(struct nl *nl) WARN_UNUSED;
+/* Somebody has left the VLAN: it is gone with the last one. */
+void bridge_multicast_left(const char *bridge, uint16_t vid);
+/* Whether anybody is in the VLAN of the bridge. */
+bool bridge_vlan_has_members(const char *bridge, uint16_t vid);
+/* What a link's message tells of its spanning tree. */
+void bridge_stp_seen_link(struct nl *nl, const struct link *link);
 /* Opens and reads the namespaces that an earlier run has left. */
 int netns_find(struct err *err) WARN_UNUSED;
 /*

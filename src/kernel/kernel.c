@@ -24,7 +24,10 @@ static const struct nl_object *const objects[] = {
 	&sysctl_object,
 	&ethernet_object,
 	&wireguard_object,
+	&bridge_stp_off_object,
 	&bridge_vlan_object,
+	&bridge_multicast_object,
+	&bridge_mdb_object,
 	&link_up_object,
 	&address_object,
 	&link_local_object,
@@ -272,6 +275,10 @@ const char *object_netns(const struct object *object)
 		name = ((const struct route *)object)->hop.link;
 	else if (object->kind == &object_kind_bridge_vlan)
 		name = ((const struct bridge_vlan *)object)->link;
+	else if (object->kind == &object_kind_bridge_multicast)
+		name = ((const struct bridge_multicast *)object)->bridge;
+	else if (object->kind == &object_kind_bridge_mdb)
+		name = ((const struct bridge_mdb *)object)->bridge;
 	else if (object->kind == &object_kind_sysctl)
 		name = ((const struct sysctl *)object)->link;
 	else
@@ -311,4 +318,5 @@ void kernel_done(void)
 		nl_close(nl);
 	sysctl_done();
 	neighbour_forget_learned(NULL);
+	bridge_mdb_forget_learned();
 }

@@ -275,57 +275,6 @@ void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data)
 	}
 }
 
-/* --- asking ------------------------------------------------------------------------------------ */
-
-static int take_link(const struct nlmsghdr *nlh, void *arg)
-{
-	if (nlh->nlmsg_type == RTM_NEWLINK)
-		link_seen(arg, nlh, false);
-	return 0;
-}
-
-/* All aggregates of a namespace, or the ports of one. */
-static int ask(struct nl *nl, uint32_t master)
-{
-	char buffer[NL_MESSAGE_BYTES] = { 0 };
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	struct nlattr *info;
-
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_DUMP;
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
-	if (master) {
-		mnl_attr_put_u32(nlh, IFLA_MASTER, master);
-	} else {
-		info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
-		mnl_attr_put_strz(nlh, IFLA_INFO_KIND, link_kind_bond.name);
-		mnl_attr_nest_end(nlh, info);
-	}
-	return nl_request(nl, nlh, take_link, nl);
-}
-
-/* What is read goes into have, so the numbers are gathered before. */
-int link_refresh_bonds(struct nl *nl)
-{
-	uint32_t *indexes = NULL;
-	size_t count = 0, room = 0, at = 0;
-	const struct link *link;
-	int r = 0;
-
-	while ((link = have_next(have_all(), &object_kind_link, &at))) {
-		if (link->kind != &link_kind_bond || !str_equal(link_netns(link), nl->netns))
-			continue;
-		ARRAY_GROW(indexes, count, room);
-		indexes[count++] = link->ifindex;
-	}
-	if (count)
-		r = ask(nl, 0);
-	for (size_t i = 0; r == 0 && i < count; i++)
-		r = ask(nl, indexes[i]);
-	free(indexes);
-	return r;
-}
-
 const struct link_kind link_kind_bond = {
 	.name = "bond",
 	.compare = bond_compare,

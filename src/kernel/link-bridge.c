@@ -7,13 +7,18 @@
  * about VLANs unless they are wanted, and then it refuses.
  */
 #include <arpa/inet.h>
+#include <linux/if_bridge.h>
 #include <linux/if_ether.h>
 #include <linux/if_link.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "link.h"
 
 #define CLOCK_HZ 100 /* USER_HZ, the unit of the bridge's timers */
+#define BY_VLAN	 (1U << BR_BOOLOPT_MCAST_VLAN_SNOOPING)
 
 /* One value of the wanted and of the observed bridge, and how it is written. */
 struct field {
@@ -23,7 +28,7 @@ struct field {
 	uint32_t want, have;
 };
 
-#define FIELDS 12
+#define FIELDS 13
 
 static void fill_fields(
 	struct field *fields, const struct link_bridge *want, const struct link_bridge *have)
@@ -44,7 +49,9 @@ static void fill_fields(
 			have->multicast_query_ifaddr },
 		{ IFLA_BR_MCAST_QUERY_INTVL, 8, CLOCK_HZ, want->multicast_query_interval_s,
 			have->multicast_query_interval_s },
-		{ IFLA_BR_STP_STATE, 4, 1, want->stp, have->stp },
+		/* it is turned off later: see bridge-stp.c */
+		{ IFLA_BR_STP_STATE, 4, 1, want->stp || have->stp, have->stp },
+		{ IFLA_BR_MULTI_BOOLOPT, 8, 1, want->multicast_by_vlan, have->multicast_by_vlan },
 	};
 
 	memcpy(fields, values, sizeof(values));
@@ -65,8 +72,11 @@ static enum object_diff bridge_compare(const struct link *want, const struct lin
 static void put_field(struct nlmsghdr *nlh, const struct field *field)
 {
 	uint64_t value = (uint64_t)field->want * field->scale;
+	struct br_boolopt_multi option = { .optval = value ? BY_VLAN : 0, .optmask = BY_VLAN };
 
-	if (field->attribute == IFLA_BR_VLAN_PROTOCOL)
+	if (field->attribute == IFLA_BR_MULTI_BOOLOPT)
+		mnl_attr_put(nlh, field->attribute, sizeof(option), &option);
+	else if (field->attribute == IFLA_BR_VLAN_PROTOCOL)
 		mnl_attr_put_u16(nlh, field->attribute, htons((uint16_t)value));
 	else if (field->size == 1)
 		mnl_attr_put_u8(nlh, field->attribute, (uint8_t)value);
@@ -125,6 +135,12 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 	case IFLA_BR_PRIORITY:
 		bridge->stp_priority = (uint16_t)value;
 		break;
+	case IFLA_BR_ROOT_PORT:
+		bridge->root_port = (uint16_t)value;
+		break;
+	case IFLA_BR_TOPOLOGY_CHANGE:
+		bridge->topology_changes = value;
+		break;
 	case IFLA_BR_MCAST_SNOOPING:
 		bridge->multicast_snooping = value;
 		break;
@@ -143,13 +159,60 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 	}
 }
 
+/* What is no number. */
+static void take_struct(struct link_bridge *bridge, const struct nlattr *attr)
+{
+	struct br_boolopt_multi options;
+
+	switch (mnl_attr_get_type(attr)) {
+	case IFLA_BR_ROOT_ID:
+		link_take_number(&bridge->root_id, sizeof(bridge->root_id), attr);
+		break;
+	case IFLA_BR_BRIDGE_ID:
+		link_take_number(&bridge->id, sizeof(bridge->id), attr);
+		break;
+	case IFLA_BR_MULTI_BOOLOPT:
+		if (mnl_attr_get_payload_len(attr) != sizeof(options))
+			break;
+		memcpy(&options, mnl_attr_get_payload(attr), sizeof(options));
+		bridge->multicast_by_vlan = options.optval & BY_VLAN;
+		break;
+	}
+}
+
+/*
+ * The timers that netlink tells are those in force: the root's. What a bridge would use as the root, and
+ * was configured, only this old call tells.
+ */
+static void take_own_timers(struct link *link)
+{
+	struct __bridge_info info = { 0 };
+	unsigned long call[4] = { BRCTL_GET_BRIDGE_INFO, (unsigned long)&info };
+	struct ifreq request = { .ifr_ifindex = (int)link->ifindex };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCGIFNAME, &request) < 0)
+		return;
+	request.ifr_data = (char *)call;
+	if (ioctl(fd, SIOCDEVPRIVATE, &request) < 0)
+		return;
+	link->bridge.stp_hello_s = (uint16_t)(info.bridge_hello_time / CLOCK_HZ);
+	link->bridge.stp_forward_delay_s = (uint16_t)(info.bridge_forward_delay / CLOCK_HZ);
+	link->bridge.stp_max_age_s = (uint16_t)(info.bridge_max_age / CLOCK_HZ);
+}
+
 static void bridge_take_data(struct link *link, const struct nlattr *data)
 {
+	struct link_bridge *bridge = &link->bridge;
 	const struct nlattr *attr;
 
-	link->bridge.vlan_protocol = ETH_P_8021Q; /* a kernel without VLAN filtering tells none */
-	mnl_attr_for_each_nested (attr, data)
-		take_value(&link->bridge, mnl_attr_get_type(attr), nl_number(attr));
+	bridge->vlan_protocol = ETH_P_8021Q; /* a kernel without VLAN filtering tells none */
+	mnl_attr_for_each_nested (attr, data) {
+		take_value(bridge, mnl_attr_get_type(attr), nl_number(attr));
+		take_struct(bridge, attr);
+	}
+	if (bridge->stp && memcmp(&bridge->id, &bridge->root_id, sizeof(bridge->id)))
+		take_own_timers(link);
 }
 
 const struct link_kind link_kind_bridge = {

@@ -54,41 +54,6 @@ static void take_u8(uint8_t *to, const struct nlattr *attr)
 		*to = mnl_attr_get_u8(attr);
 }
 
-static void take_port(struct link_port *port, const struct nlattr *data)
-{
-	const struct nlattr *attr;
-
-	mnl_attr_for_each_nested (attr, data) {
-		uint8_t value = 0;
-
-		take_u8(&value, attr);
-		switch (mnl_attr_get_type(attr)) {
-		case IFLA_BRPORT_NO:
-			if (mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
-				port->number = mnl_attr_get_u16(attr);
-			break;
-		case IFLA_BRPORT_STATE:
-			port->state = value;
-			break;
-		case IFLA_BRPORT_UNICAST_FLOOD:
-			port->flood_unicast = value;
-			break;
-		case IFLA_BRPORT_MCAST_FLOOD:
-			port->flood_multicast = value;
-			break;
-		case IFLA_BRPORT_BCAST_FLOOD:
-			port->flood_broadcast = value;
-			break;
-		case IFLA_BRPORT_FAST_LEAVE:
-			port->fast_leave = value;
-			break;
-		case IFLA_BRPORT_MULTICAST_ROUTER:
-			port->multicast_router = value;
-			break;
-		}
-	}
-}
-
 static void take_info(struct seen *seen, const struct nlattr *info)
 {
 	const struct nlattr *attr, *slave_data = NULL;
@@ -111,7 +76,7 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 		}
 	}
 	if (slave_data && str_equal(slave_kind, "bridge"))
-		take_port(&seen->link.port, slave_data);
+		link_take_port(&seen->link.port, slave_data);
 	else if (slave_data && str_equal(slave_kind, "bond"))
 		link_take_bond_port(&seen->link.bond_port, slave_data);
 }
@@ -383,6 +348,8 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 {
 	const struct link *before = have_get(have_all(), &object_kind_link, key);
 	struct link *link = object_new(&object_kind_link, key);
+	bool was_by_vlan =
+		before && before->kind == &link_kind_bridge && before->bridge.multicast_by_vlan;
 	bool is_new = seen->is_event && !(before && before->kind == seen->link.kind);
 	bool is_moved = seen->is_event && before && may_run_otherwise(before, &seen->link);
 
@@ -390,14 +357,19 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	*link = seen->link;
 	memset(&seen->link, 0, sizeof(seen->link));
 	carry_over(link, before);
-	if (before && *before->master && !str_equal(before->master, link->master))
+	if (before && *before->master && !str_equal(before->master, link->master)) {
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
+		bridge_mdb_link_gone(key);
+	}
 	watch_put(nl, &link->object);
 	if (is_new && link->kind == &link_kind_wireguard)
 		wireguard_read(nl, link);
 	if (is_new || is_moved)
 		ethernet_read(nl, link);
 	put_up(nl, link);
+	bridge_stp_seen_link(nl, link);
+	if (seen->is_event)
+		bridge_multicast_seen_link(nl, link, was_by_vlan);
 	if (seen->af_spec)
 		sysctl_seen_link(nl, key, seen->af_spec);
 	link_local_link_seen(link);
@@ -463,9 +435,12 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	_cleanup_(seen_done) struct seen seen = { 0 };
 	bool is_renamed;
 
-	/* Messages of family AF_BRIDGE tell of ports and VLANs, in part: bridge-vlan.c has them whole. */
-	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) || ifi->ifi_family != AF_UNSPEC ||
-		ifi->ifi_index <= 0)
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) || ifi->ifi_index <= 0)
+		return;
+	/* Of VLANs these tell in part: bridge-vlan.c has them whole. */
+	if (ifi->ifi_family == AF_BRIDGE && nlh->nlmsg_type == RTM_NEWLINK && is_event)
+		link_port_seen(nl, nlh);
+	if (ifi->ifi_family != AF_UNSPEC)
 		return;
 	if (nlh->nlmsg_type == RTM_DELLINK) {
 		drop_name(nl, (uint32_t)ifi->ifi_index);
@@ -547,6 +522,46 @@ static int take_all_stats(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
+/* All ports of a bridge or bond. */
+static int ask_ports(struct nl *nl, uint32_t master)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_u32(nlh, IFLA_MASTER, master);
+	return nl_request(nl, nlh, take_link, nl);
+}
+
+/*
+ * What LACP and the spanning tree find out of bonds, bridges and their ports is not told by itself. What is
+ * read goes into have, so the numbers are gathered before.
+ */
+static int refresh_masters(struct nl *nl)
+{
+	_cleanup_free_ uint32_t *indexes = NULL;
+	size_t count = 0, room = 0, at = 0;
+	const struct link *link;
+	int r = 0;
+
+	while ((link = have_next(have_all(), &object_kind_link, &at))) {
+		if ((link->kind != &link_kind_bond &&
+			    (link->kind != &link_kind_bridge || !link->bridge.stp)) ||
+			!str_equal(link_netns(link), nl->netns))
+			continue;
+		ARRAY_GROW(indexes, count, room);
+		indexes[count++] = link->ifindex;
+	}
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = ask(nl, 0, indexes[i], NULL, 0);
+		if (r == 0)
+			r = ask_ports(nl, indexes[i]);
+	}
+	return r == -ENODEV ? 0 : r;
+}
+
 static int refresh_all(void)
 {
 	struct nl *nl;
@@ -563,7 +578,7 @@ static int refresh_all(void)
 		msg->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64);
 		r = nl_request(nl, nlh, take_all_stats, nl);
 		if (r == 0)
-			r = link_refresh_bonds(nl);
+			r = refresh_masters(nl);
 	}
 	return r;
 }

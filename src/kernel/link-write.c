@@ -137,21 +137,6 @@ static int put_master(struct nlmsghdr *nlh, const struct link *want, const struc
 	return 0;
 }
 
-static void put_port(struct nlmsghdr *nlh, const struct link_port *port)
-{
-	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
-
-	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
-	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
-	mnl_attr_put_u8(nlh, IFLA_BRPORT_UNICAST_FLOOD, port->flood_unicast);
-	mnl_attr_put_u8(nlh, IFLA_BRPORT_MCAST_FLOOD, port->flood_multicast);
-	mnl_attr_put_u8(nlh, IFLA_BRPORT_BCAST_FLOOD, port->flood_broadcast);
-	mnl_attr_put_u8(nlh, IFLA_BRPORT_FAST_LEAVE, port->fast_leave);
-	mnl_attr_put_u8(nlh, IFLA_BRPORT_MULTICAST_ROUTER, port->multicast_router);
-	mnl_attr_nest_end(nlh, data);
-	mnl_attr_nest_end(nlh, info);
-}
-
 static void put_kind(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
 {
 	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO), *data;
@@ -349,18 +334,36 @@ static int ask_for_mac(struct nl_batch *batch, struct step *step, const struct l
 	return r;
 }
 
+/*
+ * A port of a bridge carries frames as soon as it is one, if it is up. Where its flags keep some from it, it is
+ * down until it has them; with VLANs nothing passes before it is a member of one.
+ */
+static bool hides(const struct link_delta *delta, const struct link *have)
+{
+	const struct link_port *port = &delta->port;
+	const struct link *bridge =
+		(const struct link *)state_wanted(&object_kind_link, delta->master);
+
+	if (!(delta->attrs & (1U << LINK_MASTER)) || !(delta->attrs & (1U << LINK_PORT)) || !have ||
+		!(have->flags & IFF_UP) || (bridge && bridge->bridge.vlan_filtering))
+		return false;
+	return port->isolated || port->locked || !port->flood_unicast || !port->flood_multicast ||
+		!port->flood_broadcast;
+}
+
 /* The port's flags come after it has its master. */
 static int change_values(struct nl_batch *batch, struct step *step, const struct link *want,
-	const struct link *have, const struct link_delta *delta, const struct place *place)
+	const struct link *have, struct link_delta *delta, const struct place *place)
 {
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
 	uint32_t empty = nlh->nlmsg_len;
 	bool moves_port = delta->attrs & (1U << LINK_MASTER);
 	bool joins = moves_port && link_is_bond(delta->master);
+	bool is_hidden = hides(delta, have);
 	int r = put_generic(nlh, ifi, want, have, delta, &step->err);
 
-	if (joins) { /* is taken only while it is down, and the kernel does this before that */
+	if (joins || is_hidden) { /* a bond takes what is down; the kernel does this before that */
 		ifi->ifi_change = IFF_UP;
 		ifi->ifi_flags = 0;
 	}
@@ -372,10 +375,24 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 		settle_flags(batch, step, want, joins, place);
 	if (r == 0 && (delta->attrs & (1U << LINK_PORT)) && *delta->master) {
 		nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
-		put_port(nlh, delta->port);
+		link_put_port(nlh, &delta->port, delta->port_fields);
 		nl_batch_end(batch);
 	}
+	if (r == 0 && is_hidden && !delta->to_down)
+		set_up(batch, step, place, true);
 	return r;
+}
+
+/* By the speed that the link has now. */
+static void find_cost(struct link_delta *delta, const char *name)
+{
+	_cleanup_err_ struct err err = { 0 };
+	const struct link *link;
+
+	(void)object_kind_ethernet.refresh(name, &err); /* no speed is the lowest */
+	link = have_get(have_all(), &object_kind_link, name);
+	if (link)
+		delta->port.cost = link_port_cost(link);
 }
 
 /*
@@ -392,6 +409,8 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	int r, asked;
 
 	link_find_delta(&delta, want, was, have);
+	if (delta.finds_cost)
+		find_cost(&delta, want->object.key);
 	mark = delta.has_port_mark && delta.port_mark ? marked | delta.port_mark : marked;
 	comes_back = moves(&delta, have) && !*delta.netns;
 	r = check_mtu(batch, want, have, &delta, &step->err);

@@ -181,20 +181,6 @@ static const uint8_t *default_mac(const struct link *have)
 	return have->first_mac;
 }
 
-const struct link_port link_default_port = {
-	.flood_unicast = true,
-	.flood_multicast = true,
-	.flood_broadcast = true,
-	.multicast_router = 1,
-};
-
-static bool ports_equal(const struct link_port *a, const struct link_port *b)
-{
-	return a->flood_unicast == b->flood_unicast && a->flood_multicast == b->flood_multicast &&
-		a->flood_broadcast == b->flood_broadcast && a->fast_leave == b->fast_leave &&
-		a->multicast_router == b->multicast_router;
-}
-
 /* One that was to be up goes down by its link_up object, which goes in the same plan. */
 static void compare_flags(struct link_delta *delta, const struct link *want, const struct link *was,
 	const struct link *have)
@@ -229,9 +215,11 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 }
 
 /* What depends on the master: a bond's port has the MAC address of the bond, and no flags. */
-static void find_port_delta(struct link_delta *delta, uint32_t set, const struct link *have)
+static void find_port_delta(struct link_delta *delta, uint32_t set, const struct link *want,
+	const struct link *was, const struct link *have)
 {
 	const char *master = (set & (1U << LINK_MASTER)) ? delta->master : have->master;
+	bool joins = delta->attrs & (1U << LINK_MASTER);
 
 	if (*master && link_is_bond(master))
 		return;
@@ -239,9 +227,15 @@ static void find_port_delta(struct link_delta *delta, uint32_t set, const struct
 		memcmp(delta->mac, have->mac, 6))
 		delta->attrs |= 1U << LINK_MAC;
 	/* Out of its bridge it has no port flags; a new bridge begins with the defaults. */
-	if ((set & (1U << LINK_PORT)) && *master &&
-		!ports_equal(delta->port,
-			delta->attrs & (1U << LINK_MASTER) ? &link_default_port : &have->port))
+	if (!(set & (1U << LINK_PORT)) || !*master)
+		return;
+	if (!joins && !link_is_former(want) && was && was->port.cost && !delta->port.cost) {
+		delta->finds_cost = true;
+		delta->port.cost = link_port_cost(have);
+	}
+	delta->port_fields =
+		link_port_differences(&delta->port, joins ? &link_default_port : &have->port);
+	if (delta->port_fields)
 		delta->attrs |= 1U << LINK_PORT;
 }
 
@@ -255,7 +249,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		.master = want->master,
 		.netns = link_netns(want),
 		.netns_name = link_netns_name(want),
-		.port = &want->port };
+		.port = want->port };
 	memcpy(delta->mac, want->mac, sizeof(delta->mac));
 	find_marks(delta, want, have);
 	if (!have) {
@@ -272,7 +266,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	if (up & (1U << LINK_MAC))
 		memcpy(delta->mac, default_mac(have), sizeof(delta->mac));
 	if (up & (1U << LINK_PORT))
-		delta->port = &link_default_port;
+		delta->port = link_default_port;
 	if (up & (1U << LINK_NETNS))
 		delta->netns = delta->netns_name = "";
 	set |= up;
@@ -282,7 +276,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		delta->attrs |= 1U << LINK_MTU;
 	if ((set & (1U << LINK_MASTER)) && !str_equal(delta->master, have->master))
 		delta->attrs |= 1U << LINK_MASTER;
-	find_port_delta(delta, set, have);
+	find_port_delta(delta, set, want, was, have);
 	if ((set & (1U << LINK_NETNS)) &&
 		(!str_equal(delta->netns, link_netns(have)) ||
 			!str_equal(delta->netns_name, link_netns_name(have))))
@@ -442,6 +436,7 @@ static void forget_all_of(const struct object_kind *kind, const char *name)
 void link_forget(const char *name)
 {
 	have_remove(&object_kind_link_up, name);
+	have_remove(&object_kind_bridge_stp_off, name);
 	have_remove(&object_kind_wireguard, name);
 	ethernet_link_gone(name);
 	link_local_forget(name);
@@ -451,6 +446,8 @@ void link_forget(const char *name)
 	neighbour_forget_learned(name);
 	route_link_gone(name);
 	bridge_vlan_link_gone(name);
+	bridge_multicast_link_gone(name);
+	bridge_mdb_link_gone(name);
 	have_remove(&object_kind_link, name);
 }
 

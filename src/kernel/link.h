@@ -80,8 +80,6 @@ void link_take_end(struct link_tunnel *tunnel, struct in6_addr *to, const struct
 bool link_is_bond(const char *name);
 /* Reads IFLA_INFO_SLAVE_DATA of a bond's port. */
 void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data);
-/* Reads what no message tells of bonds and their ports. */
-int link_refresh_bonds(struct nl *nl);
 
 /* An observed link that is to be as it was is "wanted" by no unit. */
 bool link_is_former(const struct link *want);
@@ -91,6 +89,16 @@ bool link_has_mac(const uint8_t mac[6]);
 
 /* Flags of a port that has just become one. */
 extern const struct link_port link_default_port;
+/* Bits of what is to be set so that a port that has @have has what @want says; 0: nothing. */
+uint32_t link_port_differences(const struct link_port *want, const struct link_port *have);
+/* The cost that the kernel gives to a port of this speed. */
+uint32_t link_port_cost(const struct link *link);
+/* IFLA_LINKINFO with those of @port. */
+void link_put_port(struct nlmsghdr *nlh, const struct link_port *port, uint32_t which);
+/* Reads IFLA_INFO_SLAVE_DATA or IFLA_PROTINFO of a bridge's port. */
+void link_take_port(struct link_port *port, const struct nlattr *data);
+/* A message of family AF_BRIDGE about a port into have. */
+void link_port_seen(struct nl *nl, const struct nlmsghdr *nlh);
 
 /* What to set: the values of @want, or the defaults for what is given up. */
 struct link_delta {
@@ -98,9 +106,11 @@ struct link_delta {
 	uint32_t mtu;
 	const char *alias, *master, *netns, *netns_name;
 	uint8_t mac[6];
-	const struct link_port *port;
+	struct link_port port;
+	uint32_t port_fields; /* of the port: see link_port_differences() */
 	uint32_t group, port_mark;
 	bool has_group, has_port_mark, has_data, to_up, to_down;
+	bool finds_cost; /* the port's cost is the kernel's to find again */
 };
 /* @was and @have may be NULL; without @have everything that is wanted differs. */
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,

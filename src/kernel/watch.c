@@ -35,6 +35,7 @@ static const unsigned groups[] = {
 	RTNLGRP_IPV6_ROUTE,
 	RTNLGRP_IPV4_NETCONF,
 	RTNLGRP_IPV6_NETCONF,
+	RTNLGRP_MDB,
 	RTNLGRP_BRVLAN,
 };
 
@@ -44,6 +45,8 @@ static const struct nl_object *const in_dump_order[] = {
 	&address_object,
 	&neighbour_object,
 	&bridge_vlan_object,
+	&bridge_multicast_object,
+	&bridge_mdb_object,
 	&route_object,
 	&sysctl_object,
 	&wireguard_object,

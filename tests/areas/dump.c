@@ -31,9 +31,10 @@ static void dump_bridge(struct buf *out, const struct link_bridge *bridge)
 	put(out, " stp=%d stp_priority=%u hello=%u forward_delay=%u max_age=%u", bridge->stp,
 		bridge->stp_priority, bridge->stp_hello_s, bridge->stp_forward_delay_s,
 		bridge->stp_max_age_s);
-	put(out, " snooping=%d querier=%d query_ifaddr=%d query_interval=%u",
+	put(out, " snooping=%d querier=%d query_ifaddr=%d%s query_interval=%u",
 		bridge->multicast_snooping, bridge->multicast_querier,
-		bridge->multicast_query_ifaddr, bridge->multicast_query_interval_s);
+		bridge->multicast_query_ifaddr, bridge->multicast_by_vlan ? " by_vlan" : "",
+		bridge->multicast_query_interval_s);
 }
 
 static void dump_bond(struct buf *out, const struct link_bond *bond)
@@ -87,6 +88,16 @@ static void dump_kind(struct buf *out, const struct link *link)
 		dump_tunnel(out, &link->tunnel);
 }
 
+static void dump_port(struct buf *out, const struct link_port *port)
+{
+	put(out, " flood=%d/%d/%d fast_leave=%d router=%u", port->flood_broadcast,
+		port->flood_unicast, port->flood_multicast, port->fast_leave,
+		port->multicast_router);
+	put(out, "%s%s%s", port->learning ? "" : " unlearning", port->isolated ? " isolated" : "",
+		port->locked ? " locked" : "");
+	put(out, " port_priority=%u port_cost=%u", port->priority, port->cost);
+}
+
 static void dump_link(struct buf *out, const struct link *link)
 {
 	char mac[18];
@@ -104,9 +115,7 @@ static void dump_link(struct buf *out, const struct link *link)
 	if (link->set & (1U << LINK_MASTER))
 		put(out, " master=%s", link->master);
 	if (link->set & (1U << LINK_PORT))
-		put(out, " flood=%d/%d/%d fast_leave=%d router=%u", link->port.flood_broadcast,
-			link->port.flood_unicast, link->port.flood_multicast, link->port.fast_leave,
-			link->port.multicast_router);
+		dump_port(out, &link->port);
 	if (link->set & (1U << LINK_DOWN))
 		put(out, " down");
 	if (link->set & (1U << LINK_NETNS))
@@ -139,6 +148,19 @@ static void dump_route(struct buf *out, const struct route *route)
 	}
 	if (route->object.needs_any)
 		put(out, "\n\t\tone of:");
+}
+
+static void dump_membership(struct buf *out, const struct bridge_vlan *vlan)
+{
+	put(out, "%s%s", vlan->is_untagged ? " untagged" : " tagged", vlan->is_pvid ? " pvid" : "");
+	if (vlan->multicast_router != 1)
+		put(out, " router=%u", vlan->multicast_router);
+}
+
+static void dump_multicast(struct buf *out, const struct bridge_multicast *of)
+{
+	put(out, " snooping=%d querier=%d query_interval=%u", of->snooping, of->querier,
+		of->query_interval_s);
 }
 
 static void dump_neighbour(struct buf *out, const struct neighbour *neighbour)
@@ -257,15 +279,17 @@ static void dump_values(struct buf *out, const struct object *object)
 	else if (object->kind == &object_kind_route)
 		dump_route(out, (const void *)object);
 	else if (object->kind == &object_kind_bridge_vlan)
-		put(out, "%s%s",
-			((const struct bridge_vlan *)(const void *)object)->is_untagged
-				? " untagged"
-				: " tagged",
-			((const struct bridge_vlan *)(const void *)object)->is_pvid ? " pvid" : "");
+		dump_membership(out, (const void *)object);
 	else if (object->kind == &object_kind_wireguard)
 		dump_wireguard(out, (const void *)object);
 	else if (object->kind == &object_kind_ethernet)
 		dump_ethernet(out, (const void *)object);
+	else if (object->kind == &object_kind_bridge_multicast)
+		dump_multicast(out, (const void *)object);
+	else if (object->kind == &object_kind_bridge_mdb)
+		put(out, " %s",
+			((const struct bridge_mdb *)object)->is_permanent ? "permanent"
+									  : "temporary");
 	else if (object->kind == &object_kind_neighbour)
 		dump_neighbour(out, (const void *)object);
 	else if (object->kind == &object_kind_link_local)

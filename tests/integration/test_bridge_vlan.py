@@ -8,7 +8,7 @@ import pytest
 from lxml import etree
 
 from ashlar import config
-from ashlar.frames import Port
+from ashlar.frames import Port, Wire
 from ashlar.netconf import RpcError
 from ashlar.network import differences, run
 from ashlar.push import TARGET, edits, on_change, plain, subtree, update
@@ -125,39 +125,25 @@ def test_changes_are_told(net, daemon, nc):
         assert plain(edits(session, number)) == [("delete", table + "20/tagged=p3", None)]
 
 
-class Wire:
-    """Both ends of every cable of a bridge, and the bridge's own port."""
+class BridgeWire(Wire):
+    """With the bridge's own port."""
 
     def __init__(self, net, stack):
-        self.far = {f"p{number}": stack.enter_context(Port(far, "eth0"))
-                    for number, far in net.far.items()}
-        self.near = {name: stack.enter_context(Port(net, name)) for name in self.far}
+        super().__init__(net, stack)
         self.bridge = stack.enter_context(Port(net, "br0"))
-        self.sent = 0
 
-    def send(self, name, vlans=()):
-        """Sends a frame into the port; {where it comes out: its VLAN ids there}."""
-        self.sent += 1
-        payload, mark = f"frame {self.sent}.".encode(), f"mark {self.sent}.".encode()
-        self.far[name].send(payload, vlans)
-        came = {}
-        for other, near in self.near.items():
-            near.send(mark)
-            for ids, data in self.far[other].until(mark):
-                if data == payload:
-                    came[other] = ids
+    def look_further(self, payload, mark, came):
         self.far["p1"].send(mark, [30])
         for ids, data in self.bridge.until(mark):
             if data == payload:
                 came["br0"] = ids
-        return came
 
 
 def test_frames(net, daemon, nc):
     nc.edit(change())
     net.wait_up("br0", *net.ports)
     with contextlib.ExitStack() as stack:
-        wire = Wire(net, stack)
+        wire = BridgeWire(net, stack)
         assert wire.send("p1", [20]) == {"p2": []}
         assert wire.send("p1", [30]) == {"p3": [], "br0": [30]}
         assert wire.send("p2") == {"p1": [20]}

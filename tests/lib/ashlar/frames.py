@@ -112,3 +112,33 @@ class Port:
         """
         *before, (vlans, _) = self.until(payload, timeout)
         return vlans, [data for _, data in before]
+
+
+class Wire:
+    """Both ends of every cable of a bridge."""
+
+    def __init__(self, net, stack):
+        self.far = {f"p{number}": stack.enter_context(Port(far, "eth0"))
+                    for number, far in net.far.items()}
+        self.near = {name: stack.enter_context(Port(net, name)) for name in self.far}
+        self.sent = 0
+
+    def send(self, name, vlans=(), destination=BROADCAST):
+        """Sends a frame into the port; {where it comes out: its VLAN ids there}.
+
+        Each port is sent a mark by itself afterwards: what has not come before that does not come.
+        """
+        self.sent += 1
+        payload, mark = f"frame {self.sent}.".encode(), f"mark {self.sent}.".encode()
+        self.far[name].send(payload, vlans, destination)
+        came = {}
+        for other, near in self.near.items():
+            near.send(mark)
+            for ids, data in self.far[other].until(mark):
+                if data == payload:
+                    came[other] = ids
+        self.look_further(payload, mark, came)
+        return came
+
+    def look_further(self, payload, mark, came):
+        """Where else the frame may have come out."""
