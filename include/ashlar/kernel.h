@@ -177,7 +177,8 @@ struct link {
 		struct {
 			struct link_stats *
 				stats; /* fresh after object_kind_link.refresh(); NULL: never read */
-			uint64_t last_change_ms;		/* monotonic; 0: not since start */
+			uint64_t last_change_ms; /* monotonic; 0: not since start */
+			uint64_t since_ms;	 /* monotonic, when it came; 0: before the start */
 			uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
 			uint32_t group;
 			/* What we configured is marked in the group of a link that we made, and else in an
@@ -213,6 +214,8 @@ const char *link_netns(const struct link *link);
 const char *link_netns_name(const struct link *link);
 /* Sets one of these: a copy of @text. */
 void link_put_text(char **field, const char *text);
+/* When a wanted link that is not there went, monotonic; 0: it has not been there since the start. */
+uint64_t link_gone_ms(const char *name);
 
 /*
  * The wanted or observed up-ness of a link (IFF_UP): exists when the link is up. Key: the name. Comes

@@ -87,7 +87,10 @@ void state_on_dirty(void (*callback)(void *arg), void *arg);
  * try); the list is emptied. *ret_paths is malloc'd, of borrowed pointers valid until the next exchange.
  */
 size_t state_take_dirty(const char ***ret_paths);
-/* Told of each observed change: @now NULL when it is gone. For notifications; NULL to unset. */
+/*
+ * Told of each observed change: @now NULL when it is gone; and when a wanted object begins or ceases to wait,
+ * with what is observed of it, or else the wanted one for @now. For notifications; NULL to unset.
+ */
 void have_on_change(
 	void (*callback)(const struct object *was, const struct object *now, void *arg), void *arg);
 

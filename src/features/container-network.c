@@ -63,6 +63,18 @@ static const char *name_inside(const struct lyd_node *given)
 	return name;
 }
 
+/* --- fill ---------------------------------------------------------------------------------------- */
+
+static int fill(struct edit *edit, const struct unit *unit, struct err *err)
+{
+	if (!node_exists(unit->node, NETWORK) || node_exists(unit->node, NETWORK "/type"))
+		return 0;
+	return edit_fill(edit, unit->node, NETWORK "/type",
+		interface_is(unit->node, "bridge") ? "infix-interfaces:bridge"
+						   : "infix-interfaces:host",
+		err);
+}
+
 /* --- check --------------------------------------------------------------------------------------- */
 
 static int check_options(const struct lyd_node *given, struct err *err)
@@ -228,6 +240,7 @@ const struct feature feature_container_network = {
 			{ GIVEN_PATH, affects },
 			{ NULL, NULL },
 		},
+	.fill = fill,
 	.check = check,
 	.want = want,
 	.show = show,

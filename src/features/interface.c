@@ -96,6 +96,10 @@ static const char *guess_by_prefix(const char *name)
 		{ "gretap", "gretap" },
 		{ "gre", "gre" },
 		{ "wg", "wireguard" },
+		{ "br", "bridge" },
+		{ "docker", "bridge" },
+		{ "podman", "bridge" },
+		{ "veth", "veth" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
@@ -118,8 +122,6 @@ const char *interface_guess(const char *name, char *ret_other, uint16_t *ret_vid
 		type = "vlan";
 	} else if (is_numbered(name, "vlan", '\0') && read_vid(name + 4, ret_vid)) {
 		type = "vlan";
-	} else if (is_numbered(name, "br", '\0')) {
-		type = "bridge";
 	} else if (is_numbered(name, "veth", 'a') || is_numbered(name, "veth", 'b')) {
 		memcpy(other, name, length);
 		other[length - 1] = name[length - 1] == 'a' ? 'b' : 'a';
@@ -297,9 +299,16 @@ static const char *oper_status_of(const struct link *link)
 
 static int show_absent(struct lyd_node *node, struct err *err)
 {
+	uint64_t gone_ms = link_gone_ms(interface_name(node));
+	char text[CLOCK_TEXT_MAX];
 	int r = build_leaf(node, "admin-status", "down", err);
 
-	return r < 0 ? r : build_leaf(node, "oper-status", "not-present", err);
+	if (r == 0)
+		r = build_leaf(node, "oper-status", "not-present", err);
+	if (r < 0 || !gone_ms)
+		return r;
+	clock_text_of_ms(text, gone_ms);
+	return build_leaf(node, "last-change", text, err);
 }
 
 static int show_identity(const struct link *link, struct lyd_node *node, struct err *err)
@@ -374,7 +383,7 @@ static int show_layers(
 
 /*
  * Linux counts received multicast apart, sent multicast and broadcast with the rest. Counters begin at
- * boot, or when the link was made.
+ * boot, or when the link came.
  */
 static int show_statistics(const struct link *link, struct lyd_node *node, struct err *err)
 {
@@ -401,7 +410,7 @@ static int show_statistics(const struct link *link, struct lyd_node *node, struc
 
 	if (r < 0)
 		return r;
-	clock_text_of_ms(text, 0);
+	clock_text_of_ms(text, link->since_ms);
 	r = build_leaf(to, "discontinuity-time", text, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(counters); i++)
 		r = build_u64(to, counters[i].name, counters[i].value, err);

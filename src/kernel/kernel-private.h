@@ -77,6 +77,8 @@ void wireguard_read(struct nl *nl, const struct link *link);
 
 /* The link is gone, and what was on it. */
 void link_forget(const char *name);
+/* At the end: what is remembered of links that went. */
+void link_forget_gone(void);
 /* Numbers chosen for links of the batches at hand: all of them have been told of since. */
 void link_forget_chosen(void);
 int link_refresh(const char *key, struct err *err) WARN_UNUSED;

@@ -311,6 +311,7 @@ void kernel_done(void)
 
 	worker_stop();
 	link_local_done();
+	link_forget_gone();
 	nl_batch_free(at_work.batch);
 	memset(&at_work, 0, sizeof(at_work));
 	genl_events_done();

@@ -311,15 +311,19 @@ static void keep_first_mac(struct link *link, const struct link *before)
 		6);
 }
 
-static void carry_over(struct link *link, const struct link *before)
+static void carry_over(struct link *link, const struct link *before, bool is_event)
 {
 	keep_first_mac(link, before);
 	link->speed_mbps = before ? before->speed_mbps : 0;
 	link->duplex = before ? before->duplex : 0xff;
 	link->autoneg = before ? before->autoneg : 0xff;
-	link->last_change_ms = before ? before->last_change_ms : 0;
-	if (before &&
-		(before->operstate != link->operstate || ((before->flags ^ link->flags) & IFF_UP)))
+	if (!before || before->ifindex != link->ifindex) {
+		link->since_ms = link->last_change_ms = before || is_event ? clock_ms() : 0;
+		return;
+	}
+	link->since_ms = before->since_ms;
+	link->last_change_ms = before->last_change_ms;
+	if (before->operstate != link->operstate || ((before->flags ^ link->flags) & IFF_UP))
 		link->last_change_ms = clock_ms();
 }
 
@@ -348,15 +352,16 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 {
 	const struct link *before = have_get(have_all(), &object_kind_link, key);
 	struct link *link = object_new(&object_kind_link, key);
+	bool is_event = seen->is_event;
 	bool was_by_vlan =
 		before && before->kind == &link_kind_bridge && before->bridge.multicast_by_vlan;
-	bool is_new = seen->is_event && !(before && before->kind == seen->link.kind);
-	bool is_moved = seen->is_event && before && may_run_otherwise(before, &seen->link);
+	bool is_new = is_event && !(before && before->kind == seen->link.kind);
+	bool is_moved = is_event && before && may_run_otherwise(before, &seen->link);
 
 	seen->link.object = link->object;
 	*link = seen->link;
 	memset(&seen->link, 0, sizeof(seen->link));
-	carry_over(link, before);
+	carry_over(link, before, is_event);
 	if (before && *before->master && !str_equal(before->master, link->master)) {
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
 		bridge_mdb_link_gone(key);

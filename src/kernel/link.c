@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -433,8 +434,50 @@ static void forget_all_of(const struct object_kind *kind, const char *name)
 		have_remove(kind, ((const struct object *)objects[count - 1])->key);
 }
 
+/* When links went that are wanted: name → struct gone. */
+static struct map gone;
+
+struct gone {
+	uint64_t ms;
+	char name[KERNEL_NAME_MAX];
+};
+
+uint64_t link_gone_ms(const char *name)
+{
+	const struct gone *entry = gone.count ? map_get_str(&gone, name) : NULL;
+
+	return entry ? entry->ms : 0;
+}
+
+static void note_gone(const char *name)
+{
+	struct gone *entry = map_get_str(&gone, name);
+
+	if (!have_get(have_all(), &object_kind_link, name) ||
+		!state_wanted(&object_kind_link, name))
+		return;
+	if (!entry) {
+		entry = XNEW(struct gone);
+		snprintf(entry->name, sizeof(entry->name), "%s", name);
+		map_put_str(&gone, entry->name, entry);
+	}
+	entry->ms = clock_ms();
+}
+
+void link_forget_gone(void)
+{
+	struct gone *entry;
+	size_t at = 0;
+
+	while ((entry = map_next(&gone, &at)))
+		free(entry);
+	map_done(&gone);
+	memset(&gone, 0, sizeof(gone));
+}
+
 void link_forget(const char *name)
 {
+	note_gone(name);
 	have_remove(&object_kind_link_up, name);
 	have_remove(&object_kind_bridge_stp_off, name);
 	have_remove(&object_kind_wireguard, name);

@@ -199,6 +199,14 @@ void have_remove(const struct object_kind *kind, const char *key)
 	let_go(table, was->key, was);
 }
 
+void have_tell_of(const struct object *wanted)
+{
+	const struct object *now = have_get(&all, wanted->kind, wanted->key);
+
+	if (all.on_change)
+		all.on_change(now, now ? now : wanted, all.arg);
+}
+
 /* --- look-up ---------------------------------------------------------------------------------- */
 
 void *have_get(const struct have *have, const struct object_kind *kind, const char *key)

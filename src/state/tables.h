@@ -71,6 +71,8 @@ void have_stop_former(void);
 void have_drop_former(void);
 /* The same in slices; true: all of it is gone. */
 bool have_release_former(void);
+/* What is wanted waits from now on, or does not any more: those who are told of changes hear of it. */
+void have_tell_of(const struct object *wanted);
 struct former *have_former(const struct object_kind *kind, const char *key);
 
 #endif

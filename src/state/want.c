@@ -412,7 +412,7 @@ static void drop_trouble(struct object *wanted)
 
 void want_set_state(struct object *wanted, enum want_state now, const char *reason)
 {
-	bool is_pending = now != WANT_SETTLED, is_refused = now == WANT_REFUSED, counts;
+	bool is_pending = now != WANT_SETTLED, is_refused = now == WANT_REFUSED, counts, turns;
 
 	wanted->tries = 0;
 	if (!is_pending && !wanted->is_pending)
@@ -420,6 +420,7 @@ void want_set_state(struct object *wanted, enum want_state now, const char *reas
 	if (wanted->is_refused != is_refused || !str_equal(object_reason(wanted), reason))
 		state.retry_wait_ms = RETRY_MIN_MS;
 	counts = is_current(wanted);
+	turns = wanted->is_pending != is_pending;
 	if (wanted->is_pending) {
 		if (counts)
 			count_pending(wanted, -1);
@@ -427,6 +428,8 @@ void want_set_state(struct object *wanted, enum want_state now, const char *reas
 	}
 	wanted->is_pending = is_pending;
 	wanted->is_refused = is_refused;
+	if (counts && turns)
+		have_tell_of(wanted);
 	if (!is_pending)
 		return;
 	wanted->trouble = XNEW(struct object_trouble);
