@@ -409,6 +409,33 @@ size_t bridge_mdb_learned(const char *bridge, uint16_t vid, const struct bridge_
 const char *bridge_mdb_router(const char *bridge, uint16_t vid, size_t *at);
 
 /*
+ * Behind which port of a bridge a MAC address is, in a VLAN or (vid 0) without. Wanted and observed ones are
+ * static; all others are read by a bridge_fdb_reader.
+ */
+struct bridge_fdb {
+	struct object object; /* key by bridge_fdb_key() */
+	char bridge[KERNEL_NAME_MAX], port[KERNEL_NAME_MAX];
+	uint16_t vid;
+	uint8_t mac[6];
+	/* Observed only. */
+	uint16_t state;	 /* NUD_PERMANENT: the bridge's own; NUD_NOARP: static; else learned */
+	uint8_t flags;	 /* NTF_* */
+	uint32_t idle_s; /* since it was heard of */
+};
+extern const struct object_kind object_kind_bridge_fdb;
+#define BRIDGE_FDB_KEY_MAX 48
+void bridge_fdb_key(char *key, const char *bridge, uint16_t vid, const uint8_t mac[6]);
+
+/* The entries of a bridge, of one port (NULL: of all), as the kernel tells them now. */
+struct bridge_fdb_reader;
+int bridge_fdb_reader_new(const char *bridge, const char *port,
+	struct bridge_fdb_reader **ret_reader, struct err *err) WARN_UNUSED;
+/* 1: an entry, borrowed until the next call; NULL: none this time, to be asked again. 0: there are no more. */
+int bridge_fdb_reader_next(struct bridge_fdb_reader *reader, const struct bridge_fdb **ret_entry,
+	struct err *err) WARN_UNUSED;
+void bridge_fdb_reader_free(struct bridge_fdb_reader *reader);
+
+/*
  * That the spanning tree of a bridge is off, and that it is the rapid one, which the kernel does not speak: that
  * never exists, one that is wanted waits for ever and is told of. Keys: the bridge.
  */

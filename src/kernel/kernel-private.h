@@ -19,6 +19,7 @@ enum kernel_rank {
 	KERNEL_RANK_BRIDGE_MULTICAST = 45,
 	KERNEL_RANK_LINK_UP = 50,
 	KERNEL_RANK_BRIDGE_MDB = 55,
+	KERNEL_RANK_BRIDGE_FDB = 57,
 	KERNEL_RANK_ADDRESS = 60,
 	KERNEL_RANK_LINK_LOCAL = 62,
 	KERNEL_RANK_NEIGHBOUR = 65,
@@ -48,6 +49,7 @@ size_t bridge_vlan_failed(struct step *const *steps, size_t count, size_t *ret_r
 /* The bridge is gone, or the link that was a port. */
 void bridge_multicast_link_gone(const char *name);
 void bridge_mdb_link_gone(const char *name);
+void bridge_fdb_link_gone(const char *name);
 /* An event tells of a bridge: whether it snoops on each VLAN may have changed. */
 void bridge_multicast_seen_link(struct nl *nl, const struct link *link, bool was_by_vlan);
 /* A message about VLANs with ports that have a multicast router behind them. */

@@ -28,6 +28,7 @@ static const struct nl_object *const objects[] = {
 	&bridge_vlan_object,
 	&bridge_multicast_object,
 	&bridge_mdb_object,
+	&bridge_fdb_object,
 	&link_up_object,
 	&address_object,
 	&link_local_object,
@@ -279,6 +280,8 @@ const char *object_netns(const struct object *object)
 		name = ((const struct bridge_multicast *)object)->bridge;
 	else if (object->kind == &object_kind_bridge_mdb)
 		name = ((const struct bridge_mdb *)object)->bridge;
+	else if (object->kind == &object_kind_bridge_fdb)
+		name = ((const struct bridge_fdb *)object)->bridge;
 	else if (object->kind == &object_kind_sysctl)
 		name = ((const struct sysctl *)object)->link;
 	else

@@ -365,6 +365,7 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	if (before && *before->master && !str_equal(before->master, link->master)) {
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
 		bridge_mdb_link_gone(key);
+		bridge_fdb_link_gone(key);
 	}
 	watch_put(nl, &link->object);
 	if (is_new && link->kind == &link_kind_wireguard)

@@ -491,6 +491,7 @@ void link_forget(const char *name)
 	bridge_vlan_link_gone(name);
 	bridge_multicast_link_gone(name);
 	bridge_mdb_link_gone(name);
+	bridge_fdb_link_gone(name);
 	have_remove(&object_kind_link, name);
 }
 

@@ -143,8 +143,8 @@ struct nl_object {
 
 extern const struct nl_object link_object, link_up_object, address_object, route_object,
 	bridge_vlan_object, bridge_stp_off_object, bridge_multicast_object, bridge_mdb_object,
-	neighbour_object, sysctl_object, netns_object, wireguard_object, ethernet_object,
-	link_local_object;
+	bridge_fdb_object, neighbour_object, sysctl_object, netns_object, wireguard_object,
+	ethernet_object, link_local_object;
 
 /* The table's row of a kind. */
 const struct nl_object *nl_object_of(const struct object_kind *kind);

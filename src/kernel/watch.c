@@ -47,15 +47,16 @@ static const struct nl_object *const in_dump_order[] = {
 	&bridge_vlan_object,
 	&bridge_multicast_object,
 	&bridge_mdb_object,
+	&bridge_fdb_object,
 	&route_object,
 	&sysctl_object,
 	&wireguard_object,
 };
 
 /*
- * What is not worth a look is not even queued: neighbours but for IPv4 and IPv6 ones (the forwarding database
- * comes in their group); routes of others, but for those that were put where another one was (ours perhaps):
- * a new one is NLM_F_EXCL. What is loaded has the network's byte order, which netlink has not.
+ * What is not worth a look is not even queued: neighbours but for IPv4 and IPv6 ones (forwarding databases come
+ * in their group) and static entries of those; routes of others, but for those that were put where another one
+ * was (ours perhaps): a new one is NLM_F_EXCL. What is loaded has the network's byte order, which netlink has not.
  */
 #define DROP   BPF_STMT(BPF_RET | BPF_K, 0)
 #define ACCEPT BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
@@ -63,12 +64,14 @@ static struct sock_filter wanted[] = {
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWNEIGH */, 4, 0),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELNEIGH */, 3, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWROUTE */, 7, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELROUTE */, 9, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_NEWROUTE */, 9, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* RTM_DELROUTE */, 11, 0),
 	ACCEPT,
 	BPF_STMT(BPF_LD | BPF_B | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_family)),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0),
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 4, 0),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 3, 0),
+	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_state)),
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0 /* NUD_NOARP */, 1, 0),
 	DROP,
 	ACCEPT,
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_flags)),
@@ -198,7 +201,8 @@ static void filter(const struct nl *nl)
 	wanted[2].k = htons(RTM_DELNEIGH);
 	wanted[3].k = htons(RTM_NEWROUTE);
 	wanted[4].k = htons(RTM_DELROUTE);
-	wanted[12].k = htons(NLM_F_EXCL);
+	wanted[10].k = htons(NUD_NOARP);
+	wanted[14].k = htons(NLM_F_EXCL);
 	if (setsockopt(mnl_socket_get_fd(nl->events), SOL_SOCKET, SO_ATTACH_FILTER, &program,
 		    sizeof(program)) < 0)
 		log_debug("watch", "no filter: %s", strerror(errno)); /* only more to read */

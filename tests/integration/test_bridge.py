@@ -1,12 +1,18 @@
 """Bridges: each setting from configuration into the kernel, proved by traffic, and back."""
 
+import contextlib
+import itertools
+import socket
+import struct
+import threading
 
 import pytest
 
 from ashlar import config
+from ashlar.frames import Wire, frame
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
-from ashlar.network import differences, steady
+from ashlar.network import differences, inside, steady
 
 pytestmark = pytest.mark.guest
 
@@ -14,17 +20,20 @@ pytestmark = pytest.mark.guest
 REFUSED = config.routes(("198.51.100.0/24", "203.0.113.1"))
 
 
+def named(members):
+    """In names of members "__" stands for ":"."""
+    return {key.replace("__", ":").replace("_", "-"): value for key, value in members.items()}
+
+
 def bridge(**members):
     """br0; MEMBERS are those of its container."""
-    named = {key.replace("_", "-"): value for key, value in members.items()}
-    return config.interface("br0", "bridge", infix_interfaces__bridge=named)
+    return config.interface("br0", "bridge", infix_interfaces__bridge=named(members))
 
 
 def port(name, **members):
-    """A port of br0; in member names "__" stands for ":"."""
-    named = {key.replace("__", ":").replace("_", "-"): value for key, value in members.items()}
+    """A port of br0."""
     return config.interface(name, "ethernet", infix_interfaces__bridge_port={
-        "bridge": "br0", **named})
+        "bridge": "br0", **named(members)})
 
 
 def groups(*entries):
@@ -35,8 +44,7 @@ def groups(*entries):
 
 
 def vlan(vid, tagged=(), untagged=(), **members):
-    named = {key.replace("_", "-"): value for key, value in members.items()}
-    return {**config.vlan(vid, tagged, untagged), **named}
+    return {**config.vlan(vid, tagged, untagged), **named(members)}
 
 
 def edit(nc, *entries):
@@ -59,6 +67,13 @@ def mdb(net, kind="permanent"):
     return {(entry["port"], entry["grp"], entry.get("vid", 0))
             for found in net.bridge_json("-d mdb show") for entry in found.get("mdb", [])
             if entry.get("state") == kind}
+
+
+def statics(net):
+    """{(address, vid, port)} of the static entries of br0's forwarding database."""
+    return {(entry["mac"], entry.get("vlan", 0), entry["ifname"])
+            for entry in net.bridge_json("fdb show br br0") if entry.get("state") == "static"
+            and "sticky" in entry["flags"]}
 
 
 def by_vlan(net):
@@ -96,6 +111,7 @@ def state(net):
                               "addresses": net.ip_json("address show")}), AT_WORK),
             "vlans": net.bridge_json("vlan show"), "mdb": sorted(mdb(net)),
             "by_vlan": by_vlan(net) if net.link("br0") else {},
+            "statics": sorted(statics(net)) if net.link("br0") else [],
             "routers": {name: routers_by_vlan(net, name) for name in net.ports}}
 
 
@@ -199,7 +215,20 @@ def vlans():
          "ip link set br0 type bridge mcast_vlan_snooping 0"])
 
 
-SCENES = [flags(), tree(), snooping(), vlans()]
+def database():
+    return Scene(
+        "fdb",
+        [bridge(vlans={"vlan": [vlan(10, ["p1", "p2"])]},
+                ashlar_bridge__fdb={"static-entry": [
+                    {"vid": 10, "mac": "02:00:00:00:00:0a", "port": "p1"},
+                    {"vid": 10, "mac": "02:00:00:00:00:0b", "port": "p2"}]}),
+         port("p1"), port("p2")],
+        statics, {("02:00:00:00:00:0a", 10, "p1"), ("02:00:00:00:00:0b", 10, "p2")},
+        ["bridge fdb del 02:00:00:00:00:0a dev p1 vlan 10 master",
+         "bridge fdb replace 02:00:00:00:00:0b dev p1 vlan 10 master static sticky"])
+
+
+SCENES = [flags(), tree(), snooping(), vlans(), database()]
 
 
 @pytest.fixture
@@ -259,3 +288,212 @@ def test_scene(daemon, net, scene):
     with daemon.local() as nc:
         edit(nc, *removal(scene.entries))
     assert differences(before, state(net)) == []
+
+
+# --- traffic that proves it ------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def wired(net, *up):
+    """The cables of a bridge, once what is UP is."""
+    net.wait_up("br0", *up)
+    with contextlib.ExitStack() as stack:
+        yield Wire(net, stack)
+
+
+def test_isolated_ports_do_not_talk(nc, net):
+    edit(nc, bridge(), port("p1", ashlar_bridge__isolated=True),
+         port("p2", ashlar_bridge__isolated=True), port("p3"))
+    with wired(net, "p1", "p2", "p3") as wire:
+        assert set(wire.send("p1")) == {"p3"}
+        assert set(wire.send("p2")) == {"p3"}
+        assert set(wire.send("p3")) == {"p1", "p2"}
+        # unicast, too, although it is known where the other one is
+        assert wire.send("p1", destination=wire.far["p2"].mac) == {}
+        edit(nc, port("p2", ashlar_bridge__isolated=False))
+        assert set(wire.send("p1", destination=wire.far["p2"].mac)) == {"p2"}
+
+
+def test_flooding(nc, net):
+    kinds = {"unicast": "02:00:00:00:00:99", "multicast": "01:00:5e:7f:00:01",
+             "broadcast": "ff:ff:ff:ff:ff:ff"}
+    edit(nc, bridge(), port("p1"), port("p2"), port("p3"))
+    with wired(net, "p1", "p2", "p3") as wire:
+        for off in kinds:
+            edit(nc, port("p3", flood={kind: kind != off for kind in kinds}))
+            for kind, destination in kinds.items():
+                assert set(wire.send("p1", destination=destination)) == (
+                    {"p2"} if kind == off else {"p2", "p3"})
+
+
+def test_locked_port_takes_whom_it_knows(nc, net):
+    edit(nc, bridge(), port("p1", ashlar_bridge__locked=True), port("p2"))
+    with wired(net, "p1", "p2") as wire:
+        assert wire.send("p1") == {}
+        edit(nc, bridge(ashlar_bridge__fdb={"static-entry": [
+            {"vid": 0, "mac": wire.far["p1"].mac, "port": "p1"}]}))
+        assert set(wire.send("p1")) == {"p2"}
+        assert set(wire.send("p2", destination=wire.far["p1"].mac)) == {"p1"}
+
+
+def entries(nc, inside=""):
+    """{(mac, vid, port, type)} of br0's forwarding database."""
+    spaces = config.namespaces()
+    found = nc.get(f'<interfaces xmlns="{spaces["ietf-interfaces"]}"><interface><name>br0</name>'
+                   f'<bridge xmlns="{spaces["infix-interfaces"]}"><fdb '
+                   f'xmlns="{spaces["ashlar-bridge"]}"><entry>{inside}</entry></fdb></bridge>'
+                   "</interface></interfaces>")
+    return {tuple(entry.findtext(name) for name in ("mac", "vid", "port", "type"))
+            for entry in found.iter("entry")}
+
+
+def test_forwarding_database_is_read(nc, net):
+    edit(nc, bridge(vlans={"vlan": [vlan(10, ["p1", "p2"], ["p3"])]},
+                    ashlar_bridge__fdb={"static-entry": [
+                        {"vid": 10, "mac": "02:00:00:00:00:0a", "port": "p2"}]}),
+         port("p1"), port("p2"), port("p3", pvid=10))
+    addresses = [f"02:01:00:00:{number >> 8:02x}:{number & 255:02x}" for number in range(3000)]
+    with wired(net, "p1", "p2", "p3") as wire:
+        assert "p3" in wire.send("p1", [10])
+        for address in addresses:  # to one who is behind the same port: nobody hears it
+            wire.far["p1"].socket.send(frame(wire.far["p1"].mac, address, b"", [10]))
+        assert "p3" in wire.send("p1", [10])
+    learned = {(address, "10", "p1", "learned") for address in addresses}
+    static = ("02:00:00:00:00:0a", "10", "p2", "static")
+    found = entries(nc)
+    assert learned <= found
+    assert static in found
+    assert (net.link("p3")["address"], "10", "p3", "own") in found
+    assert entries(nc, f"<mac>{addresses[7]}</mac>") == {(addresses[7], "10", "p1", "learned")}
+    found = entries(nc, "<port>p1</port>")
+    assert learned <= found and {row[2] for row in found} == {"p1"}
+    assert static in entries(nc, "<vid>10</vid>")
+    assert entries(nc, "<vid>11</vid>") == set()
+
+
+# --- multicast ------------------------------------------------------------------------------------------------
+
+GROUP = "239.1.2.3"
+GROUP_MAC = "01:00:5e:01:02:03"
+
+
+@contextlib.contextmanager
+def member(namespace, address, group=GROUP):
+    """A host that wants the group on the link that has ADDRESS."""
+    with inside(namespace.name):
+        host = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with host:
+        host.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, struct.pack(
+            "4s4s", socket.inet_aton(group), socket.inet_aton(address)))
+        yield
+
+
+def addressed(net):
+    """Hosts behind p1 to p3, each with an address, and with one in VLAN 10."""
+    for number in 1, 2, 3:
+        far = net.far[number]
+        far.ip(f"address add 198.51.100.{number}/24 dev eth0")
+        far.ip("link add eth0.10 link eth0 up type vlan id 10")
+        far.ip(f"address add 198.18.10.{number}/24 dev eth0.10")
+
+
+def shown_groups(nc, vid=0):
+    """{(group, port, state)} as operational data tells them."""
+    shown = nc.interface("br0").find("bridge")
+    if vid:
+        (shown,) = [entry for entry in shown.iter("vlan") if entry.findtext("vid") == str(vid)]
+    return {(entry.findtext("group"), node.findtext("port"), node.findtext("state"))
+            for entry in shown.iterfind("multicast-filters/multicast-filter")
+            for node in entry.iterfind("ports")}
+
+
+def shown_routers(nc, vid=0):
+    shown = nc.interface("br0").find("bridge")
+    if vid:
+        (shown,) = [entry for entry in shown.iter("vlan") if entry.findtext("vid") == str(vid)]
+    return {node.text for node in shown.iterfind("multicast/router-ports")}
+
+
+def by_itself(*entries):
+    return [bridge(multicast={}, multicast_filters=groups(*entries)), port("p1"), port("p2"),
+            port("p3"), port("p4", multicast={"router": "permanent"})]
+
+
+def in_vlan_10(*entries):
+    return [bridge(vlans={"vlan": [
+        vlan(10, ["p1", "p2", "p3", "p4"], multicast={}, multicast_filters=groups(*entries))]}),
+        port("p1"), port("p2"), port("p3"), port("p4", multicast={"router": "permanent"})]
+
+
+@pytest.mark.parametrize("vid, make_entries, address", [
+    (0, by_itself, "198.51.100.2"), (10, in_vlan_10, "198.18.10.2")], ids=["bridge", "vlan"])
+def test_groups_and_routers_are_read(nc, net, vid, make_entries, address):
+    addressed(net)
+    edit(nc, *make_entries(("239.9.9.9", {"p3": "permanent"})))
+    net.wait_up("br0", *net.ports)
+    with member(net.far[2], address):
+        net.wait(lambda: ("p2", GROUP, vid) in mdb(net, "temp"), "a member")
+        found = shown_groups(nc, vid)
+        assert (GROUP, "p2", "temporary") in found
+        assert ("239.9.9.9", "p3", "permanent") in found
+        assert shown_routers(nc, vid) == {"p4"}
+
+
+# --- nothing goes astray while memberships change ---------------------------------------------------------------
+
+VIDS = range(100, 900, 2)  # no ranges: as many items, and more than one batch
+
+
+def halves(first, second):
+    """FIRST is in VLANs with p2, SECOND in others with p4: those two never share one."""
+    return [bridge(vlans={"@operation": "replace", "vlan": [
+        *(vlan(vid, [first, "p2"]) for vid in VIDS),
+        *(vlan(vid + 1000, [second, "p4"]) for vid in VIDS)]})]
+
+
+class Flood(threading.Thread):
+    """Everybody sends into all of some VLANs, all the time; what comes out where, and from whom."""
+
+    def __init__(self, wire):
+        super().__init__(daemon=True)
+        self.wire, self.came, self.is_over = wire, set(), False
+        vids = [vid + extra for vid in itertools.islice(VIDS, 0, None, 40) for extra in (0, 1000)]
+        self.frames = {name: [frame("ff:ff:ff:ff:ff:ff", far.mac, b"from " + name.encode(), [vid])
+                              for vid in vids] for name, far in wire.far.items()}
+
+    def run(self):
+        for far in self.wire.far.values():
+            far.socket.setblocking(False)
+        while not self.is_over:
+            for name, far in self.wire.far.items():
+                for data in self.frames[name]:
+                    with contextlib.suppress(BlockingIOError, OSError):
+                        far.socket.send(data)
+                self.drain()
+        for far in self.wire.far.values():
+            far.socket.setblocking(True)
+
+    def drain(self):
+        for name, far in self.wire.far.items():
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    data = far.receive()
+                    if data and b"from " in data:
+                        self.came.add((data[data.index(b"from ") + 5:][:2].decode(), name))
+
+
+def test_no_frame_goes_astray(nc, net):
+    """Two ports that change places in hundreds of VLANs are never in one together."""
+    edit(nc, *halves("p1", "p3"), *(port(name) for name in net.ports))
+    with wired(net, *net.ports) as wire:
+        flood = Flood(wire)
+        flood.start()
+        try:
+            for _ in range(4):
+                edit(nc, *halves("p3", "p1"))
+                edit(nc, *halves("p1", "p3"))
+        finally:
+            flood.is_over = True
+            flood.join()
+    together = {("p1", "p2"), ("p3", "p2"), ("p1", "p4"), ("p3", "p4")}
+    assert flood.came == together | {(b, a) for a, b in together}
