@@ -173,13 +173,21 @@ static int phase_edit(struct txn *txn)
 	return edit_apply(&txn->edit, txn->opts.request, txn->opts.operation, &txn->err);
 }
 
-/* Each change of the tree is an event: without a further one the node is where it was. */
+/* What stood in the tree when it was collected stands there unless the edit has removed it since. */
+static bool is_where_it_was(const struct txn *txn, const struct unit_entry *entry)
+{
+	if (!entry->node_events)
+		return false;
+	return entry->node ? !edit_is_dead(&txn->edit, entry->node)
+			   : entry->node_events == txn->edit.count;
+}
+
 static struct unit unit_of(const struct txn *txn, struct unit_entry *entry)
 {
 	struct unit unit = { .path = entry->path, .schema = entry->schema };
 	struct lyd_node *node = NULL;
 
-	if (!entry->node_events || entry->node_events != txn->edit.count) {
+	if (!is_where_it_was(txn, entry)) {
 		entry->node = NULL;
 		entry->node_events = txn->edit.count;
 		if (*store_running() &&

@@ -8,7 +8,7 @@
 struct unit_entry {
 	char *path;
 	const struct lysc_node *schema;
-	/* Where it stands as long as the edit has so many events; 0: to be looked for. */
+	/* Where it stood (NULL: nowhere) when the edit had so many events; 0: to be looked for. */
 	const struct lyd_node *node;
 	size_t node_events;
 };
