@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/genetlink.h>
+#include <linux/if_bridge.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,6 +32,7 @@
 #define SLOW_BATCH_BYTES NL_BATCH_BYTES /* their events are read at once afterwards */
 #define PER_SEND_FIRST	 32
 #define PER_SEND_MAX	 512
+#define VLANS_LARGE	 256
 #define SEND_LONG_US	 2000
 #define SEND_SHORT_US	 500
 
@@ -265,7 +267,7 @@ struct nl_batch {
 	size_t count, room;
 	uint32_t first_seq;
 	bool has_failed, is_marked;
-	bool is_slow; /* see is_slow() */
+	bool is_slow, is_large; /* see the functions */
 	struct worker_job job;
 	uint64_t started_us;
 };
@@ -332,12 +334,48 @@ void nl_batch_drop(struct nl_batch *batch)
 	batch->nl->seq--;
 }
 
-/* What waits for all processors on a real kernel: links that come, go, move, or go up and down. */
+/* VLANs that a message puts on a port of a bridge, or takes from it. */
+static unsigned count_vlans(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *spec, *attr;
+	unsigned count = 0, first = 0;
+
+	mnl_attr_for_each (spec, nlh, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(spec) != IFLA_AF_SPEC)
+			continue;
+		mnl_attr_for_each_nested (attr, spec) {
+			const struct bridge_vlan_info *info = mnl_attr_get_payload(attr);
+
+			if (mnl_attr_get_type(attr) != IFLA_BRIDGE_VLAN_INFO)
+				continue;
+			if (info->flags & BRIDGE_VLAN_INFO_RANGE_BEGIN)
+				first = info->vid;
+			count += info->flags & BRIDGE_VLAN_INFO_RANGE_END ? info->vid - first : 1;
+		}
+	}
+	return count;
+}
+
+/* What is work for milliseconds, and what it does is more to read than others should wait for. */
+static bool is_large(const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+
+	return (nlh->nlmsg_type == RTM_SETLINK || nlh->nlmsg_type == RTM_DELLINK) &&
+		ifi->ifi_family == AF_BRIDGE && count_vlans(nlh) > VLANS_LARGE;
+}
+
+/*
+ * What waits for all processors on a real kernel: links that come, go, move, or go up and down. And what is
+ * much in one message.
+ */
 static bool is_slow(const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr;
 
+	if ((nlh->nlmsg_flags & NLM_F_BULK) && nlh->nlmsg_type == RTM_DELNEIGH)
+		return true;
 	if ((nlh->nlmsg_type != RTM_NEWLINK && nlh->nlmsg_type != RTM_DELLINK) ||
 		ifi->ifi_family != AF_UNSPEC)
 		return false;
@@ -358,7 +396,8 @@ void nl_batch_end(struct nl_batch *batch)
 	const struct nlmsghdr *nlh = (const struct nlmsghdr *)(batch->data + last->offset);
 
 	batch->size += NLMSG_ALIGN(nlh->nlmsg_len);
-	batch->is_slow |= is_slow(nlh);
+	batch->is_large |= is_large(nlh);
+	batch->is_slow |= batch->is_large || is_slow(nlh);
 	if (!batch->is_slow && (batch->size > NL_BATCH_BYTES || batch->count >= self.per_send))
 		nl_batch_flush(batch);
 }
@@ -370,7 +409,7 @@ bool nl_batch_is_slow(const struct nl_batch *batch)
 
 bool nl_batch_is_full(const struct nl_batch *batch)
 {
-	return batch->is_slow && batch->size > SLOW_BATCH_BYTES;
+	return batch->is_slow && (batch->is_large || batch->size > SLOW_BATCH_BYTES);
 }
 
 static size_t family_header_size(uint16_t type)
@@ -503,7 +542,7 @@ static void settle(struct nl_batch *batch)
 		batch->has_failed ? ", refused" : "");
 	batch->count = 0;
 	batch->size = 0;
-	batch->is_slow = false;
+	batch->is_slow = batch->is_large = false;
 	watch_drain();
 }
 
