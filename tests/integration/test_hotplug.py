@@ -138,8 +138,10 @@ def whole(net, plug, configured):
     return look(net, configured)
 
 
-def test_what_it_looks_like(whole):
-    """The reference of the tests below is what was configured."""
+WAYS = ["created", "moved", "renamed"]
+
+
+def test_any_order_of_arrival(net, nc, plug, whole, configured):
     links = whole["links"]
     assert links["u1"] | {"master": "br0", "mtu": 1400, "alias": "first", "up": True,
                           "configured MAC": True, "flood": False} == links["u1"]
@@ -150,12 +152,6 @@ def test_what_it_looks_like(whole):
     assert links["u5"][KNOBS[0]] == "1" and links["u5"][KNOBS[2]] == "1300"
     assert links["lag0.10"]["addresses"] == ["2001:db8:10::1/64", "203.0.113.1/24"]
     assert links["u5.20"]["addresses"] == ["203.0.113.129/25"]
-
-
-WAYS = ["created", "moved", "renamed"]
-
-
-def test_any_order_of_arrival(net, nc, plug, whole, configured):
     ways = itertools.cycle(WAYS)
     for order in PORTS, PORTS[::-1], ["u3", "u5", "u1", "u4", "u2"]:
         for name in order:
@@ -166,10 +162,7 @@ def test_any_order_of_arrival(net, nc, plug, whole, configured):
         reach(net, configured, whole)
         for name in PORTS:
             assert nc.interface(name).findtext("oper-status") != "not-present"
-
-
-def test_at_once_and_again(net, nc, plug, whole, configured):
-    """Gone and back before anybody has looked, with another number and another MAC address."""
+    # gone and back before anybody has looked, with another number and another MAC address
     before = {name: net.link(name)["ifindex"] for name in PORTS}
     for name in PORTS:
         plug.gone(name)
