@@ -11,6 +11,7 @@
 #include "ashlar/datastore.h"
 #include "ashlar/endpoint.h"
 #include "ashlar/file.h"
+#include "ashlar/hardware.h"
 #include "ashlar/kernel.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
@@ -72,6 +73,15 @@ static void on_restart(void)
 	loop_stop();
 }
 
+static int start_hardware(struct err *err)
+{
+	int r = kernel_on_uevent(hardware_changed, err);
+
+	if (r == 0)
+		hardware_init();
+	return r;
+}
+
 static int start_layers(const struct options *options, struct err *err)
 {
 	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
@@ -94,6 +104,8 @@ static int start_layers(const struct options *options, struct err *err)
 		r = kernel_init(options->has_no_kernel, err);
 	if (r == 0)
 		r = system_init(options->is_system, err);
+	if (r == 0 && !options->check)
+		r = start_hardware(err);
 	return r < 0 ? r : ds_init(&ds, err);
 }
 
@@ -102,6 +114,7 @@ static void stop_layers(void)
 	server_stop();
 	ds_done();
 	containers_done();
+	hardware_done();
 	kernel_done();
 	key_order_done();
 	endpoint_done();

@@ -32,6 +32,9 @@ int kernel_init(bool record, struct err *err) WARN_UNUSED;
 void kernel_done(void);
 /* Modifying netlink messages (and sysctl writes) sent since start. */
 uint64_t kernel_changes_sent(void);
+/* Calls back when a device of some subsystem ("usb") comes, goes or changes; NULL: of any, some events were
+ * lost. Without a kernel nothing is listened to. */
+int kernel_on_uevent(void (*callback)(const char *subsystem), struct err *err) WARN_UNUSED;
 /* Whether the kernel can do it, probed once at start without leaving a trace. */
 enum kernel_ability {
 	KERNEL_CAN_BRIDGE,
@@ -592,6 +595,24 @@ struct ethernet_counters {
 	uint64_t values[ETHERNET_COUNTERS];
 };
 extern const struct object_kind object_kind_ethernet_counters;
+
+/* --- switches --------------------------------------------------------------------------------- */
+
+#define SWITCH_NAME_MAX 96
+
+/* A device that has ports (a switch, an adapter), or a port of it that is a socket. Observed only. */
+struct switch_part {
+	struct object
+		object; /* key: the device, "mdio_bus/fixed-0:1f"; of a port with its index behind */
+	bool is_port;
+	/* Ports. */
+	uint32_t number; /* as the device counts them; UINT32_MAX: not told */
+	char device[SWITCH_NAME_MAX];
+	char link[KERNEL_NAME_MAX]; /* the interface that it is; "": none of ours */
+	/* Devices; "": not told. */
+	char driver[SWITCH_NAME_MAX], serial[SWITCH_NAME_MAX], firmware[SWITCH_NAME_MAX];
+};
+extern const struct object_kind object_kind_switch_part; /* found by their device and their link */
 
 /* --- namespaces ------------------------------------------------------------------------------- */
 

@@ -94,6 +94,12 @@ size_t state_take_dirty(const char ***ret_paths);
 void have_on_change(
 	void (*callback)(const struct object *was, const struct object *now, void *arg), void *arg);
 
+/* The same for one kind, beside that; NULL to unset. */
+void have_listen(const struct object_kind *kind,
+	void (*callback)(const struct object *was, const struct object *now));
+/* Monotonic time at which one of the kind came or went last; 0: never. */
+uint64_t have_changed_ms(const struct object_kind *kind);
+
 /* --- plan and apply --------------------------------------------------------------------------- */
 
 struct plan;

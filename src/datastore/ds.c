@@ -790,6 +790,7 @@ static void running_is_up(bool is_same_boot)
 {
 	save_start(is_same_boot);
 	ds.is_started = true;
+	on_dirty(NULL); /* what has come or gone meanwhile was not for anybody */
 	library_started();
 }
 

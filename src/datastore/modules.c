@@ -29,7 +29,6 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-nmda-compare", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },
 	/* Leafrefs point at these: libyang would find out and compile everything once more. */
-	{ "ietf-hardware", NULL },
 	{ "ietf-key-chain", NULL },
 	{ "ietf-network-instance", NULL },
 	{ "infix-schedule", NULL },

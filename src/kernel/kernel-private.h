@@ -26,6 +26,8 @@ enum kernel_rank {
 	KERNEL_RANK_ROUTE = 70,
 };
 
+/* Ends what kernel_on_uevent() began. */
+void uevent_done(void);
 /* Opens the defaults of the knobs. */
 int sysctl_init(struct err *err) WARN_UNUSED;
 void sysctl_done(void);

@@ -9,6 +9,7 @@
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
+#include "devlink.h"
 #include "kernel-private.h"
 #include "link-local.h"
 #include "nl-worker.h"
@@ -305,6 +306,8 @@ int kernel_init(bool record_only, struct err *err)
 		r = genl_events_start(err);
 	if (r == 0)
 		r = watch_start(nl, err);
+	if (r == 0)
+		devlink_read();
 	return r < 0 ? r : netns_find(err);
 }
 
@@ -318,6 +321,7 @@ void kernel_done(void)
 	nl_batch_free(at_work.batch);
 	memset(&at_work, 0, sizeof(at_work));
 	genl_events_done();
+	uevent_done();
 	while ((nl = nl_at(0)))
 		nl_close(nl);
 	sysctl_done();

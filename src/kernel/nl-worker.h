@@ -13,6 +13,9 @@ struct worker_job {
 	size_t size;
 	uint32_t last_seq; /* of the message whose answer comes last */
 
+	void (*done)(void *arg);
+	void *done_arg;
+
 	/* Set when it is done. */
 	char *answers; /* netlink messages, one behind the other; freed by worker_job_done() */
 	size_t answers_size, answers_room;

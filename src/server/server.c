@@ -6,6 +6,7 @@
 #include "auth.h"
 #include "call-home.h"
 #include "cert-expiry.h"
+#include "hardware-events.h"
 #include "keys-made.h"
 #include "nc-hello.h"
 #include "place.h"
@@ -48,6 +49,7 @@ static int start(const struct server_config *config, struct err *err)
 	if (ret == 0) {
 		server_options_on_change(on_options);
 		cert_expiry_start();
+		hardware_events_start();
 	}
 	return ret;
 }
@@ -78,6 +80,7 @@ void server_stop(void)
 	keys_made_stop();
 	server_options_on_change(NULL);
 	cert_expiry_stop();
+	hardware_events_stop();
 	call_home_stop();
 	service_stop();
 	rc_conn_destroy_all();

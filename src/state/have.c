@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
@@ -28,6 +29,28 @@ void have_on_change(
 {
 	all.on_change = callback;
 	all.arg = arg;
+}
+
+void have_listen(const struct object_kind *kind,
+	void (*callback)(const struct object *was, const struct object *now))
+{
+	tables_of(kind)->listener = callback;
+}
+
+uint64_t have_changed_ms(const struct object_kind *kind)
+{
+	return tables_of(kind)->changed_ms;
+}
+
+static void tell_change(
+	struct kind_table *table, const struct object *was, const struct object *now)
+{
+	if (!was || !now)
+		table->changed_ms = clock_ms();
+	if (table->listener)
+		table->listener(was, now);
+	if (all.on_change)
+		all.on_change(was, now, all.arg);
 }
 
 /* --- as it was, for undoing ------------------------------------------------------------------- */
@@ -171,8 +194,7 @@ void have_put(struct object *observed)
 	map_put_str(&table->have, observed->key, observed);
 	join_groups(table, observed);
 	tell_concerned(table, observed->key, !was);
-	if (all.on_change)
-		all.on_change(was, observed, all.arg);
+	tell_change(table, was, observed);
 	let_go(table, observed->key, was);
 }
 
@@ -194,8 +216,7 @@ void have_remove(const struct object_kind *kind, const char *key)
 		return;
 	leave_groups(table, was);
 	tell_concerned(table, was->key, false);
-	if (all.on_change)
-		all.on_change(was, NULL, all.arg);
+	tell_change(table, was, NULL);
 	let_go(table, was->key, was);
 }
 

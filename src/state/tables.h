@@ -27,6 +27,8 @@ struct kind_table {
 	struct map needed; /* key → struct members: wanted objects that need it */
 	struct map groups; /* name → struct members: observed objects found by it */
 	struct map former; /* key → struct former *: see have_keep_former() */
+	void (*listener)(const struct object *was, const struct object *now); /* NULL: none */
+	uint64_t changed_ms; /* see have_changed_ms() */
 };
 
 /* Never NULL. */

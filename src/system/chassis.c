@@ -20,8 +20,6 @@
 #define MEMORIES_MAX   64
 #define SIGNATURE      "TlvInfo" /* with its NUL */
 #define HEADER_BYTES   11	 /* signature, version, length of what follows */
-#define BLOCK_MAX      2048
-#define TLV_MAC_BASE   0x24
 #define TLV_CRC	       0xfe
 #define CRC_BYTES      4
 #define CRC_POLYNOMIAL 0xedb88320U /* CRC-32 of IEEE 802.3, bits reversed */
@@ -54,7 +52,7 @@ static size_t block_size(const uint8_t *data, size_t size)
 	if (size < HEADER_BYTES || memcmp(data, SIGNATURE, sizeof(SIGNATURE)))
 		return 0;
 	total = HEADER_BYTES + ((size_t)data[9] << 8 | data[10]);
-	return total > BLOCK_MAX ? 0 : total;
+	return total > CHASSIS_BLOCK_MAX ? 0 : total;
 }
 
 static bool is_intact(const uint8_t *data, size_t at, size_t size)
@@ -73,46 +71,72 @@ static bool is_usable(const uint8_t mac[6])
 	return !(mac[0] & 1) && memcmp(mac, none, sizeof(none));
 }
 
-bool chassis_read_block(const uint8_t *data, size_t size, uint8_t ret_mac[6])
+/* Where its CRC stands; 0: it is damaged, or none. */
+static size_t crc_at(const uint8_t *data, size_t total)
 {
-	size_t total = block_size(data, size);
-	const uint8_t *mac = NULL;
-
-	if (!total || total > size)
-		return false;
 	for (size_t at = HEADER_BYTES; at + 2 <= total; at += 2 + data[at + 1]) {
 		if (at + 2 + data[at + 1] > total)
-			return false;
-		if (data[at] == TLV_MAC_BASE && data[at + 1] == 6)
-			mac = data + at + 2;
-		if (data[at] != TLV_CRC)
-			continue;
-		if (!mac || !is_usable(mac) || !is_intact(data, at, total))
-			return false;
-		memcpy(ret_mac, mac, 6);
-		return true;
+			return 0;
+		if (data[at] == TLV_CRC)
+			return is_intact(data, at, total) ? at : 0;
 	}
-	return false;
+	return 0;
+}
+
+bool chassis_block_fields(const uint8_t *data, size_t size,
+	void (*field)(uint8_t type, const uint8_t *value, size_t size, void *arg), void *arg)
+{
+	size_t total = block_size(data, size),
+	       end = total && total <= size ? crc_at(data, total) : 0;
+
+	for (size_t at = HEADER_BYTES; at < end; at += 2 + data[at + 1])
+		field(data[at], data + at + 2, data[at + 1], arg);
+	return end != 0;
+}
+
+struct found_mac {
+	const uint8_t *mac; /* NULL: none */
+};
+
+static void take_mac(uint8_t type, const uint8_t *value, size_t size, void *arg)
+{
+	if (type == CHASSIS_FIELD_MAC && size == 6)
+		((struct found_mac *)arg)->mac = value;
+}
+
+bool chassis_read_block(const uint8_t *data, size_t size, uint8_t ret_mac[6])
+{
+	struct found_mac found = { 0 };
+
+	if (!chassis_block_fields(data, size, take_mac, &found) || !found.mac ||
+		!is_usable(found.mac))
+		return false;
+	memcpy(ret_mac, found.mac, 6);
+	return true;
 }
 
 /* --- where it is ------------------------------------------------------------------------------- */
 
-static bool read_memory(const char *path, uint8_t ret_mac[6])
+size_t chassis_read_memory(const char *path, uint8_t ret_data[CHASSIS_BLOCK_MAX])
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t data[BLOCK_MAX];
 	size_t total;
-	ssize_t got;
 
-	if (fd < 0 || pread(fd, data, HEADER_BYTES, 0) != HEADER_BYTES)
-		return false;
-	total = block_size(data, HEADER_BYTES);
-	if (!total)
-		return false;
-	got = pread(fd, data, total, 0);
-	if (got == (ssize_t)total && chassis_read_block(data, total, ret_mac))
+	if (fd < 0 || pread(fd, ret_data, HEADER_BYTES, 0) != HEADER_BYTES)
+		return 0;
+	total = block_size(ret_data, HEADER_BYTES);
+	return total && pread(fd, ret_data, total, 0) == (ssize_t)total ? total : 0;
+}
+
+static bool read_memory(const char *path, uint8_t ret_mac[6])
+{
+	uint8_t data[CHASSIS_BLOCK_MAX];
+	size_t size = chassis_read_memory(path, data);
+
+	if (size && chassis_read_block(data, size, ret_mac))
 		return true;
-	log_debug("chassis", "%s holds no base MAC address, or is damaged", path);
+	if (size)
+		log_debug("chassis", "%s holds no base MAC address, or is damaged", path);
 	return false;
 }
 

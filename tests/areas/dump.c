@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ashlar/containers.h"
+#include "ashlar/hardware.h"
 #include "ashlar/kernel.h"
 #include "ashlar/str.h"
 #include "ashlar/system.h"
@@ -301,6 +302,8 @@ static void dump_values(struct buf *out, const struct object *object)
 	else if (object->kind == &object_kind_image)
 		put(out, " %s checksum=%d %s", image->reference, (int)image->checksum_kind,
 			image->checksum ? image->checksum : "");
+	else if (object->kind == &object_kind_usb_bus)
+		put(out, " locked=%d", ((const struct usb_bus *)(const void *)object)->is_locked);
 	else if (object->kind == &object_kind_hostname)
 		put(out, " name=%s", ((const struct hostname *)(const void *)object)->name);
 }

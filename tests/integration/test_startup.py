@@ -27,8 +27,7 @@ FOREIGN = {
                               "infix-lldp:none": []},
     "ieee802-dot1q-tsn:empty": {"list": []},
 }
-UNOWNED = {"ietf-hardware:hardware": {"component": [
-    {"name": "USB", "class": "infix-hardware:usb", "state": {"admin-state": "unlocked"}}]}}
+UNOWNED = {"ietf-key-chain:key-chains": {"key-chain": [{"name": "ospf", "description": "keys"}]}}
 
 
 def description(port, text="changed"):
@@ -77,7 +76,7 @@ def test_unknown_parts_are_kept_and_listed(net, make_daemon):
         listed = {entry.findtext("path"): entry.findtext("reason")
                   for entry in session.get(STATUS).iter("not-applied")}
         for part in ("/example-vendor:mdns", "/example-vendor:box", "/ieee802-dot1ab-lldp:lldp",
-                     "/ietf-hardware:hardware", "/stp/max-hops"):
+                     "/ietf-key-chain:key-chains", "/stp/max-hops"):
             assert any(part in path for path in listed), (part, listed)
         assert all(listed.values())
         session.edit(description("p1"))
