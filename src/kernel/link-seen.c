@@ -631,15 +631,28 @@ void link_check(const struct step *step)
 		lower_mtu_above(want->key);
 }
 
+/* The bridge whose spanning tree the link is a port of: what the port's part is depends on it. */
+static uint32_t tree_of(const struct link *link)
+{
+	const struct link *bridge = link && *link->master
+		? have_get(have_all(), &object_kind_link, link->master)
+		: NULL;
+
+	return bridge && bridge->kind == &link_kind_bridge && bridge->bridge.stp ? bridge->ifindex
+										 : 0;
+}
+
 static int refresh_one(const char *key)
 {
 	const struct link *link = have_get(have_all(), &object_kind_link, key);
 	struct nl *nl = nl_of(link ? link_netns(link) : "");
-	uint32_t ifindex = link ? link->ifindex : 0;
+	uint32_t ifindex = link ? link->ifindex : 0, tree = tree_of(link);
 	int r = ask(nl, 0, ifindex, ifindex ? NULL : key, 0);
 
 	if (r == -ENODEV && link)
 		drop_name(nl, ifindex);
+	if (r == 0 && tree)
+		r = ask(nl, 0, tree, NULL, RTEXT_FILTER_SKIP_STATS);
 	return r == -ENODEV ? 0 : r;
 }
 

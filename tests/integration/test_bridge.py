@@ -9,10 +9,11 @@ import threading
 import pytest
 
 from ashlar import config
-from ashlar.frames import Wire, frame
+from ashlar.frames import Port, Wire, frame
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
-from ashlar.network import differences, inside, steady
+from ashlar.network import differences, inside, steady, until
+from ashlar.push import TARGET, edits, on_change, one, plain, update
 
 pytestmark = pytest.mark.guest
 
@@ -437,6 +438,154 @@ def test_groups_and_routers_are_read(nc, net, vid, make_entries, address):
         assert (GROUP, "p2", "temporary") in found
         assert ("239.9.9.9", "p3", "permanent") in found
         assert shown_routers(nc, vid) == {"p4"}
+
+
+def heard(wire, namespace, address):
+    """The ports behind which a datagram is heard that the host with ADDRESS sends to the group."""
+    wire.sent += 1
+    payload, mark = f"datagram {wire.sent}.".encode(), f"mark {wire.sent}.".encode()
+    with inside(namespace.name):
+        host = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with host:
+        host.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+        host.sendto(payload, (GROUP, 5000))
+    came = set()
+    for name, near in wire.near.items():
+        near.send(mark)
+        while mark not in (data := wire.far[name].next()):
+            if payload in data:
+                came.add(name)
+    return came
+
+
+@pytest.mark.time_travel
+@pytest.mark.parametrize("vid, make_entries, network", [
+    (0, by_itself, "198.51.100"), (10, in_vlan_10, "198.18.10")], ids=["bridge", "vlan"])
+def test_multicast_goes_to_members(nc, net, vid, make_entries, network):
+    """And to those given by hand, and to routers, as soon as the querier has been at work for a while."""
+    addressed(net)
+    edit(nc, *make_entries((GROUP, {"p3": "permanent"})))
+    edit(nc, port("p3", multicast={"router": "off"}))
+    with wired(net, *net.ports) as wire:
+        def come():
+            return heard(wire, net.far[1], f"{network}.1")
+
+        until(lambda: come() == {"p3", "p4"}, "none but the router and the one by hand", 90)
+        with member(net.far[2], f"{network}.2"):
+            net.wait(lambda: ("p2", GROUP, vid) in mdb(net, "temp"), "a member")
+            assert come() == {"p2", "p3", "p4"}
+        until(lambda: come() == {"p3", "p4"}, "the member gone", 90)
+
+
+def query(port):
+    """(VLAN ids, source) of the next IGMP query that comes."""
+    while True:
+        data = port.next(timeout=600)
+        vlans, at = [], 12
+        while data[at:at + 2] == b"\x81\x00":
+            vlans.append(struct.unpack("!H", data[at + 2:at + 4])[0] & 0xFFF)
+            at += 4
+        packet = data[at + 2:]
+        if data[at:at + 2] != b"\x08\x00" or packet[9] != socket.IPPROTO_IGMP:
+            continue
+        if packet[(packet[0] & 15) * 4] == 0x11:
+            return vlans, socket.inet_ntoa(packet[12:16])
+
+
+@pytest.mark.time_travel
+def test_queries(nc, net):
+    br0 = {**bridge(multicast={"query-interval": 5}), **config.ipv4("198.51.100.254/24")}
+    edit(nc, br0, port("p1"))
+    with wired(net, "p1") as wire:
+        for _ in range(4):
+            assert query(wire.far["p1"]) == ([], "198.51.100.254")
+        edit(nc, bridge(multicast={"querier": "proxy"}))
+        until(lambda: query(wire.far["p1"]) == ([], "0.0.0.0"), "one without an address")
+        edit(nc, {"name": "br0", "infix-interfaces:bridge": {
+            "@operation": "replace", "vlans": {"vlan": [
+                vlan(10, ["p1"], multicast={"query-interval": 5}),
+                vlan(20, ["p1"], multicast={"querier": "off"})]}}})
+        for _ in range(4):
+            until(lambda: query(wire.far["p1"]) == ([10], "198.51.100.254"), "one in VLAN 10")
+
+
+@pytest.mark.time_travel
+@pytest.mark.timeout(1200)
+def test_a_temporary_group_ages(nc, net):
+    edit(nc, *by_itself((GROUP, {"p1": "temporary", "p2": "permanent"})))
+    net.wait_up("br0", *net.ports)
+    entry = ("p1", GROUP, 0)
+    assert entry in mdb(net, "temp")
+    until(lambda: entry not in mdb(net, "temp"), "its end", timeout=900, pace=5)
+    edit(nc, {"name": "br0", "description": "another change"})
+    assert entry not in mdb(net, "temp")
+    assert mdb(net) == {("p2", GROUP, 0)}
+
+
+# --- the spanning tree ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(net):
+    """Another bridge, to be the root, where both p1 and p2 lead."""
+    far = net.far[1]
+    net.far[2].ip("link set eth0 down")
+    net.far[2].ip("link set eth0 name eth1")
+    net.far[2].ip(f"link set eth1 netns {far.name}")
+    far.ip("link add other type bridge stp_state 1 priority 4096 hello_time 100 forward_delay 400 "
+           "max_age 600")
+    for name in "eth0", "eth1":
+        far.ip(f"link set {name} master other up")
+    far.ip("link set other up")
+    return far
+
+
+def told(nc, name):
+    """{name: text} of what is shown of a port's part in the tree."""
+    cist = nc.interface(name).find("bridge-port/stp/cist")
+    return {node.tag: node.text for node in cist if not len(node)}
+
+
+@pytest.mark.time_travel
+def test_spanning_tree(daemon, net, other):
+    with daemon.local() as nc:
+        edit(nc, bridge(stp={"cist": {"priority": 15}}), *(port(name) for name in net.ports))
+        until(lambda: (told(nc, "p1").get("role"), told(nc, "p2").get("role"),
+                       told(nc, "p1")["state"]) == ("root", "alternate", "forwarding"), "a tree", 120)
+        assert told(nc, "p2")["state"] == "blocking"
+        net.wait(lambda: told(nc, "p4")["state"] == "forwarding", "p4 open", 120)
+        shown = nc.interface("br0").find("bridge/stp")
+        assert shown.findtext("force-protocol") == "stp"
+        assert shown.findtext("cist/root-port") == "p1"
+        assert shown.findtext("cist/root-id/priority") == "1"
+        assert shown.findtext("cist/root-id/address") == other.link("other")["address"]
+        assert shown.findtext("cist/bridge-id/priority") == "15"
+        cist = nc.interface("p2").find("bridge-port/stp/cist")
+        assert cist.findtext("designated/bridge-id/address") == other.link("other")["address"]
+        assert (cist.findtext("port-id/priority"), cist.findtext("port-id/port-id")) == ("8", "2")
+        once_only(net)
+    # the timers in force are the root's, those that are configured are ours
+    daemon.kill()
+    daemon.start()
+    assert daemon.start_changes() == 0
+    with daemon.local() as nc, daemon.local() as told_to:
+        number = on_change(told_to, one(
+            "p2", f'<bridge-port xmlns="{config.namespaces()["infix-interfaces"]}"/>'), "operational")
+        update(told_to, number)
+        other.ip("link set eth0 down")
+        path = TARGET + "p2/infix-interfaces:bridge-port/stp/cist/state"
+        for expected in "listening", "learning", "forwarding":
+            assert plain(edits(told_to, number)) == [("replace", path, expected)]
+        assert told(nc, "p2")["role"] == "root"
+
+
+def once_only(net):
+    """A frame comes out once: nothing goes round."""
+    with contextlib.ExitStack() as stack:
+        source, sink = (stack.enter_context(Port(net.far[number], "eth0")) for number in (3, 4))
+        source.send(b"once.")
+        stack.enter_context(Port(net, "p4")).send(b"mark.")
+        assert [data for _, data in sink.until(b"mark.") if data == b"once."] == [b"once."]
 
 
 # --- nothing goes astray while memberships change ---------------------------------------------------------------

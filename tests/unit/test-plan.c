@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ashlar/loop.h"
+#include "ashlar/map.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -156,6 +157,16 @@ static bool thing_is_same(const struct object *one, const struct object *other)
 	return ((const struct thing *)one)->serial == ((const struct thing *)other)->serial;
 }
 
+/* What begins with "p" shares its value with others; "p0" goes first in any case. */
+static uint64_t thing_place(const struct object *object)
+{
+	if (str_equal(object->key, "p0"))
+		return 0;
+	if (object->key[0] == 'p')
+		return (uint64_t)((const struct thing *)object)->value;
+	return UINT64_MAX - map_hash(object->key, strlen(object->key));
+}
+
 static const struct object_kind base = {
 	.name = "base",
 	.rank = 1,
@@ -167,6 +178,7 @@ static const struct object_kind base = {
 	.can_be_added = thing_can_be_added,
 	.is_same = thing_is_same,
 	.is_removed_last = true,
+	.place = thing_place,
 };
 static const struct object_kind leaf = {
 	.name = "leaf",
@@ -312,6 +324,18 @@ static void test_undo_brings_back(void **state)
 	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "x"))->value, 7);
 	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "foreign"))->value, 5);
 	assert_string_equal(message, "/v/node|leaf z: no");
+}
+
+/* Who leaves a place goes before another comes there, and only then. */
+static void test_places(void **state)
+{
+	commit("/u", PLAN_STRICT, LINES("base p1 7 1", "base p2 8 1"));
+	commit("/u", PLAN_STRICT, LINES("base p3 7 1"));
+	assert_string_equal(history, "-p1 +p3 -p2 ");
+	commit("/u", PLAN_STRICT, LINES("base p0 1 1"));
+	assert_string_equal(history, "+p0 -p3 ");
+	commit("/u", PLAN_STRICT, LINES("base p4 2 1"));
+	assert_string_equal(history, "-p0 +p4 ");
 }
 
 static void test_removed_last(void **state)
@@ -547,6 +571,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_recreate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recreate_brings_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_undo_brings_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_change_waits, setup, teardown),
