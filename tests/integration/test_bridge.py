@@ -63,6 +63,10 @@ def data(net, name="br0"):
     return (net.link(name) or {}).get("linkinfo", {}).get("info_data", {})
 
 
+def pick(known, names):
+    return {name: known.get(name) for name in names}
+
+
 def mdb(net, kind="permanent"):
     """{(port, group, vid)} of all entries of that kind."""
     return {(entry["port"], entry["grp"], entry.get("vid", 0))
@@ -79,8 +83,7 @@ def statics(net):
 
 def by_vlan(net):
     """{vid: multicast settings} of br0."""
-    return {vid: {key: entry.get(key) for key in (
-        "mcast_snooping", "mcast_querier", "mcast_query_interval")}
+    return {vid: pick(entry, ("mcast_snooping", "mcast_querier", "mcast_query_interval"))
             for found in net.bridge_json("vlan global show dev br0")
             for entry in found.get("vlans", [])
             for vid in range(entry["vlan"], entry.get("vlanEnd", entry["vlan"]) + 1)}
@@ -140,7 +143,7 @@ def flags():
          port("p2", ashlar_bridge__locked=True, ashlar_bridge__learning=False),
          port("p3", flood={"broadcast": False, "unicast": False, "multicast": False}),
          port("p4", multicast={"fast-leave": True, "router": "permanent"})],
-        lambda net: {name: {key: slave(net, name).get(key) for key in FLAGS} for name in net.ports},
+        lambda net: {name: pick(slave(net, name), FLAGS) for name in net.ports},
         {"p1": {**PLAIN, "isolated": True, "priority": 12},
          "p2": {**PLAIN, "locked": True, "learning": False},
          "p3": {**PLAIN, "flood": False, "mcast_flood": False, "bcast_flood": False},
@@ -157,11 +160,11 @@ def tree():
         [bridge(stp={"force-protocol": "stp", "hello-time": 1, "forward-delay": 4, "max-age": 6,
                      "cist": {"priority": 4}}),
          port("p1", stp={"cist": {"external-path-cost": 77, "priority": 2}}), port("p2")],
-        lambda net: [{key: data(net).get(key) for key in (
-            "stp_state", "hello_time", "forward_delay", "max_age", "priority")},
-            slave(net, "p1").get("cost"), slave(net, "p1").get("priority")],
+        lambda net: [
+            pick(data(net), ("stp_state", "hello_time", "forward_delay", "max_age", "priority")),
+            pick(slave(net, "p1"), ("cost", "priority"))],
         [{"stp_state": 1, "hello_time": 100, "forward_delay": 400, "max_age": 600,
-          "priority": 16384}, 77, 8],
+          "priority": 16384}, {"cost": 77, "priority": 8}],
         ["ip link set br0 type bridge stp_state 0", "ip link set br0 type bridge priority 8192",
          "ip link set br0 type bridge hello_time 300", "bridge link set dev p1 cost 5"])
 
@@ -176,9 +179,9 @@ def snooping():
                     ("ff05::7", {"p2": "permanent"}),
                     ("01:00:5e:01:01:01", {"p1": "permanent"}))),
          port("p1"), port("p2")],
-        lambda net: [{key: data(net).get(key) for key in (
+        lambda net: [pick(data(net), (
             "mcast_snooping", "mcast_querier", "mcast_query_use_ifaddr", "mcast_query_intvl",
-            "group_fwd_mask", "mcast_vlan_snooping")}, mdb(net)],
+            "group_fwd_mask", "mcast_vlan_snooping")), mdb(net)],
         [{"mcast_snooping": 1, "mcast_querier": 1, "mcast_query_use_ifaddr": 0,
           "mcast_query_intvl": 3000, "group_fwd_mask": "0x4008", "mcast_vlan_snooping": 0},
          {("p1", "239.1.1.1", 0), ("p2", "239.1.1.1", 0), ("p2", "ff05::7", 0),
@@ -198,9 +201,9 @@ def vlans():
             vlan(11, ["p1", "p2"], multicast={}), vlan(12, ["p1", "p2"], multicast={}),
             vlan(20, ["p1"], ["p2"])]}),
          port("p1", multicast={"router": "permanent"}), port("p2", pvid=20)],
-        lambda net: [data(net).get("mcast_vlan_snooping"), data(net).get("mcast_snooping"),
-                     by_vlan(net), mdb(net), net.vlans("p2"), routers_by_vlan(net, "p1")],
-        [1, 1,
+        lambda net: [pick(data(net), ("mcast_vlan_snooping", "mcast_snooping")), by_vlan(net),
+                     mdb(net), net.vlans("p2"), routers_by_vlan(net, "p1")],
+        [{"mcast_vlan_snooping": 1, "mcast_snooping": 1},
          {10: {"mcast_snooping": 1, "mcast_querier": 0, "mcast_query_interval": 2000},
           11: on, 12: on, 20: off},
          {("p2", "239.1.1.1", 10)},
@@ -291,6 +294,30 @@ def test_scene(daemon, net, scene):
     assert differences(before, state(net)) == []
 
 
+def not_applied(nc):
+    """{path: reason} of what is listed as not in effect."""
+    status = nc.get(f'<status xmlns="{config.namespaces()["ashlar-status"]}"/>')
+    return {entry.findtext("path"): entry.findtext("reason") for entry in status.iter("not-applied")}
+
+
+def test_rapid_spanning_tree_is_not_spoken(daemon, net):
+    """A startup file with the model's default, or with that by name, loads; the latter is told of."""
+    with daemon.local() as nc:
+        edit(nc, bridge(stp={}), port("p1"))
+        assert data(net)["stp_state"] == 1
+        assert not_applied(nc) == {}
+        edit(nc, bridge(stp={"force-protocol": "rstp"}))
+        ((path, reason),) = not_applied(nc).items()
+        assert path.endswith("/stp/force-protocol") and "stp" in reason
+        nc.ok("<copy-config><target><startup/></target><source><running/></source></copy-config>")
+    daemon.stop()
+    daemon.start()
+    with daemon.local() as nc:
+        assert data(net)["stp_state"] == 1
+        assert list(not_applied(nc)) == [path]
+        assert nc.interface("br0").findtext("bridge/stp/force-protocol") == "stp"
+
+
 # --- traffic that proves it ------------------------------------------------------------------------------
 
 
@@ -302,7 +329,7 @@ def wired(net, *up):
         yield Wire(net, stack)
 
 
-def test_isolated_ports_do_not_talk(nc, net):
+def isolated_ports_do_not_talk(nc, net):
     edit(nc, bridge(), port("p1", ashlar_bridge__isolated=True),
          port("p2", ashlar_bridge__isolated=True), port("p3"))
     with wired(net, "p1", "p2", "p3") as wire:
@@ -315,7 +342,7 @@ def test_isolated_ports_do_not_talk(nc, net):
         assert set(wire.send("p1", destination=wire.far["p2"].mac)) == {"p2"}
 
 
-def test_flooding(nc, net):
+def flooding_can_be_turned_off(nc, net):
     kinds = {"unicast": "02:00:00:00:00:99", "multicast": "01:00:5e:7f:00:01",
              "broadcast": "ff:ff:ff:ff:ff:ff"}
     edit(nc, bridge(), port("p1"), port("p2"), port("p3"))
@@ -327,7 +354,7 @@ def test_flooding(nc, net):
                     {"p2"} if kind == off else {"p2", "p3"})
 
 
-def test_locked_port_takes_whom_it_knows(nc, net):
+def locked_port_takes_whom_it_knows(nc, net):
     edit(nc, bridge(), port("p1", ashlar_bridge__locked=True), port("p2"))
     with wired(net, "p1", "p2") as wire:
         assert wire.send("p1") == {}
@@ -335,6 +362,21 @@ def test_locked_port_takes_whom_it_knows(nc, net):
             {"vid": 0, "mac": wire.far["p1"].mac, "port": "p1"}]}))
         assert set(wire.send("p1")) == {"p2"}
         assert set(wire.send("p2", destination=wire.far["p1"].mac)) == {"p1"}
+
+
+@pytest.fixture
+def afterwards(nc, net):
+    """afterwards(): nobody uses the ports any more."""
+    return lambda: edit(nc, {"name": "br0", "@operation": "delete"}, *(
+        config.interface(name, "ethernet", **{"@operation": "replace"}) for name in net.ports))
+
+
+def test_what_ports_let_through(nc, net, afterwards):
+    isolated_ports_do_not_talk(nc, net)
+    afterwards()
+    flooding_can_be_turned_off(nc, net)
+    afterwards()
+    locked_port_takes_whom_it_knows(nc, net)
 
 
 def entries(nc, inside=""):
@@ -426,18 +468,18 @@ def in_vlan_10(*entries):
         port("p1"), port("p2"), port("p3"), port("p4", multicast={"router": "permanent"})]
 
 
-@pytest.mark.parametrize("vid, make_entries, address", [
-    (0, by_itself, "198.51.100.2"), (10, in_vlan_10, "198.18.10.2")], ids=["bridge", "vlan"])
-def test_groups_and_routers_are_read(nc, net, vid, make_entries, address):
+def test_groups_and_routers_are_read(nc, net, afterwards):
     addressed(net)
-    edit(nc, *make_entries(("239.9.9.9", {"p3": "permanent"})))
-    net.wait_up("br0", *net.ports)
-    with member(net.far[2], address):
-        net.wait(lambda: ("p2", GROUP, vid) in mdb(net, "temp"), "a member")
-        found = shown_groups(nc, vid)
-        assert (GROUP, "p2", "temporary") in found
-        assert ("239.9.9.9", "p3", "permanent") in found
-        assert shown_routers(nc, vid) == {"p4"}
+    for vid, make_entries, address in (0, by_itself, "198.51.100.2"), (10, in_vlan_10, "198.18.10.2"):
+        edit(nc, *make_entries(("239.9.9.9", {"p3": "permanent"})))
+        net.wait_up("br0", *net.ports)
+        with member(net.far[2], address):
+            net.wait(lambda: ("p2", GROUP, vid) in mdb(net, "temp"), "a member")
+            found = shown_groups(nc, vid)
+            assert (GROUP, "p2", "temporary") in found
+            assert ("239.9.9.9", "p3", "permanent") in found
+            assert shown_routers(nc, vid) == {"p4"}
+        afterwards()
 
 
 def heard(wire, namespace, address):
@@ -638,7 +680,7 @@ def test_no_frame_goes_astray(nc, net):
         flood = Flood(wire)
         flood.start()
         try:
-            for _ in range(4):
+            for _ in range(2):
                 edit(nc, *halves("p3", "p1"))
                 edit(nc, *halves("p1", "p3"))
         finally:

@@ -208,6 +208,11 @@ def test_ports_of_a_switch(switch, make_daemon):
         assert members(switch, switch.ports) == {
             "lan1": {20: set(), 30: set()}, "lan2": {20: PVID}, "lan3": {30: PVID}, "lan4": {}}
         assert offloaded() > told_before
+        # this hardware cannot keep ports apart, and the driver says so
+        with pytest.raises(RpcError, match="bridge flag offload is not supported") as refused:
+            session.edit(config.interfaces({"name": "lan2", "infix-interfaces:bridge-port": {
+                "ashlar-bridge:isolated": True}}))
+        assert refused.value.path.endswith("[if:name='lan2']/infix-if:bridge-port")
         session.edit(config.interfaces(
             {"name": "br0", "infix-interfaces:bridge": {"@operation": "delete"}},
             *({"name": name, "infix-interfaces:bridge-port": {
