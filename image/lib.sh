@@ -59,6 +59,32 @@ debian_mirror()
 	printf '%s\n' "${uri%/}"
 }
 
+# debian13_apt DIR COMMAND...: an apt program that sees Debian 13 and nothing of this host's state
+debian13_apt()
+{
+	local dir=$1 program=$2
+	shift 2
+	"$program" -qq -o Dir::Etc::SourceList="$dir/sources.list" -o Dir::Etc::SourceParts=- \
+		-o Dir::State::Lists="$dir/lists" -o Dir::State::Status=/dev/null \
+		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User="$(id -un)" \
+		-o APT::Get::AllowUnauthenticated=false -o Acquire::AllowInsecureRepositories=false \
+		"$@"
+}
+
+# debian13_lists DIR SUITE...: makes DIR for debian13_apt, with what the mirror has now
+debian13_lists()
+{
+	local dir=$1 mirror suite
+	shift
+	need_packages debian-archive-keyring
+	mirror=$(debian_mirror)
+	mkdir -p "$dir"/{lists/partial,cache/archives/partial}
+	for suite; do
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main"
+	done >"$dir/sources.list"
+	debian13_apt "$dir" apt-get update || die "$mirror: no signed Debian 13 there"
+}
+
 # exclusively NAME: one builder of NAME at a time; the lock lives as long as the caller
 exclusively()
 {
@@ -71,7 +97,7 @@ exclusively()
 build_packages()
 {
 	printf '%s\n' gcc libc6-dev meson ninja-build pkgconf \
-		libarchive-dev libcmocka-dev libcrypt-dev libcurl4-openssl-dev libevent-dev \
+		libarchive-dev libblkid-dev libcmocka-dev libcrypt-dev libcurl4-openssl-dev libevent-dev \
 		libjansson-dev libmbedtls-dev libmnl-dev libnl-3-dev libnl-genl-3-dev libssh-dev
 	case $(. /etc/os-release && echo "${VERSION_CODENAME:-}") in
 	bookworm) echo libyang2-dev ;;

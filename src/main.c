@@ -59,6 +59,10 @@ static void started(const struct err *err, void *arg)
 	log_hold(false); /* whoever waits for this line may look for those before it */
 	fputs("ashlard: ready\n", stderr);
 	supervisor_notify("READY=1\n");
+	if (self.options->is_system) {
+		console_say("ready");
+		ds_provision_start();
+	}
 }
 
 static void on_signal(int signo, void *arg)
@@ -133,6 +137,8 @@ static int run(const struct options *options, struct err *err)
 		return r;
 	if (options->check)
 		return check_file(options->check, err);
+	if (options->is_system)
+		watchdog_start();
 	loop_signal(SIGTERM, on_signal, NULL);
 	loop_signal(SIGINT, on_signal, NULL);
 	loop_signal(SIGHUP, on_signal, NULL);
@@ -141,6 +147,7 @@ static int run(const struct options *options, struct err *err)
 	loop_run();
 	supervisor_notify("STOPPING=1\n");
 	stop_layers();
+	watchdog_stop();
 	return 0;
 }
 

@@ -352,6 +352,23 @@ const char *ds_boot_source(void);
 /* What was tried before that and refused; NULL: no more. */
 const struct ds_boot_refusal *ds_boot_refusal(size_t index);
 
+/*
+ * A device that started from the factory's defaults, and has no startup that would have been refused, takes a
+ * configuration from the first volume that brings a good one: running first, then startup. Call when the
+ * device is up.
+ */
+void ds_provision_start(void);
+/* It still waits for one. */
+bool ds_provision_waits(void);
+/* What was brought and is not good. */
+struct ds_provision_refusal {
+	char *source; /* the device: "sda1" */
+	char *path;   /* of the node at fault; NULL: none */
+	char *reason;
+};
+/* index from 0; NULL at the end. */
+const struct ds_provision_refusal *ds_provision_refusal(size_t index);
+
 /* --- what features may do within an edit (fill) ------------------------------------------------- */
 
 struct edit;

@@ -22,6 +22,13 @@ extern const struct object_kind object_kind_machine;
 /* Sets the machine's clock (not its calendar's in hardware). Refused when the machine is another's. */
 int zone_set_clock(time_t seconds, long nanoseconds, struct err *err) WARN_UNUSED;
 
+/* Feeds the machine's watchdog from the loop, if it has one; it stays armed after the end. */
+void watchdog_start(void);
+void watchdog_stop(void);
+
+/* A line on the machine's console, if it has one: for what nobody can ask for who is not let in yet. */
+void console_say(const char *format, ...) PRINTF(1, 2);
+
 #define HOSTNAME_MAX 65 /* with the NUL */
 #define HOSTNAME_KEY "hostname"
 

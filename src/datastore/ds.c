@@ -34,6 +34,7 @@
 #include "oper.h"
 #include "partial.h"
 #include "persist.h"
+#include "provision.h"
 #include "push-units.h"
 #include "queue.h"
 #include "reset.h"
@@ -775,6 +776,7 @@ void ds_done(void)
 	candidate_done();
 	journal_done();
 	boot_done();
+	provision_done();
 	reset_done();
 	kept_forget();
 	data_index_forget(*store_running());

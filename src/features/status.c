@@ -88,25 +88,49 @@ static void add_duplicates(struct listing *listing, const struct have *have)
 	}
 }
 
+static int show_refusal(struct lyd_node *node, const char *source, const char *path,
+	const char *reason, struct err *err)
+{
+	struct lyd_node *entry = NULL;
+	int r = build_entry(node, "refused", NULL, &entry, err);
+
+	if (r == 0)
+		r = build_leaf(entry, "source", source, err);
+	if (r == 0 && path)
+		r = build_leaf(entry, "path", path, err);
+	return r < 0 ? r : build_leaf(entry, "reason", reason, err);
+}
+
 /* Where running came from, and what was better and did not load. */
 static int show_boot(struct lyd_node *node, struct err *err)
 {
 	const struct ds_boot_refusal *refusal;
 	const char *source = ds_boot_source();
-	struct lyd_node *boot = NULL, *entry;
+	struct lyd_node *boot = NULL;
 	int r = build_container(node, "boot", &boot, err);
 
 	if (r == 0 && source)
 		r = build_leaf(boot, "source", source, err);
-	for (size_t i = 0; r == 0 && (refusal = ds_boot_refusal(i)); i++) {
-		r = build_entry(boot, "refused", NULL, &entry, err);
-		if (r == 0)
-			r = build_leaf(entry, "source", refusal->source, err);
-		if (r == 0 && refusal->path)
-			r = build_leaf(entry, "path", refusal->path, err);
-		if (r == 0)
-			r = build_leaf(entry, "reason", refusal->reason, err);
-	}
+	for (size_t i = 0; r == 0 && (refusal = ds_boot_refusal(i)); i++)
+		r = show_refusal(boot, refusal->source, refusal->path, refusal->reason, err);
+	return r;
+}
+
+/* Whether a first configuration is waited for, and what was brought and is not good. */
+static int show_provisioning(struct lyd_node *node, struct err *err)
+{
+	const struct ds_provision_refusal *refusal = ds_provision_refusal(0);
+	struct lyd_node *provisioning = NULL;
+	int r;
+
+	if (!ds_provision_waits() && !refusal)
+		return 0;
+	r = build_container(node, "provisioning", &provisioning, err);
+	if (r == 0)
+		r = build_bool(provisioning, "waits", ds_provision_waits(), err);
+	for (size_t i = 0; r == 0 && (refusal = ds_provision_refusal(i)); i++)
+		r = show_refusal(
+			provisioning, refusal->source, refusal->path, refusal->reason, err);
 	return r;
 }
 
@@ -120,7 +144,9 @@ static int show(
 	add_duplicates(&listing, have);
 	for (size_t i = 0; ds_not_applied(i, &path, &reason); i++)
 		add_entry(&listing, path, NULL, reason);
-	return listing.r < 0 ? listing.r : show_boot(node, err);
+	if (listing.r == 0)
+		listing.r = show_boot(node, err);
+	return listing.r < 0 ? listing.r : show_provisioning(node, err);
 }
 
 const struct feature feature_status = {

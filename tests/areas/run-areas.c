@@ -135,6 +135,19 @@ const struct ds_boot_refusal *ds_boot_refusal(size_t index)
 	return index < ARRAY_SIZE(refusals) ? &refusals[index] : NULL;
 }
 
+bool ds_provision_waits(void)
+{
+	return true;
+}
+
+const struct ds_provision_refusal *ds_provision_refusal(size_t index)
+{
+	static char source[] = "sda1", path[] = "/broken:box", reason[] = "it does not open";
+	static const struct ds_provision_refusal refusal = { source, path, reason };
+
+	return index == 0 ? &refusal : NULL;
+}
+
 uint64_t clock_us(void)
 {
 	return clock_ms() * 1000;
