@@ -53,7 +53,8 @@ class SshStream:
         askpass = directory / "askpass"
         askpass.write_text(f"#!/bin/sh\necho '{password}'\n")
         askpass.chmod(0o700)
-        command = ["nsenter", f"--net=/run/netns/{net.name}", "--", "ssh", "-F", "none",
+        inside = ["nsenter", f"--net=/run/netns/{net.name}", "--"] if net else []
+        command = [*inside, "ssh", "-F", "none",
                    "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
                    "-o", "NumberOfPasswordPrompts=1", "-o", "LogLevel=ERROR", "-p", str(port)]
         if key:

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import socket
 import ssl
 
 from lxml import etree
@@ -42,7 +43,8 @@ class Connection(http.client.HTTPSConnection):
         self.context = context
 
     def connect(self):
-        plain = self.net.connect(self.host, self.port, room=self.room)
+        plain = (self.net.connect(self.host, self.port, room=self.room) if self.net
+                 else socket.create_connection((self.host, self.port)))
         self.sock = self.context.wrap_socket(plain, server_hostname=self.host)
 
 

@@ -1,0 +1,89 @@
+"""The appliance in a virtual machine, as image/vm starts it."""
+
+import json
+import pathlib
+import re
+import socket
+import subprocess
+import threading
+
+from . import TOP, netconf, restconf
+
+BOOT_SECONDS = 240  # emulated, on a loaded machine
+
+
+class Machine:
+    """Its disk and firmware variables are in DIRECTORY; start() pushes the button, cut() pulls the plug."""
+
+    def __init__(self, directory, firmware="uefi", options=()):
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.firmware = firmware
+        self.options = list(options)
+        self.process = None
+        self.console = ""
+        self.changed = threading.Condition()
+
+    def start(self):
+        monitor = self.directory / "qmp"
+        monitor.unlink(missing_ok=True)
+        self.console = ""
+        self.process = subprocess.Popen(
+            [TOP / "image" / "vm", "--firmware", self.firmware, "--state", self.directory,
+             *self.options, "--", "-qmp", f"unix:{monitor},server,nowait"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        threading.Thread(target=self._read, daemon=True).start()
+        self.wait_console("Ctrl-a x")
+        ports = re.search(r"-p (\d+) .*?127\.0\.0\.1:(\d+)/restconf", self.console, re.S)
+        self.ssh_port, self.https_port = map(int, ports.groups())
+        self.password = (self.directory / "password").read_text().strip()
+        return self
+
+    def _read(self):
+        for block in iter(lambda: self.process.stdout.read1(), b""):
+            with self.changed:
+                self.console += block.decode(errors="replace").replace("\r", "")
+                self.changed.notify_all()
+        with self.changed:
+            self.process.wait()
+            self.changed.notify_all()
+
+    def wait_console(self, pattern, start=0):
+        """The match of PATTERN in what the console says from START on."""
+        def match():
+            return re.search(pattern, self.console[start:])
+
+        with self.changed:
+            self.changed.wait_for(lambda: match() or self.process.returncode is not None,
+                                  BOOT_SECONDS)
+            assert match(), f"{pattern!r} is not on the console:\n{self.console[-4000:]}"
+            return match()
+
+    def monitor(self, command, **arguments):
+        """QMP: the machine's own."""
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(str(self.directory / "qmp"))
+            file = stream.makefile("rw")
+            json.loads(file.readline())
+            for request in {"execute": "qmp_capabilities"}, {"execute": command,
+                                                             "arguments": arguments}:
+                file.write(json.dumps(request) + "\n")
+                file.flush()
+                while "event" in (reply := json.loads(file.readline())):
+                    pass
+            assert "error" not in reply, reply
+            return reply["return"]
+
+    def cut(self):
+        """As a power cut does."""
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def netconf(self, user="admin"):
+        """A NETCONF session, as soon as the machine gives one."""
+        stream = netconf.SshStream(None, self.ssh_port, self.directory, user, self.password, None)
+        return netconf.Session(stream)
+
+    def restconf(self, user="admin"):
+        return restconf.Client(None, self.https_port, user, self.password)
