@@ -147,7 +147,8 @@ static void read_device(const struct chip *chip, char *to, size_t size)
 		return;
 	target[length] = '\0';
 	last = strrchr(target, '/');
-	snprintf(to, size, "%s", last ? last + 1 : target);
+	if (snprintf(to, size, "%s", last ? last + 1 : target) < 0) /* cut where there is no room */
+		*to = '\0';
 }
 
 static void name_apart(struct chip *chips, size_t count)

@@ -107,10 +107,14 @@ static void find_bus(const struct port_names *names, const char *directory,
 
 	if (hardware_read_number(dir, "authorized_default", &value) < 0)
 		return;
-	snprintf(name, sizeof(name), "%s", given ? given : directory);
+	if (snprintf(name, sizeof(name), "%s", given ? given : directory) < 0)
+		return; /* and cut where there is no room */
 	hardware_make_unique(found, name);
 	bus = object_new(&object_kind_usb_bus, name);
-	snprintf(bus->directory, sizeof(bus->directory), "%s", directory);
+	if (str_copy(bus->directory, sizeof(bus->directory), directory) < 0) {
+		object_free(&bus->object);
+		return;
+	}
 	(void)hardware_read(dir, "product", bus->product, sizeof(bus->product));
 	for (size_t i = 0; i < count; i++) {
 		_cleanup_free_ char *device = file_join(DEVICES_DIR, entries[i]->d_name);
