@@ -2,7 +2,7 @@
  * The least that the kernel's part of a configuration takes: nothing but the messages, 16 KiB a send, the
  * last of each acknowledged. Prints nanoseconds.
  *
- *   make KIND COUNT       links f0, f1 ... (dummy, vlan on p1, veth with peers g0, g1 ...), one batch, and
+ *   make KIND COUNT       links f0, f1 ... (dummy, vlan on p1, veth with peers g0 ..., bond, gre ...): one batch, and
  *                         another that raises them
  *   remove KIND COUNT     the same links, by a group
  *   addresses LINKS EACH  on f0 ...; "addresses-remove" takes them away
@@ -31,6 +31,8 @@
 #define RCVBUF_BYTES  (8 << 20)
 #define GROUP	      77
 #define VLAN_LAST     4094
+#define GRE_LOCAL     6 /* of <linux/if_tunnel.h>, which <net/if.h> stands in the way of */
+#define GRE_REMOTE    7
 
 static struct {
 	struct mnl_socket *socket;
@@ -114,12 +116,25 @@ static void put_veth(struct nlmsghdr *nlh, unsigned number)
 	mnl_attr_nest_end(nlh, data);
 }
 
-static void put_vlan(struct nlmsghdr *nlh, unsigned number)
+static void put_data(struct nlmsghdr *nlh, const char *kind, unsigned number)
 {
 	struct nlattr *data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
 
-	mnl_attr_put_u16(nlh, IFLA_VLAN_ID, (uint16_t)(number + 1));
+	if (!strcmp(kind, "vlan")) {
+		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, (uint16_t)(number + 1));
+	} else if (!strcmp(kind, "vxlan")) {
+		mnl_attr_put_u32(nlh, IFLA_VXLAN_ID, number + 1);
+		mnl_attr_put_u16(nlh, IFLA_VXLAN_PORT, htons(4789));
+	} else if (!strcmp(kind, "gre")) {
+		mnl_attr_put_u32(nlh, GRE_LOCAL, htonl(0xc6336401));
+		mnl_attr_put_u32(nlh, GRE_REMOTE, htonl(0xcb007100 + number));
+	}
 	mnl_attr_nest_end(nlh, data);
+}
+
+static bool has_data(const char *kind)
+{
+	return !strcmp(kind, "vlan") || !strcmp(kind, "vxlan") || !strcmp(kind, "gre");
 }
 
 static void make(const char *kind, unsigned count)
@@ -137,8 +152,8 @@ static void make(const char *kind, unsigned count)
 		mnl_attr_put_strz(nlh, IFLA_INFO_KIND, kind);
 		if (!strcmp(kind, "veth"))
 			put_veth(nlh, i);
-		if (!strcmp(kind, "vlan"))
-			put_vlan(nlh, i);
+		if (has_data(kind))
+			put_data(nlh, kind, i);
 		mnl_attr_nest_end(nlh, info);
 		end(nlh);
 	}
