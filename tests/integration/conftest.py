@@ -13,8 +13,26 @@ from ashlar.daemon import Daemon  # noqa: E402
 from ashlar.network import Net, run  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--covers", action="store_true", help="print what tests cover, and run none")
+
+
+def covered(item):
+    """(kind of interface, what) that a test shows, as its marks say."""
+    for mark in item.iter_markers("covers"):
+        kind = mark.kwargs.get("of") or item.callspec.params["kind"].name
+        yield from ((kind, what) for what in mark.args)
+
+
 def pytest_collection_modifyitems(config, items):
     """Markers say where a test can run; elsewhere it is not selected rather than skipped."""
+    for item in items:
+        for kind, what in covered(item):
+            item.user_properties.append(("covers", f"{kind} {what}"))
+            if config.option.covers:
+                print(f"\ncovers {kind} {what} {item.path.stem}")
+    if config.option.covers:
+        items[:] = []
     here = "host" if "ASHLAR_GUEST" in os.environ else "guest"
     away = [item for item in items if item.get_closest_marker(here)]
     config.hook.pytest_deselected(items=away)

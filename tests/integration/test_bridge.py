@@ -269,6 +269,7 @@ def assert_refused(nc, entries):
         nc.edit({**config.interfaces(*entries), **REFUSED})
 
 
+@pytest.mark.covers("configure", "rollback", of="bridge")
 def test_scene(daemon, net, scene):
     """Refused without a trace, made, spoiled by others, found again by the next daemon, and removed."""
     before = state(net)
@@ -390,6 +391,7 @@ def entries(nc, inside=""):
             for entry in found.iter("entry")}
 
 
+@pytest.mark.covers("read", of="bridge")
 def test_forwarding_database_is_read(nc, net):
     edit(nc, bridge(vlans={"vlan": [vlan(10, ["p1", "p2"], ["p3"])]},
                     ashlar_bridge__fdb={"static-entry": [

@@ -75,6 +75,7 @@ def curl(net, method, path, data=None):
                    f"https://127.0.0.1/restconf/data/{path}")
 
 
+@pytest.mark.covers("configure", "read", of="bridge-vlan")
 def test_netconf(net, daemon):
     net.wait_up("br0", *net.ports)
     before = net.dump()
@@ -108,6 +109,7 @@ def test_restconf_does_the_same(net, daemon):
     assert differences(before, net.dump()) == []
 
 
+@pytest.mark.covers("notify", of="bridge-vlan")
 def test_changes_are_told(net, daemon, nc):
     """8641 3.3: another process changes who is in a VLAN: that, and nothing else, is told."""
     net.wait_up("br0", *net.ports)
@@ -199,6 +201,7 @@ def offloaded():
     return resource["occ"]
 
 
+@pytest.mark.covers("configure", of="dsa")
 def test_ports_of_a_switch(switch, make_daemon):
     daemon = make_daemon(switch, config.switch(switch.ports)).start()
     switch.wait_up("br0", *switch.ports)
@@ -222,6 +225,7 @@ def test_ports_of_a_switch(switch, make_daemon):
     assert differences(before, switch.dump()) == []
 
 
+@pytest.mark.covers("rollback", of="bridge-vlan")
 def test_one_that_the_switch_refuses(switch, make_daemon):
     """All VLANs of a port travel together; the one at fault is told, at a start it alone is missing."""
     vlans = [{"vid": vid, "tagged": ["lan1", "lan2"]} for vid in (20, 21, 23, 25, 26)]

@@ -123,6 +123,7 @@ def shown(daemon, name):
 FORCED = {"auto-negotiation": {"enable": False}, "speed": "0.01", "duplex": "half"}
 
 
+@pytest.mark.covers("configure", "read", of="dsa")
 def test_forced_negotiated_and_given_back(nc, net, daemon):
     before = settings(net, "lan1")
     assert mode(net, "lan1") == (True, 100, "Full")
@@ -163,6 +164,7 @@ def test_media_that_are_offered(nc, net, daemon):
     assert shown(daemon, "lan1")["auto-negotiation"] == negotiation
 
 
+@pytest.mark.covers("rollback", of="dsa")
 def test_refused_and_all_rolled_back(nc, net, daemon):
     """A port without PHY is not to be told; the kernel's words; what came before is undone."""
     before = {name: (settings(net, name), pause(net, name)) for name in ("lan1", "lan2")}
@@ -237,6 +239,7 @@ def test_changed_by_others_and_plugged_again(nc, net, ports, daemon):
     until(lambda: pause(net, "sim1") == (True, True), "pausing of a port that came again")
 
 
+@pytest.mark.covers("notify", of="dsa")
 def test_told_of(nc, net, daemon):
     """A subscriber hears that a port's speed is another, whoever has changed it; never of counters."""
     with daemon.local() as session:

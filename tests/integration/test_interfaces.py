@@ -5,9 +5,12 @@ import pytest
 from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.network import differences, run
-from ashlar.push import TARGET, edits, on_change, one, plain, update
+from ashlar.push import TARGET, edits, made_again, on_change, one, plain, update
 
 pytestmark = pytest.mark.kernel
+
+# a route whose next hop cannot be reached: refused by the kernel, after all links were made
+REFUSED = config.routes(("198.18.0.0/24", "203.0.113.1"))
 
 
 @pytest.fixture
@@ -32,6 +35,7 @@ def not_applied(nc):
 # --- loopback -------------------------------------------------------------------------------------
 
 
+@pytest.mark.covers("configure", "read", of="loopback")
 def test_loopback(daemon, net):
     before = net.dump()
     with daemon.local() as nc:
@@ -62,6 +66,22 @@ def test_loopback(daemon, net):
     assert differences(before["links"], net.dump()["links"]) == []
 
 
+@pytest.mark.covers("notify", "rollback", of="loopback")
+def test_loopback_of_others(daemon, nc, net):
+    before = net.dump()
+    with daemon.local() as session:
+        number = on_change(session, one("lo"), "operational")
+        update(session, number)
+        net.ip("address add 127.0.0.9/8 dev lo")
+        assert [(operation, target) for operation, target, _ in edits(session, number)] == [
+            ("create", TARGET + "lo/ietf-ip:ipv4/address=127.0.0.9")]
+        net.ip("address del 127.0.0.9/8 dev lo")
+        with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+            nc.edit({**config.interfaces({"name": "lo", "description": "never",
+                                          **config.ipv4("198.51.100.1/32")}), **REFUSED})
+        assert differences(before, net.dump()) == []
+
+
 # --- ends in the network namespaces of containers --------------------------------------------------
 
 
@@ -90,8 +110,12 @@ class Room:
                    f"--net={self.path}", "--", "ip", *words.split())
 
 
+@pytest.mark.covers("configure", "read", "notify", "rollback", of="container")
 def test_an_end_in_a_container(daemon, nc, net):
     before = net.dump()
+    with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+        nc.edit({**given(), **REFUSED})
+    assert differences(before, net.dump()) == []
     nc.edit(given())
     room = Room(daemon, "web")
 
@@ -112,6 +136,14 @@ def test_an_end_in_a_container(daemon, nc, net):
     edit(nc, {"name": "veth0b", "description": "inside", **config.ipv4("192.0.2.10/24", mtu=1400)})
     assert "mtu 1400" in room.ip("link show eth0") and "inside" in room.ip("link show eth0")
     assert net.pings("192.0.2.10")
+    # a subscriber is told when it is another link
+    with daemon.local() as session:
+        number = on_change(session, one("veth0b", "<if-index/>"), "operational")
+        update(session, number)
+        index = nc.interface("veth0b").findtext("if-index")
+        room.ip("link del eth0")
+        made_again(session, number, "veth0b", index)
+        net.wait(lambda: " eth0@" in room.ip("link show"), "the end again")
     # what the container does to it is put right: renamed, put down, without its address, deleted
     for words in ("link set eth0 name other", "link set eth0 down",
                   "address del 192.0.2.9/24 dev eth0", "link del eth0"):
@@ -183,6 +215,7 @@ class Told:
         return self.values
 
 
+@pytest.mark.covers("notify", of="ethernet")
 def test_changes_are_told(daemon, nc, net):
     far = net.far[3]
     with daemon.local() as session:

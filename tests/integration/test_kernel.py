@@ -39,6 +39,7 @@ def knob(net, link, family, name):
     return net.run("cat", f"/proc/sys/net/{family}/conf/{link}/{name}").strip()
 
 
+@pytest.mark.covers("configure", "read", of="ethernet")
 def test_identity_of_a_link(nc, net):
     before = net.dump()
     edit(nc, {"name": "p3", "description": "blue “cable”", "enabled": False,

@@ -9,6 +9,7 @@ from ashlar.frames import Port
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
 from ashlar.network import differences
+from ashlar.push import made_again, on_change, one, update
 
 pytestmark = pytest.mark.guest
 
@@ -174,7 +175,29 @@ def vlans():
         up=["p3.10", "customer", "customer.30"])
 
 
-KINDS = [dummy(), lag(), vxlan(), gre(), vlans()]
+def veth():
+    return Kind(
+        "veth",
+        [config.veth("va", "vb", description="one end", **config.ipv4("198.51.100.1/24")),
+         config.veth("vb", "va")],
+        {"va": {"info_kind": "veth", "link": "vb", "ifalias": "one end"},
+         "vb": {"info_kind": "veth", "link": "va"}},
+        [({"name": "va", "ietf-ip:ipv4": {"mtu": 1400}}, {"mtu": 1400}, True)], up=["va", "vb"])
+
+
+def bridge():
+    # with an address of its own, or which of them one in the forwarding database belongs to is chance
+    mac = {"infix-interfaces:custom-phys-address": {"static": "02:00:00:00:00:99"}}
+    return Kind(
+        "bridge",
+        [{"name": "br9", **mac, **config.ipv4("198.51.100.1/24"),
+          "infix-interfaces:bridge": {"ieee-group-forward": ["lldp"]}}, config.port("p3", "br9")],
+        {"br9": {"info_kind": "bridge", "group_fwd_mask": "0x4000"}, "p3": {"master": "br9"}},
+        [({"name": "br9", "infix-interfaces:bridge": {"ieee-group-forward": ["dot1x"]}},
+          {"group_fwd_mask": "0x4008"}, True)], up=["p3", "br9"])
+
+
+KINDS = [dummy(), lag(), vxlan(), gre(), vlans(), veth(), bridge()]
 
 
 @pytest.fixture
@@ -224,6 +247,7 @@ def is_known(net, name, expected):
     return {key: link.get(key) for key in expected} == expected
 
 
+@pytest.mark.covers("configure", "read")
 def test_made_changed_and_removed(nc, net, kind):
     before = net.dump()
     kind.make(nc, net)
@@ -255,6 +279,7 @@ def test_restart_sends_nothing(daemon, net, kind):
     assert differences(before, net.dump()) == []
 
 
+@pytest.mark.covers("rollback")
 def test_refused_with_another(nc, net, kind):
     before = net.dump()
     with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
@@ -273,11 +298,16 @@ def test_refused_with_another(nc, net, kind):
     assert differences(made, net.dump()) == []
 
 
-def test_what_others_remove_comes_back(nc, net, kind):
+@pytest.mark.covers("notify")
+def test_what_others_remove_comes_back(daemon, nc, net, kind):
     kind.make(nc, net)
     name = kind.entries[0]["name"]
-    net.ip(f"link del {name}")
-    net.wait(lambda: net.link(name), f"{name} again")
+    with daemon.local() as session:
+        number = on_change(session, one(name, "<if-index/>"), "operational")
+        update(session, number)
+        index = net.link(name)["ifindex"]
+        net.ip(f"link del {name}")
+        made_again(session, number, name, index)
     for name, expected in kind.links.items():
         net.wait(lambda: is_known(net, name, expected), f"{name} as it was")
 

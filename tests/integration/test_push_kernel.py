@@ -33,6 +33,7 @@ def oper_status(session, number, name):
     return found
 
 
+@pytest.mark.covers("notify", of="ethernet")
 def test_link(net, daemon, session):
     """8641 3.3, 3.10: a link's state, only of what is subscribed to; the port leaves and is back."""
     net.wait_up("p1")

@@ -90,6 +90,7 @@ def case(request, net, make_daemon):
     return case
 
 
+@pytest.mark.covers("rollback", of="ethernet")
 def test_netconf(case):
     with case.daemon.local() as session:
         words = case.words(case.net)

@@ -9,6 +9,7 @@ from ashlar import config
 from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
 from ashlar.network import differences
+from ashlar.push import made_again, on_change, one, update
 from ashlar.wireguard import device
 
 pytestmark = pytest.mark.guest
@@ -106,6 +107,7 @@ def edit(nc, *entries):
     nc.edit(config.interfaces(*entries))
 
 
+@pytest.mark.covers("configure", "read", of="wireguard")
 def test_made_changed_and_removed(nc, net, pairs):
     before = net.dump()
     edit(nc, wireguard("wg0", "a", peers_of_mesh(), address="10.1.2.1/24", listen_port=7001))
@@ -152,6 +154,7 @@ def test_made_changed_and_removed(nc, net, pairs):
     assert differences(before, net.dump()) == []
 
 
+@pytest.mark.covers("notify", "rollback", of="wireguard")
 def test_restart_and_refusal(daemon, net, pairs):
     with daemon.local() as nc:
         edit(nc, wireguard("wg0", "a", peers_of_mesh(), address="10.1.2.1/24"))
@@ -166,6 +169,13 @@ def test_restart_and_refusal(daemon, net, pairs):
             nc.edit({**config.interfaces({"name": "wg0", "@operation": "delete"}), **REFUSED})
         assert device(net, "wg0") == known
         assert differences(made, net.dump()) == []
+    with daemon.local() as session:
+        number = on_change(session, one("wg0", "<if-index/>"), "operational")
+        update(session, number)
+        index = net.link("wg0")["ifindex"]
+        net.ip("link del wg0")
+        made_again(session, number, "wg0", index)
+    net.wait(lambda: net.link("wg0") and device(net, "wg0") == known, "wg0 with its peers again")
     daemon.kill()
     with Watch(net) as watch:
         daemon.start()

@@ -83,3 +83,15 @@ def plain(changes):
     """With leaves' texts as values."""
     return [(operation, target, None if value is None else value[0].text)
             for operation, target, value in changes]
+
+
+def made_again(session, number, name, index):
+    """Reads on until the interface is told of with another number than INDEX."""
+    entry = TARGET + name
+    while True:
+        for _, target, value in edits(session, number):
+            if value is None or target not in (entry, entry + "/if-index"):
+                continue
+            found = value[0].text if target != entry else value.findtext(".//if-index")
+            if found not in (None, str(index)):
+                return
