@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "ashlar/buf.h"
 #include "ashlar/err.h"
 #include "ashlar/mem.h"
 
@@ -26,7 +27,13 @@ struct child_opts {
 	const char *cwd;	 /* NULL: "/" */
 	const char *input;	 /* fed to stdin, then closed; NULL: /dev/null; copied */
 	size_t input_size;
-	size_t output_max;    /* bytes kept; 0: output goes to /dev/null */
+	size_t output_max; /* bytes kept; 0: output goes to /dev/null */
+	/*
+	 * Called when output has come: may take any of it from @output. What it leaves is kept; while that is
+	 * output_max or more no further output is read, and the process waits, until child_go_on(). What is left
+	 * at the end is the result's. May be NULL.
+	 */
+	void (*output)(struct buf *output, void *arg);
 	const char *log_path; /* instead of being kept, output is appended to this file (0600) */
 	uint64_t deadline_ms; /* 0: none; then SIGKILL to its process group */
 	/* Runs in the child before exec (for example to drop privileges); async-signal-safe only;
@@ -54,6 +61,8 @@ int child_start(
  */
 char *child_helper(const char *name);
 pid_t child_pid(const struct child *child);
+/* Of one with output(): its output is read again, if it was too much. */
+void child_go_on(struct child *child);
 /*
  * SIGKILLs its process group and frees; done() is not called. It is reaped by the loop as soon as
  * the kernel has ended it. NULL is fine, and so is the child itself within done().

@@ -255,7 +255,13 @@ struct ds_read {
 		origins; /* bits 1U << enum ds_origin of the configuration selected; 0: all; in use only */
 	/* For those who follow changes: without what nobody tells of (counters), and nothing refreshed. */
 	bool is_for_changes;
-	/* Filled in while it is read, unless it is by an expression; NULL: not asked for. */
+	/*
+	 * A long answer comes in parts, of DS_PART_BYTES and more, and then the rest is what done() gets; NULL:
+	 * all at once. The bytes are taken by moving *part, or they are gone. After each, the next comes when
+	 * ds_read_more() was called. An error of done() after a part says no more than that the rest is missing.
+	 */
+	void (*part)(struct buf *part, void *arg);
+	/* Filled in while it is read, unless it is by an expression; NULL: not asked for. Not with part(). */
 	struct ds_rows *rows;
 	enum with_defaults defaults;
 	enum format format;
@@ -273,6 +279,9 @@ struct ds_read {
  */
 typedef void (*ds_read_fn)(struct buf *out, const struct err *err, void *arg);
 void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg);
+#define DS_PART_BYTES ((size_t)65536)
+/* The part that the read with this @arg came with has been dealt with: there is room for the next. */
+void ds_read_more(void *arg);
 /*
  * A subtree filter's elements, as they stand in <filter>, with namespace declarations of their own.
  * Without any, the filter selects nothing.

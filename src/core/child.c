@@ -19,7 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ashlar/buf.h"
 #include "ashlar/child.h"
 #include "ashlar/file.h"
 #include "ashlar/list.h"
@@ -39,6 +38,8 @@ struct child {
 	struct loop_watch *output_watch; /* may be NULL */
 	struct loop_timer *deadline;	 /* may be NULL */
 	struct buf output;
+	size_t output_max; /* of one whose output is taken as it comes */
+	void (*on_output)(struct buf *output, void *arg);
 	bool timed_out, truncated;
 	bool is_in_done; /* freed by the caller of done() */
 	bool is_cancelled;
@@ -78,7 +79,7 @@ static void child_free(struct child *child)
 static ssize_t read_output(struct child *child, size_t size)
 {
 	char bytes[READ_STEP];
-	size_t room = child->output.max - child->output.length;
+	size_t room = child->on_output ? SIZE_MAX : child->output.max - child->output.length;
 	ssize_t got;
 
 	do
@@ -96,10 +97,24 @@ static ssize_t read_output(struct child *child, size_t size)
 static void on_output(unsigned events, void *arg)
 {
 	struct child *child = arg;
-	ssize_t got = read_output(child, READ_STEP);
+	ssize_t got;
 
-	if (got == 0 || (got < 0 && got != -EAGAIN))
-		stop_output(child);
+	if (child->on_output && child->output.length >= child->output_max) {
+		/* Unless some of it is taken now, and child_go_on() called. */
+		loop_watch_set(child->output_watch, 0);
+	} else {
+		got = read_output(child, READ_STEP);
+		if (got == 0 || (got < 0 && got != -EAGAIN))
+			stop_output(child);
+	}
+	if (child->on_output && child->output.length)
+		child->on_output(&child->output, child->arg); /* may cancel it */
+}
+
+void child_go_on(struct child *child)
+{
+	if (child->output_watch)
+		loop_watch_set(child->output_watch, LOOP_READ);
 }
 
 /* What was in the pipe when the child ended; others may hold it and go on writing. */
@@ -364,7 +379,9 @@ int child_start(const struct child_opts *opts, struct child **ret_child, struct 
 	child->pidfd = child->output_fd = -1;
 	child->done = opts->done;
 	child->arg = opts->arg;
-	buf_init(&child->output, opts->output_max);
+	child->on_output = opts->output;
+	child->output_max = opts->output_max;
+	buf_init(&child->output, opts->output ? 0 : opts->output_max);
 	ret = start_process(opts, child, err);
 	if (ret < 0) {
 		child_free(child);

@@ -494,7 +494,8 @@ void ds_lock(const struct ds_client *client, enum ds which, ds_done_fn done, voi
 
 struct read_job {
 	struct job job;
-	struct ds_read read;
+	struct ds_read read; /* its part() is ours */
+	void (*part)(struct buf *part, void *arg);
 	ds_read_fn done;
 	struct buf out;
 };
@@ -515,6 +516,21 @@ static void read_finished(struct buf *out, const struct err *err, void *arg)
 		memset(out, 0, sizeof(*out));
 	}
 	job_end(&job->job, err);
+}
+
+static void read_part(struct buf *part, void *arg)
+{
+	struct read_job *job = arg;
+
+	job->part(part, job->job.arg);
+}
+
+void ds_read_more(void *arg)
+{
+	struct job *job = job_detached(arg);
+
+	if (job)
+		oper_more(job);
 }
 
 static void read_detached(void *arg)
@@ -578,6 +594,8 @@ void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn do
 		save_first(client);
 	job = job_new(&read_kind, sizeof(*job), client, arg);
 	job->read = *read;
+	job->part = read->part;
+	job->read.part = read->part ? read_part : NULL;
 	job->done = done;
 	job->job.report = read_report;
 	read->subtree = NULL;

@@ -410,7 +410,8 @@ static int next_supplied(struct walk *walk, struct frame *frame, const struct gr
 	struct lyd_node *entry = NULL;
 	int r = 0;
 
-	if (group->point && group->point->supply && frame->is_copy && !is_cut_off(walk, frame)) {
+	if (group->point && group->point->supply && frame->is_copy && !walk->without_supplies &&
+		!is_cut_off(walk, frame)) {
 		if (!frame->supply)
 			r = open_supply(walk, frame, group, err);
 		if (r == 0)

@@ -20,6 +20,7 @@
 #include "../yang/compat.h"
 #include "access.h"
 #include "candidate.h"
+#include "evaluate.h"
 #include "factory.h"
 #include "fields.h"
 #include "oper.h"
@@ -56,6 +57,8 @@ struct read {
 	unsigned slices;
 	bool is_in_child; /* this is the child's copy */
 	bool is_waiting;  /* for a child to end, so that its own can be made */
+	bool has_parts;	  /* of the text are out */
+	bool wants_part;  /* whoever gets them has room for the next */
 	struct child *child;
 };
 
@@ -146,13 +149,13 @@ static int take_request(struct read *read, struct err *err)
 
 /* --- the walk --------------------------------------------------------------------------------- */
 
-static bool shows_defaults(enum with_defaults defaults)
+bool oper_shows_defaults(enum with_defaults defaults)
 {
 	return defaults == WITH_DEFAULTS_ALL || defaults == WITH_DEFAULTS_ALL_TAGGED;
 }
 
 /* What is in use is shown whether it was set or not (RFC 8526 section 3.1.1.2). */
-static enum with_defaults defaults_of(const struct ds_read *request)
+enum with_defaults oper_defaults(const struct ds_read *request)
 {
 	return request->is_in_use && request->defaults == WITH_DEFAULTS_EXPLICIT
 		? WITH_DEFAULTS_ALL
@@ -167,7 +170,7 @@ static bool is_loaded(const struct read *read)
 
 	return request->ds == DS_STARTUP || request->ds == DS_FACTORY ||
 		(request->ds == DS_CANDIDATE && candidate_is_edited() &&
-			shows_defaults(request->defaults));
+			oper_shows_defaults(request->defaults));
 }
 
 static const struct lyd_node *source_tree(const struct read *read)
@@ -180,7 +183,7 @@ static const struct lyd_node *source_tree(const struct read *read)
 /* Such a tree is not validated: it has no defaults yet. */
 static int load_tree(struct read *read, struct err *err)
 {
-	bool has_defaults = shows_defaults(read->request->defaults);
+	bool has_defaults = oper_shows_defaults(read->request->defaults);
 	int r = 0;
 
 	if (read->request->ds == DS_STARTUP)
@@ -219,8 +222,8 @@ static void start_walk(struct read *read)
 		.origins = request->origins,
 	};
 	if (read->filter)
-		read->filter->defaults = defaults_of(request);
-	print_init(&read->walk.print, &read->out, request->format, defaults_of(request));
+		read->filter->defaults = oper_defaults(request);
+	print_init(&read->walk.print, &read->out, request->format, oper_defaults(request));
 	read->walk.print.tags_equal = request->is_in_use;
 	read->walk.print.rows = request->rows;
 	walk_start(&read->walk);
@@ -271,167 +274,59 @@ static void go_on(void *arg)
 
 /* --- the child's side ------------------------------------------------------------------------- */
 
-static int walk_all(struct walk *walk, struct buf *out, enum format format,
-	enum with_defaults defaults, struct err *err)
+static int too_long(struct err *err)
 {
+	return err_tagged(
+		err, ERR_TAG_TOO_BIG, NULL, "the answer has more than %u bytes", CHILD_OUTPUT_MAX);
+}
+
+/* Of the child: its text so far, and how long it may get before it is looked at. */
+static struct {
+	const struct buf *out;
+	size_t limit;
+} text;
+
+static bool is_full(void)
+{
+	return text.out->length >= text.limit;
+}
+
+static int send_part(struct read *read, struct err *err)
+{
+	int r = file_write_all(STDOUT_FILENO, buf_bytes(&read->out), read->out.length);
+
+	read->has_parts = true;
+	buf_clear(&read->out);
+	return r < 0 ? err_set(err, r, NULL, "nobody reads the answer: %s", strerror(-r)) : 0;
+}
+
+/* Where parts are taken, each is sent when it is long enough: no more than that is kept. */
+static int walk_to_end(struct read *read, struct err *err)
+{
+	bool is_in_parts = read->request->part != NULL;
 	int r;
 
-	print_init(&walk->print, out, format, defaults);
-	walk->print.tags_equal = walk->has_notes;
-	walk_start(walk);
-	r = walk_run(walk, NULL, err);
-	walk_end(walk);
-	return r;
-}
-
-/*
- * What is not reported is not there for an expression either (RFC 6243 section 4.5.1); one that only names
- * nodes is about all that are in force.
- */
-static enum with_defaults view_defaults(const struct ds_read *request)
-{
-	enum with_defaults defaults = defaults_of(request);
-
-	if (!shows_defaults(defaults) && !request->is_paths)
-		return defaults;
-	return ly_ctx_get_module_implemented(yang_ctx(), "ietf-netconf-with-defaults")
-		? WITH_DEFAULTS_ALL_TAGGED
-		: WITH_DEFAULTS_ALL;
-}
-
-/*
- * What the client may read, as a tree of its own: expressions must not see the rest. Printing and parsing
- * carries default flags along.
- */
-static int make_view(struct read *read, struct lyd_node **ret_tree, struct err *err)
-{
-	enum with_defaults defaults = view_defaults(read->request);
-	const struct ds_read *request = read->request;
-	_cleanup_(buf_done) struct buf text = { 0 };
-	struct walk walk = {
-		.tree = source_tree(read),
-		.access = read->access,
-		.content =
-			request->content == DS_CONTENT_CONFIG ? DS_CONTENT_CONFIG : DS_CONTENT_ALL,
-		.is_operational = request->ds == DS_OPERATIONAL,
-		.is_in_use = request->is_in_use,
-		.with_origin = request->is_in_use,
-		.is_for_changes = request->is_for_changes,
-	};
-	int r = buf_append_str(&text, "{");
-
-	if (r == 0)
-		r = walk_all(&walk, &text, FORMAT_JSON, defaults, err);
-	if (r == 0)
-		r = buf_append_str(&text, "}");
-	if (r == 0 &&
-		lyd_parse_data_mem(yang_ctx(), buf_bytes(&text), LYD_JSON, LYD_PARSE_ONLY, 0,
-			ret_tree) != LY_SUCCESS)
-		r = yang_err(err, -EIO);
-	return r;
-}
-
-/* Marks in lyd_node.priv, which is ours in a tree of our own. */
-static char mark_way, mark_all;
-
-static void mark_results(const struct ly_set *set)
-{
-	for (uint32_t i = 0; i < set->count; i++) {
-		struct lyd_node *node = set->dnodes[i];
-
-		node->priv = &mark_all;
-		for (node = lyd_parent(node); node && !node->priv; node = lyd_parent(node))
-			node->priv = &mark_way;
-	}
-}
-
-/*
- * Leaves marked nodes, with the keys of list entries, and as many levels below those that were selected as
- * are asked for: of @levels (0: none) the first is at @first.
- */
-static void prune(struct lyd_node **first, unsigned depth, unsigned levels)
-{
-	struct lyd_node *node, *next;
-
-	for (node = *first; node; node = next) {
-		struct lyd_node *child = (struct lyd_node *)lyd_child(node);
-
-		next = node->next;
-		if (lysc_is_key(node->schema) || (node->priv == &mark_all && !depth))
-			continue;
-		if (node->priv || levels) {
-			prune(&child, depth,
-				node->priv == &mark_all ? depth - 1
-					: levels	? levels - 1
-							: 0);
-			continue;
-		}
-		if (*first == node)
-			*first = next;
-		lyd_free_tree(node);
-	}
-}
-
-/* Is it an expression, if not one for nodes? */
-static bool is_value(const struct lyd_node *view, const char *xpath)
-{
-	ly_bool result;
-
-	return lyd_eval_xpath(view, xpath, &result) == LY_SUCCESS;
-}
-
-static int list_paths(const struct ly_set *set, struct buf *out)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < set->count; i++) {
-		_cleanup_free_ char *path = path_of(set->dnodes[i]);
-
-		r = buf_append(out, path, strlen(path) + 1);
+	text.out = &read->out;
+	text.limit = is_in_parts ? DS_PART_BYTES : CHILD_OUTPUT_MAX;
+	while ((r = walk_run(&read->walk, is_full, err)) > 0) {
+		r = is_in_parts ? send_part(read, err) : too_long(err);
+		if (r < 0)
+			return r;
 	}
 	return r;
-}
-
-static int evaluate(struct read *read, struct err *err)
-{
-	const struct ds_read *request = read->request;
-	struct lyd_node *view = NULL;
-	struct ly_set *set = NULL;
-	struct walk walk = {
-		.content = request->content,
-		.has_notes = request->is_in_use,
-		.with_origin = request->with_origin,
-		.origins = request->origins,
-	};
-	int r = make_view(read, &view, err);
-
-	if (r < 0 || !view)
-		return r;
-	if (compat_find_xpath(view, request->xpath, &set) != LY_SUCCESS) {
-		yang_err(err, -EINVAL);
-		err->tag = ERR_TAG_INVALID_VALUE;
-		if (request->is_paths && is_value(view, request->xpath))
-			err->code = -EDOM;
-		return err_wrap(err, "%s", request->xpath);
-	}
-	if (request->is_paths)
-		return list_paths(set, &read->out);
-	mark_results(set);
-	prune(&view, request->depth, 0);
-	walk.tree = view;
-	return walk_all(&walk, &read->out, request->format, defaults_of(request), err);
 }
 
 static int read_in_child(struct read *read, struct err *err)
 {
+	const struct ds_read *request = read->request;
 	int r = is_loaded(read) ? load_tree(read, err) : 0;
 
 	if (r < 0)
 		return r;
 	if (read->is_general)
-		return evaluate(read, err);
+		return evaluate(request, source_tree(read), read->access, &read->out, err);
 	start_walk(read);
-	r = walk_run(&read->walk, NULL, err);
+	r = walk_to_end(read, err);
 	if (r == 0)
 		r = check_found(read, err);
 	walk_end(&read->walk);
@@ -506,7 +401,10 @@ static size_t take_rows(struct ds_rows *rows, const char *output, size_t size)
 	return text_size;
 }
 
-/* Its output is the text and its rows, if those are asked for; or "tag code\nmessage". */
+/*
+ * Its output is the text and its rows, if those are asked for; or "tag code\nmessage", with STATUS_ERROR.
+ * When parts of the text are out already, there is no way to tell more than that the rest will not come.
+ */
 static int child_main(void *arg)
 {
 	struct read *read = arg;
@@ -515,6 +413,8 @@ static int child_main(void *arg)
 
 	read->is_in_child = true;
 	r = read_in_child(read, &err);
+	if (r < 0 && read->has_parts)
+		return 1;
 	if (r < 0) {
 		buf_clear(&read->out);
 		r = buf_printf(&read->out, "%s %d\n%s", err_tag_name(err_effective_tag(&err)),
@@ -583,8 +483,7 @@ static void on_child_done(const struct child_result *result, void *arg)
 		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
 			"the answer takes more than %u seconds to find", CHILD_DEADLINE_MS / 1000);
 	else if (result->truncated)
-		err_tagged(&err, ERR_TAG_TOO_BIG, NULL, "the answer has more than %u bytes",
-			CHILD_OUTPUT_MAX);
+		(void)too_long(&err);
 	else if (result->status == STATUS_ERROR)
 		parse_error(result->output, &err);
 	else if (!result->status && read->request->rows)
@@ -595,12 +494,42 @@ static void on_child_done(const struct child_result *result, void *arg)
 	finish(read, err.code ? &err : NULL);
 }
 
+/* The last that is done here: who gets the part may cancel the read. */
+static void on_output(struct buf *output, void *arg)
+{
+	struct read *read = arg;
+	_cleanup_(buf_done) struct buf part = { 0 };
+
+	if (!read->wants_part || output->length < DS_PART_BYTES)
+		return;
+	part = *output;
+	buf_init(output, 0);
+	read->has_parts = true;
+	read->wants_part = false;
+	read->request->part(&part, read->arg);
+}
+
+void oper_more(void *arg)
+{
+	struct read *read;
+
+	LIST_FOREACH (read, &reads, link) {
+		if (read->arg != arg || !read->child)
+			continue;
+		read->wants_part = true;
+		child_go_on(read->child);
+		return;
+	}
+}
+
 static int start_child(struct read *read, struct err *err)
 {
+	bool is_in_parts = read->request->part && !read->is_general;
 	struct child_opts opts = {
 		.run = child_main,
 		.run_arg = read,
-		.output_max = CHILD_OUTPUT_MAX,
+		.output_max = is_in_parts ? 2 * DS_PART_BYTES : CHILD_OUTPUT_MAX,
+		.output = is_in_parts ? on_output : NULL,
 		.deadline_ms = read->is_general ? CHILD_DEADLINE_MS : 0,
 		.done = on_child_done,
 		.arg = read,
@@ -613,6 +542,7 @@ static int start_child(struct read *read, struct err *err)
 		show_refresh_all(&show);
 		show_end(&show);
 	}
+	read->wants_part = is_in_parts;
 	return child_start(&opts, &read->child, err);
 }
 
@@ -648,7 +578,7 @@ static bool needs_child(const struct read *read)
 
 	if (read->is_general || !is_loaded(read))
 		return read->is_general;
-	if (read->request->ds != DS_STARTUP || shows_defaults(read->request->defaults))
+	if (read->request->ds != DS_STARTUP || oper_shows_defaults(read->request->defaults))
 		return read->request->ds != DS_FACTORY;
 	path = persist_path(0);
 	return stat(path, &stat_buf) == 0 && stat_buf.st_size > STARTUP_BYTES_MAX;

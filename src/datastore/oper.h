@@ -20,6 +20,11 @@ void oper_use_room(void);
  */
 int oper_read_now(const struct access *access, struct ds_read *request, struct buf *out,
 	struct err *err) WARN_UNUSED;
+/* The part was taken, and there is room for the next: see struct ds_read. */
+void oper_more(void *arg);
+bool oper_shows_defaults(enum with_defaults defaults);
+/* What is in use is shown whether it was set or not (RFC 8526 section 3.1.1.2). */
+enum with_defaults oper_defaults(const struct ds_read *request);
 /* Drops the read of this arg, if it runs; done is not called any more. */
 void oper_cancel(void *arg);
 /* Drops all. */

@@ -110,6 +110,17 @@ void job_detach(struct job *job)
 		loop_task_schedule(queue.task);
 }
 
+struct job *job_detached(const void *arg)
+{
+	struct job *job;
+
+	LIST_FOREACH (job, &queue.detached, link) {
+		if (job->arg == arg && !job->is_forgotten)
+			return job;
+	}
+	return NULL;
+}
+
 void job_end(struct job *job, const struct err *err)
 {
 	list_remove(&job->link);

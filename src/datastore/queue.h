@@ -36,6 +36,8 @@ void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *
 void job_submit(struct job *job);
 /* The running job goes on without the trees: the next may start. It has a cancel(). */
 void job_detach(struct job *job);
+/* The detached job with this @arg of the asker's; NULL. */
+struct job *job_detached(const void *arg);
 /* The running or a detached job is over: reports, frees it, starts the next. */
 void job_end(struct job *job, const struct err *err);
 void queue_done(void);

@@ -22,6 +22,7 @@ struct walk {
 	bool is_operational; /* units are shown */
 	bool can_refresh;
 	bool is_for_changes;	/* without what is silent (schema.h) */
+	bool without_supplies;	/* without entries that are made one by one */
 	bool is_path;		/* only the filter's target is printed, without what is around it */
 	bool is_from_selection; /* depth counts from each node that the filter selects wholly */
 	bool is_in_use;		/* what is not in use is left out, where it comes from is known */

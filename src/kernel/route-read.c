@@ -250,12 +250,24 @@ void route_reader_free(struct route_reader *reader)
 }
 
 /* Without a look at the rest: of a million routes most are not asked for. */
-static bool is_other_length(const struct route_reader *reader, const struct nlmsghdr *nlh)
+static bool is_to_other(const struct route_reader *reader, const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct route_select *select = &reader->select;
+	const struct nlattr *attr;
 
-	return reader->select.has_dst && mnl_nlmsg_get_payload_len(nlh) >= sizeof(*rtm) &&
-		rtm->rtm_dst_len != reader->select.prefix_length;
+	if (!select->has_dst || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return false;
+	if (rtm->rtm_dst_len != select->prefix_length)
+		return true;
+	mnl_attr_for_each (attr, nlh, sizeof(*rtm)) {
+		if (mnl_attr_get_type(attr) == RTA_DST)
+			return mnl_attr_get_payload_len(attr) !=
+				route_address_size(reader->family) ||
+				memcmp(mnl_attr_get_payload(attr), &select->dst,
+					route_address_size(reader->family));
+	}
+	return false;
 }
 
 static int next_of_dump(
@@ -267,7 +279,7 @@ static int next_of_dump(
 	free(TAKE(reader->route.others));
 	*ret_route = NULL;
 	while ((r = nl_dump_next(reader->dump, &nlh)) > 0 && nlh) {
-		if (is_other_length(reader, nlh) || !route_parse(reader->nl, nlh, &reader->route))
+		if (is_to_other(reader, nlh) || !route_parse(reader->nl, nlh, &reader->route))
 			continue;
 		*ret_route = &reader->route;
 		return 1;

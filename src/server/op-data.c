@@ -165,6 +165,11 @@ static int take_filter(struct op *op, const struct nc_element *const *at, struct
 #define DATA_BEGIN "<data xmlns=\"" NC_NS_NMDA "\">"
 #define DATA_END   "</data>"
 
+static void on_part(struct buf *part, void *arg)
+{
+	op_reply_part(arg, DATA_BEGIN, part);
+}
+
 static void on_read(struct buf *out, const struct err *err, void *arg)
 {
 	if (err)
@@ -200,7 +205,7 @@ static int take_read(struct op *op, const struct nc_element *const *at, struct d
 int op_get_data(struct op *op, struct err *err)
 {
 	const struct nc_element *at[GET_PARAMS];
-	struct ds_read read = { .content = DS_CONTENT_ALL, .format = FORMAT_XML };
+	struct ds_read read = { .content = DS_CONTENT_ALL, .format = FORMAT_XML, .part = on_part };
 	struct buf none = { 0 };
 	bool is_nothing = false;
 	int ret = op_params(op, get_params, GET_PARAMS, at, err);

@@ -119,6 +119,11 @@ int op_filter(struct op *op, const struct nc_element *filter, struct ds_read *re
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+static void on_part(struct buf *part, void *arg)
+{
+	op_reply_part(arg, "<data>", part);
+}
+
 static void on_read(struct buf *out, const struct err *err, void *arg)
 {
 	if (err)
@@ -136,6 +141,7 @@ static int start_read(struct op *op, struct ds_read *read, const struct nc_eleme
 	int ret;
 
 	read->format = FORMAT_XML;
+	read->part = on_part;
 	ret = op_defaults(op, defaults, &read->defaults, err);
 	if (ret < 0)
 		return ret;

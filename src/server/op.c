@@ -97,7 +97,10 @@ static void finish(
 	assert(session->op == op);
 	/* From here on it is ours alone: sending may end the session. */
 	session->op = NULL;
-	session_send(session, parts, count);
+	if (op->has_begun)
+		(void)session_send_piece(session, parts, count, true);
+	else
+		session_send(session, parts, count);
 	op_free(op);
 	session_op_done(session, outcome);
 	if (closes)
@@ -117,11 +120,40 @@ void op_reply_error(struct op *op, const struct err *err)
 {
 	_cleanup_(buf_done) struct buf text = { 0 };
 
+	if (op->has_begun) {
+		/* The reply cannot be ended, nor be taken back. */
+		log_notice("op", "event=reply-broken session=%u user=\"%s\" reason=\"%s\"",
+			op->session->id, op->client.user, err_text(err));
+		session_kill(op->session);
+		return;
+	}
+
 	nc_reply_begin(&text, &op->rpc);
 	nc_reply_error(&text, err, op->session->is_base11);
 	(void)!buf_append_str(&text, NC_REPLY_END); /* no ceiling */
 	finish(op, &(struct session_part){ buf_bytes(&text), text.length }, 1,
 		op->is_bad_rpc ? SESSION_BAD_RPC : SESSION_RPC_ERROR);
+}
+
+void op_reply_part(struct op *op, const char *before, struct buf *part)
+{
+	_cleanup_(buf_done) struct buf text = { 0 }, body = *part;
+	struct session_part parts[2] = { { 0 }, { buf_bytes(&body), body.length } };
+
+	buf_init(part, part->max);
+	if (!op->has_begun) {
+		nc_reply_begin(&text, &op->rpc);
+		(void)!buf_append_str(&text, before); /* no ceiling */
+		parts[0] = (struct session_part){ buf_bytes(&text), text.length };
+	}
+	op->has_begun = true;
+	if (session_send_piece(op->session, parts, ARRAY_SIZE(parts), false))
+		op_drained(op);
+}
+
+void op_drained(struct op *op)
+{
+	ds_read_more(op);
 }
 
 void op_reply_data(struct op *op, const char *before, struct buf *data, const char *after)
@@ -131,15 +163,17 @@ void op_reply_data(struct op *op, const char *before, struct buf *data, const ch
 	struct session_part parts[4];
 
 	buf_init(data, data->max);
-	if (!conn_has_room(op->session->conn, body.length + REPLY_ROOM)) {
+	if (!op->has_begun && !conn_has_room(op->session->conn, body.length + REPLY_ROOM)) {
 		(void)err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
 			"no room for a reply of %zu bytes now; ask for less with a filter",
 			body.length);
 		op_reply_error(op, &err);
 		return;
 	}
-	nc_reply_begin(&text, &op->rpc);
-	(void)!buf_append_str(&text, before); /* no ceiling */
+	if (!op->has_begun) {
+		nc_reply_begin(&text, &op->rpc);
+		(void)!buf_append_str(&text, before); /* no ceiling */
+	}
 	parts[0] = (struct session_part){ buf_bytes(&text), text.length };
 	parts[1] = (struct session_part){ buf_bytes(&body), body.length };
 	parts[2] = (struct session_part){ after, strlen(after) };

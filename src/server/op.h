@@ -25,7 +25,8 @@ struct op {
 	struct buf fetched; /* the content of the configuration that a URL stands for */
 	bool has_fetched;
 	bool is_bad_rpc;
-	bool closes; /* the session ends with the reply */
+	bool closes;	/* the session ends with the reply */
+	bool has_begun; /* a part of the reply is out */
 	struct nc_rpc rpc;
 };
 
@@ -33,6 +34,8 @@ struct op {
 struct op *op_new(struct session *session, struct buf *message);
 /* Answers now or later; the op is gone once it is answered. */
 void op_run(struct op *op);
+/* There is room for the next part of the reply. */
+void op_drained(struct op *op);
 /* The session is over: no answer. */
 void op_cancel(struct op *op);
 
@@ -43,6 +46,11 @@ void op_reply_ok(struct op *op);
 void op_reply_error(struct op *op, const struct err *err);
 /* @before, the data, @after within the reply. Takes the data's bytes. */
 void op_reply_data(struct op *op, const char *before, struct buf *data, const char *after);
+/*
+ * A part of the data, and before the first @before; op_reply_data() ends it then. Takes the bytes; asks
+ * for the next part of the operation's read when there is room for it.
+ */
+void op_reply_part(struct op *op, const char *before, struct buf *part);
 /* The output nodes among the operation's children; ok when there are none. */
 void op_reply_output(struct op *op, const struct lyd_node *operation);
 /* A ds_done_fn: ok or the error. */

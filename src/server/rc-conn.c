@@ -1,6 +1,7 @@
 /*
  * A connection's states: waiting for a request's head, asking who it is, reading the body, working,
- * sending a large reply as the peer drains it, or events as they happen. What follows in the input meanwhile
+ * sending a large reply as the peer drains it (all of it at hand, or more to be asked for), or events as they
+ * happen. What follows in the input meanwhile
  * waits there.
  *
  * All deadlines are absolute: a peer that sends a byte now and then gets no more time than one that
@@ -43,6 +44,7 @@ enum state {
 	STATE_READING,
 	STATE_WORKING,
 	STATE_SENDING,
+	STATE_IN_PIECES,
 	STATE_STREAMING,
 };
 
@@ -72,6 +74,8 @@ struct rc_conn {
 	struct buf scratch;
 	struct buf rest;   /* of the reply that is being sent */
 	const char *after; /* what ends it */
+	void (*go_on)(
+		struct rc_request *req); /* has the next piece of it made; NULL: not waited for */
 	struct rc_conn_stream stream;
 	size_t unread; /* of a stream, when its timer was started */
 	struct rc_request request;
@@ -150,22 +154,62 @@ void rc_conn_send(
 		sent(rc);
 }
 
-/* --- event streams ---------------------------------------------------------------------------- */
+/* --- content of unknown length ------------------------------------------------------------------ */
 
-/* What is in the scratch buffer, as a chunk where the protocol has chunks. */
-static void write_chunk(struct rc_conn *rc)
+static void write_chunk(struct rc_conn *rc, const char *data, size_t size)
 {
 	bool is_chunked = rc->request.head.minor;
-	char size[24];
+	char text[24];
 
-	if (is_chunked) {
-		(void)snprintf(size, sizeof(size), "%zx\r\n", rc->scratch.length);
-		write_out(rc, size, strlen(size));
+	if (is_chunked && size) {
+		(void)snprintf(text, sizeof(text), "%zx\r\n", size);
+		write_out(rc, text, strlen(text));
 	}
-	write_out(rc, buf_bytes(&rc->scratch), rc->scratch.length);
-	if (is_chunked)
+	write_out(rc, data, size);
+	if (is_chunked && size)
 		write_out(rc, "\r\n", 2);
 }
+
+bool rc_conn_send_piece(struct rc_conn *rc, const char *text, struct buf *body,
+	void (*go_on)(struct rc_request *req))
+{
+	_cleanup_(buf_done) struct buf bytes = *body;
+
+	buf_init(body, body->max);
+	if (rc->state != STATE_IN_PIECES) {
+		rc->state = STATE_IN_PIECES;
+		rc->closes = !rc->request.head.minor || !rc->request.head.keeps_alive;
+		write_out(rc, buf_bytes(&rc->scratch), rc->scratch.length);
+	}
+	if (text)
+		write_chunk(rc, text, strlen(text));
+	write_chunk(rc, buf_bytes(&bytes), bytes.length);
+	loop_timer_stop(rc->timer);
+	if (rc->conn->finishing)
+		return false;
+	if (rc->conn->out.length < CONN_OUT_LOW)
+		return true;
+	rc->go_on = go_on;
+	loop_timer_start(rc->timer, SEND_MS);
+	return false;
+}
+
+void rc_conn_send_end(struct rc_conn *rc, struct buf *body, const char *text)
+{
+	(void)rc_conn_send_piece(rc, NULL, body, NULL);
+	write_chunk(rc, text, strlen(text));
+	if (rc->request.head.minor)
+		write_out(rc, "0\r\n\r\n", 5);
+	rc_request_reset(&rc->request);
+	sent(rc);
+}
+
+void rc_conn_break(struct rc_conn *rc)
+{
+	conn_abort(rc->conn);
+}
+
+/* --- event streams ---------------------------------------------------------------------------- */
 
 /* So long some of it has to be read, or nothing can happen without a word of that. */
 static void set_stream_timer(struct rc_conn *rc)
@@ -177,7 +221,7 @@ static void set_stream_timer(struct rc_conn *rc)
 static void send_comment(struct rc_conn *rc)
 {
 	(void)!buf_append_str(rc_conn_scratch(rc), ":\n\n"); /* no ceiling */
-	write_chunk(rc);
+	write_chunk(rc, buf_bytes(&rc->scratch), rc->scratch.length);
 	set_stream_timer(rc);
 }
 
@@ -235,7 +279,7 @@ void rc_conn_stream_send(
 	for (size_t i = 0; i < count; i++)
 		put_lines(out, format, parts[i].data, parts[i].size);
 	(void)!buf_append_str(out, "\n\n");
-	write_chunk(rc);
+	write_chunk(rc, buf_bytes(&rc->scratch), rc->scratch.length);
 	set_stream_timer(rc);
 	if (out->length > PIECE_MAX)
 		buf_done(out);
@@ -547,6 +591,7 @@ static bool advance(struct rc_conn *rc)
 	case STATE_ASKING:
 	case STATE_WORKING:
 	case STATE_SENDING:
+	case STATE_IN_PIECES:
 		return false;
 	}
 	return false;
@@ -597,6 +642,7 @@ static void on_timeout(void *arg)
 		rc_reply_hang_up(&rc->request, 408, "the body did not come to its end in time");
 		return;
 	case STATE_SENDING:
+	case STATE_IN_PIECES:
 		conn_abort(rc->conn);
 		return;
 	case STATE_STREAMING:
@@ -623,9 +669,15 @@ static void on_drained(struct conn *conn, void *arg)
 {
 	struct rc_conn *rc = arg;
 
-	if (rc->state == STATE_SENDING)
+	void (*next)(struct rc_request * req) = TAKE(rc->go_on);
+
+	if (rc->state == STATE_SENDING) {
 		send_rest(rc);
-	else if (rc->state == STATE_STREAMING)
+	} else if (rc->state == STATE_IN_PIECES && next) {
+		loop_timer_stop(rc->timer);
+		next(&rc->request);
+	}
+	if (rc->state == STATE_STREAMING)
 		stream_drained(rc);
 	else if (rc->state == STATE_WAITING && conn->in.length)
 		loop_task_schedule(rc->task);

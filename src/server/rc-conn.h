@@ -7,6 +7,7 @@
 #include "conn.h"
 #include "subscriber.h"
 
+struct rc_request;
 struct rc_conn;
 
 /* What a transport is to be begun with, rc_conn_new() then completing it. */
@@ -57,5 +58,16 @@ struct buf *rc_conn_scratch(struct rc_conn *rc);
  */
 void rc_conn_send(
 	struct rc_conn *rc, const char *before, struct buf *body, const char *after, bool closes);
+/*
+ * A piece of a content of unknown length, whose header (is_stream) may be in the scratch buffer: @text (static;
+ * may be NULL), and then @body, whose bytes are taken. True: there is room for the next; else @go_on, or
+ * nothing if the connection ends first.
+ */
+bool rc_conn_send_piece(struct rc_conn *rc, const char *text, struct buf *body,
+	void (*go_on)(struct rc_request *req));
+/* The last one, and the end of the request. */
+void rc_conn_send_end(struct rc_conn *rc, struct buf *body, const char *text);
+/* There will not be more: the peer is to see that something is missing. */
+void rc_conn_break(struct rc_conn *rc);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "ashlar/str.h"
 
+#include "rc-conn.h"
 #include "rc-match.h"
 #include "rc-reply.h"
 
@@ -22,6 +23,7 @@ static const struct {
 };
 
 static void on_read(struct buf *out, const struct err *err, void *arg);
+static void on_part(struct buf *part, void *arg);
 
 /* A leaf of configuration: what it is set to, whatever else there is to its parents. */
 static bool is_config_leaf(const struct lysc_node *schema)
@@ -53,6 +55,7 @@ static void start(struct rc_request *req, enum ds ds)
 		.format = req->out_format,
 		.is_in_use = req->uri.is_ds && ds == DS_OPERATIONAL,
 		.with_origin = req->params.with_origin,
+		.part = on_part,
 	};
 
 	if (req->uri.schema && rc_uri_path(&req->uri, &read.path, &err) < 0) {
@@ -62,6 +65,38 @@ static void start(struct rc_request *req, enum ds ds)
 	read.fields = xstrdup(req->params.fields);
 	req->read_ds = ds;
 	ds_read(&client, &read, on_read, req);
+}
+
+static void go_on(struct rc_request *req)
+{
+	ds_read_more(req);
+}
+
+/* A long answer: its length is not known when it begins. */
+static void on_part(struct buf *part, void *arg)
+{
+	struct rc_request *req = arg;
+	bool is_node = req->uri.schema != NULL;
+	const char *before = NULL;
+	struct rc_reply reply = {
+		.status = 200,
+		.media_type = rc_reply_media_type(req->out_format),
+		.has_validators = true,
+		.is_stream = true,
+	};
+
+	if (req->head.method == HTTP_HEAD) {
+		ds_forget(req);
+		rc_reply(req, &reply);
+		return;
+	}
+	if (!req->has_begun) {
+		rc_reply(req, &reply);
+		before = wraps[is_node][req->out_format].before;
+	}
+	req->has_begun = true;
+	if (rc_conn_send_piece(req->rc, before, part, go_on))
+		go_on(req);
 }
 
 static void on_read(struct buf *out, const struct err *err, void *arg)
@@ -77,7 +112,11 @@ static void on_read(struct buf *out, const struct err *err, void *arg)
 		.has_validators = true,
 	};
 
-	if (err && err->code == -ENOENT && req->read_ds == DS_RUNNING && !req->uri.is_ds &&
+	if (req->has_begun && err)
+		rc_conn_break(req->rc);
+	else if (req->has_begun)
+		rc_conn_send_end(req->rc, out, wraps[is_node][req->out_format].after);
+	else if (err && err->code == -ENOENT && req->read_ds == DS_RUNNING && !req->uri.is_ds &&
 		req->params.content == DS_CONTENT_ALL)
 		start(req, DS_OPERATIONAL); /* not configured, but it may be there */
 	else if (err)

@@ -249,5 +249,6 @@ void rc_request_reset(struct rc_request *req)
 	req->out_format = FORMAT_JSON;
 	free(TAKE(req->location));
 	req->is_create_only = false;
+	req->has_begun = false;
 	req->seen.is_set = false;
 }

@@ -20,6 +20,7 @@ struct rc_request {
 	struct rc_query params;
 	enum format in_format, out_format;
 	enum ds read_ds; /* which is being read */
+	bool has_begun;	 /* a part of the answer is out */
 	/* What a read is answered with: as of before it began, as others may change the datastore meanwhile. */
 	struct {
 		bool is_set;

@@ -26,7 +26,9 @@
 
 #define HELLO_MS      60000
 #define MESSAGE_MS    60000 /* from a message's first byte to its last */
+#define SEND_MS	      60000 /* for the peer to read a piece of a large reply */
 #define MESSAGES_TURN 16
+#define LATER_MAX     ((size_t)16 * 1024 * 1024) /* bytes of notifications that wait for such a reply */
 #define HELD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of messages, all sessions */
 
 static struct {
@@ -133,13 +135,85 @@ static void on_closed(struct conn *conn, void *arg)
 	loop_timer_free(session->timer);
 	loop_task_free(session->task);
 	nc_frame_done(&session->frame);
+	buf_done(&session->later);
 	free(session);
+}
+
+/* --- out -------------------------------------------------------------------------------------- */
+
+static int write_or_keep(struct session *session, struct buf *later, const char *data, size_t size)
+{
+	if (!size)
+		return 0;
+	return later ? buf_append(later, data, size) : conn_write(session->conn, data, size);
+}
+
+static void give_up(struct session *session)
+{
+	log_notice("session", "event=session-dropped session=%u user=\"%s\" reason=\"%s\"",
+		session->id, session->conn->username, "does not read its replies");
+	session_kill(session);
+}
+
+static int write_piece(struct session *session, struct buf *later, const struct session_part *parts,
+	size_t count, bool is_last)
+{
+	const char *tail = is_last ? nc_frame_tail(session->frame.is_chunked) : "";
+	char head[NC_FRAME_HEAD_MAX];
+	size_t size = 0, i;
+	int ret = 0;
+
+	for (i = 0; i < count; i++)
+		size += parts[i].size;
+	if (size)
+		ret = write_or_keep(
+			session, later, head, nc_frame_head(head, session->frame.is_chunked, size));
+	for (i = 0; i < count && ret == 0; i++)
+		ret = write_or_keep(session, later, parts[i].data, parts[i].size);
+	return ret < 0 ? ret : write_or_keep(session, later, tail, strlen(tail));
+}
+
+void session_send(struct session *session, const struct session_part *parts, size_t count)
+{
+	struct buf *later = session->is_sending ? &session->later : NULL;
+
+	if (session->state != SESSION_CLOSING &&
+		write_piece(session, later, parts, count, true) < 0)
+		give_up(session);
+}
+
+bool session_send_piece(
+	struct session *session, const struct session_part *parts, size_t count, bool is_last)
+{
+	int ret;
+
+	if (session->state == SESSION_CLOSING)
+		return false;
+	ret = write_piece(session, NULL, parts, count, is_last);
+	if (ret == 0 && is_last && session->later.length)
+		ret = conn_write_buf(session->conn, &session->later);
+	session->is_sending = !is_last;
+	session->was_sending = true;
+	if (is_last)
+		loop_task_schedule(session->task);
+	session->is_held_up = !is_last && session->conn->out.length >= CONN_OUT_LOW;
+	if (ret < 0)
+		give_up(session); /* with its operation */
+	else if (session->is_held_up)
+		loop_timer_start(session->timer, SEND_MS);
+	else
+		loop_timer_stop(session->timer);
+	return ret == 0 && !session->is_held_up;
 }
 
 static void on_timeout(void *arg)
 {
 	struct session *session = arg;
 
+	if (session->is_held_up) {
+		give_up(session);
+		return;
+	}
 	session->end = NOTIFY_SESSION_TIMEOUT;
 	if (session->state == SESSION_HELLO)
 		drop(session, "no hello in time");
@@ -147,32 +221,6 @@ static void on_timeout(void *arg)
 		drop(session, "half a message and then silence");
 	else
 		drop(session, "idle");
-}
-
-/* --- out -------------------------------------------------------------------------------------- */
-
-void session_send(struct session *session, const struct session_part *parts, size_t count)
-{
-	const char *tail = nc_frame_tail(session->frame.is_chunked);
-	char head[NC_FRAME_HEAD_MAX];
-	size_t size = 0, i;
-	int ret;
-
-	if (session->state == SESSION_CLOSING)
-		return;
-	for (i = 0; i < count; i++)
-		size += parts[i].size;
-	ret = conn_write(session->conn, head, nc_frame_head(head, session->frame.is_chunked, size));
-	for (i = 0; i < count && ret == 0; i++)
-		if (parts[i].size)
-			ret = conn_write(session->conn, parts[i].data, parts[i].size);
-	if (ret == 0)
-		ret = conn_write(session->conn, tail, strlen(tail));
-	if (ret < 0) {
-		log_notice("session", "event=session-dropped session=%u user=\"%s\" reason=\"%s\"",
-			session->id, session->conn->username, "does not read its replies");
-		session_kill(session);
-	}
 }
 
 static void send_hello(struct session *session)
@@ -298,6 +346,8 @@ static void set_timer(struct session *session)
 {
 	bool is_open = nc_frame_is_open(&session->frame);
 
+	if (session->is_sending)
+		return;
 	/* A message's time counts from its beginning, hello's from that of the session. */
 	if (session->state == SESSION_READY && !(is_open && session->is_message_timed)) {
 		if (is_open)
@@ -356,7 +406,13 @@ void session_op_done(struct session *session, enum session_outcome outcome)
 
 static void on_task(void *arg)
 {
-	process(arg);
+	struct session *session = arg;
+
+	if (session->was_sending && !session->is_sending && session->state != SESSION_CLOSING) {
+		session->was_sending = false;
+		subscriber_drained(&session->subscriber);
+	}
+	process(session);
 }
 
 static void on_readable(struct conn *conn, void *arg)
@@ -368,6 +424,12 @@ static void on_drained(struct conn *conn, void *arg)
 {
 	struct session *session = arg;
 
+	if (session->is_held_up) {
+		session->is_held_up = false;
+		loop_timer_stop(session->timer);
+		op_drained(session->op);
+		return;
+	}
 	subscriber_drained(&session->subscriber);
 	process(session);
 }
@@ -404,7 +466,8 @@ static bool subscriber_has_room(const struct subscriber *subscriber)
 {
 	const struct session *session = session_of(subscriber);
 
-	return session->state == SESSION_READY && session->conn->out.length < CONN_OUT_LOW;
+	return session->state == SESSION_READY && !session->is_sending &&
+		session->conn->out.length < CONN_OUT_LOW;
 }
 
 static void subscriber_send(struct subscriber *subscriber, struct timespec when,
@@ -468,6 +531,7 @@ void session_new(struct conn *conn)
 	subscriber_init(&session->subscriber, &subscriber_type, FORMAT_XML);
 	session->login_time = time(NULL);
 	nc_frame_init(&session->frame, NC_HELLO_MAX);
+	buf_init(&session->later, LATER_MAX);
 	session->timer = loop_timer_new("session-timeout", on_timeout, session);
 	session->task = loop_task_new("session", on_task, session);
 	list_append(&all.sessions, &session->node);

@@ -45,8 +45,12 @@ struct session {
 	struct session_counters counters;
 	struct nc_frame frame;
 	struct subscriber subscriber;
-	size_t held;		  /* bytes of its message, counted in the total */
-	struct op *op;		  /* in flight; NULL: none */
+	size_t held;	  /* bytes of its message, counted in the total */
+	struct op *op;	  /* in flight; NULL: none */
+	bool is_sending;  /* a message of which there is more to come */
+	bool was_sending; /* so, and subscriptions have waited for the end of it */
+	bool is_held_up; /* a message of which there is more to come, and the peer has to read first */
+	struct buf later;	  /* framed messages that came meanwhile */
 	struct loop_timer *timer; /* hello, an unfinished message, or idleness */
 	struct loop_task *task;	  /* goes on with what was read */
 };
@@ -81,6 +85,13 @@ enum session_outcome {
 /* The operation in flight is answered and freed: counts it, and goes on with the next message. */
 void session_op_done(struct session *session, enum session_outcome outcome);
 
+/*
+ * Frames and writes a piece of a message, the last one or one of those before: what else is sent meanwhile
+ * waits for the last. True: there is room for the next. Else the session's operation is told when there is,
+ * by op_drained(), unless the session is at its end: then the operation may be gone.
+ */
+bool session_send_piece(
+	struct session *session, const struct session_part *parts, size_t count, bool is_last);
 /* Frames a message given in parts and writes it; a peer that does not read loses its session. */
 void session_send(struct session *session, const struct session_part *parts, size_t count);
 

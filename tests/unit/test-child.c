@@ -120,6 +120,80 @@ static void test_output_is_bounded(void **state)
 	assert_false(seen.result.truncated);
 }
 
+/* What output() was given, of which it takes a little each time. */
+static struct {
+	struct buf taken;
+	size_t most, step; /* held at most, taken each time */
+	struct child *child;
+	bool cancels;
+} flow;
+
+static void on_output(struct buf *output, void *arg)
+{
+	size_t size = output->length < flow.step ? output->length : flow.step;
+
+	assert_ptr_equal(arg, &seen);
+	if (output->length > flow.most)
+		flow.most = output->length;
+	assert_int_equal(buf_append(&flow.taken, buf_bytes(output), size), 0);
+	buf_consume(output, size);
+	if (flow.cancels)
+		child_cancel(TAKE(flow.child));
+	else
+		child_go_on(flow.child);
+}
+
+static struct child *start_flow(const char *script, size_t step)
+{
+	struct child_opts opts = {
+		.argv = SHELL(script),
+		.output_max = 10000,
+		.output = on_output,
+		.done = on_done,
+		.arg = &seen,
+	};
+
+	seen.calls = 0;
+	buf_clear(&flow.taken);
+	flow.most = 0;
+	flow.step = step;
+	assert_int_equal(child_start(&opts, &flow.child, NULL), 0);
+	return flow.child;
+}
+
+/* However much it writes, little is held; what nobody takes makes it wait. */
+static void test_output_that_flows(void **state)
+{
+	pid_t pid;
+	size_t i;
+
+	start_flow("head -c 1000000 /dev/zero | tr '\\0' x", 3000);
+	wait_for_done();
+	assert_int_equal(flow.taken.length + seen.result.output_size, 1000000);
+	assert_true(flow.most < 10000 + 20000);
+	assert_false(seen.result.truncated);
+
+	start_flow("head -c 1000000 /dev/zero; exit 3", 0);
+	for (i = 0; i < 20; i++)
+		loop_turn(10);
+	assert_int_equal(seen.calls, 0);
+	assert_true(flow.most >= 10000 && flow.most < 10000 + 20000);
+	flow.step = SIZE_MAX;
+	child_go_on(flow.child);
+	wait_for_done();
+	assert_int_equal(flow.taken.length + seen.result.output_size, 1000000);
+	assert_int_equal(seen.result.status, 3);
+
+	flow.cancels = true;
+	pid = child_pid(start_flow("head -c 1000000 /dev/zero", 5));
+	while (kill(pid, 0) == 0)
+		loop_turn(10);
+	assert_null(flow.child);
+	assert_int_equal(seen.calls, 0);
+	buf_done(&flow.taken);
+	memset(&flow, 0, sizeof(flow));
+}
+
 static void test_input(void **state)
 {
 	size_t size = 300000, i;
@@ -343,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_output_and_status),
 		TEST(test_output_is_bounded),
+		TEST(test_output_that_flows),
 		TEST(test_input),
 		TEST(test_environment_and_cwd),
 		TEST(test_clean_start),

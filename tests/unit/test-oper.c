@@ -44,6 +44,13 @@ static struct buf calls;    /* who was asked, in order */
 static unsigned kernel_ifs; /* that exist without configuration: k0, k1, … */
 static bool is_failing, has_lines;
 
+/* Lines that are made one by one. */
+static struct {
+	unsigned count; /* how many there are */
+	unsigned at, made, open;
+	char asked[16]; /* text that was asked for */
+} supply;
+
 static void note(const char *format, ...) PRINTF(1, 2);
 
 static void note(const char *format, ...)
@@ -161,9 +168,11 @@ static int state_show(
 	note("%s(%s)", unit->schema->name, node_text(node, "name", ""));
 	if (str_equal(unit->schema->name, "rib")) {
 		assert_int_equal(build_u64(node, "count", 9, err), 0);
-		if (!has_lines)
+		if (!has_lines && !supply.count)
 			return 0;
 		assert_int_equal(build_container(node, "lines", &lines, err), 0);
+		if (!has_lines)
+			return 0;
 		assert_int_equal(build_entry(lines, "line", NULL, &line, err), 0);
 		return build_leaf(line, "text", node_text(node, "name", ""), err);
 	}
@@ -172,6 +181,46 @@ static int state_show(
 	return build_leaf(clock, "now", "n", err);
 }
 
+static int supply_open(const struct lyd_node *parent, const struct feature_asked *asked,
+	void **ret_supply, struct err *err)
+{
+	const char *value = asked->value(asked, "text");
+
+	snprintf(supply.asked, sizeof(supply.asked), "%s", value ? value : "");
+	supply.at = 0;
+	supply.open++;
+	*ret_supply = &supply;
+	return 0;
+}
+
+/* Every other time it finds nothing. */
+static int supply_next(
+	void *opened, struct lyd_node *parent, struct lyd_node **ret_entry, struct err *err)
+{
+	unsigned n = supply.at / 2;
+
+	assert_ptr_equal(opened, &supply);
+	if (n == supply.count)
+		return 0;
+	if (supply.at++ % 2 == 0) {
+		*ret_entry = NULL;
+		return 1;
+	}
+	supply.made++;
+	assert_int_equal(build_entry(parent, "line", NULL, ret_entry, err), 0);
+	assert_int_equal(build_u64(*ret_entry, "text", n, err), 0);
+	return 1;
+}
+
+static void supply_close(void *opened)
+{
+	supply.open--;
+}
+
+static const struct feature_supply supplies[] = {
+	{ "/oper-test:ribs/deep/rib/lines/line", supply_open, supply_next, supply_close },
+	{ NULL },
+};
 static const char *const vlan_path[] = { "/oper-test:ifs/if/br/vlan", NULL };
 static const struct object_kind *const link_kinds[] = { &kind_link, NULL };
 
@@ -209,6 +258,7 @@ static const struct feature feature_state = {
 		"/oper-test:silent", NULL },
 	.units = state_units,
 	.show = state_show,
+	.supplies = supplies,
 };
 static const struct feature feature_other = {
 	.name = "other", /* owns configuration only */
@@ -640,6 +690,92 @@ static void test_slices(void **state)
 	has_lines = false;
 }
 
+/* What came in parts so far; the next is not asked for at once. */
+static struct {
+	struct buf text;
+	unsigned count;
+} parts;
+
+static void on_part(struct buf *part, void *arg)
+{
+	assert_true(part->length >= DS_PART_BYTES && part->length < 4 * DS_PART_BYTES);
+	assert_int_equal(buf_append(&parts.text, buf_bytes(part), part->length), 0);
+	parts.count++;
+}
+
+/* A long answer comes in parts, each when there is room for it; together they are the same. */
+static void test_parts(void **state)
+{
+	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL } };
+	struct loop_task *task = loop_task_new("test", start_sliced, &sliced);
+	struct answer whole;
+	unsigned asked = 1;
+
+	kernel_ifs = 20000;
+	whole = read_as(NULL, &sliced.read);
+	sliced.read.part = on_part;
+	loop_task_schedule(task);
+	while (!sliced.answer.is_there) {
+		loop_turn(20);
+		assert_true(parts.count <= asked);
+		if (parts.count < asked)
+			continue;
+		for (unsigned i = 0; i < 3 && !sliced.answer.is_there; i++)
+			loop_turn(0);
+		assert_true(parts.count == asked);
+		oper_more(&sliced.answer);
+		asked++;
+	}
+	assert_true(parts.count > 10);
+	assert_int_equal(
+		buf_append(&parts.text, sliced.answer.text, strlen(sliced.answer.text)), 0);
+	assert_string_equal(buf_bytes(&parts.text), whole.text);
+	buf_done(&parts.text);
+	answer_done(&whole);
+	answer_done(&sliced.answer);
+	loop_task_free(task);
+	buf_clear(&calls);
+	kernel_ifs = 0;
+}
+
+static void check_supplied(const char *xpath, const char *expected)
+{
+	struct ds_read read = { .ds = DS_OPERATIONAL, .xpath = (char *)xpath };
+	struct answer answer = read_as(NULL, &read);
+
+	assert_string_equal(answer.text, expected);
+	answer_done(&answer);
+	assert_int_equal(supply.open, 0);
+	buf_clear(&calls);
+}
+
+#define RIB(c)	"<ribs" O "><deep><rib><name>main</name>" c "</rib></deep></ribs>"
+#define LINE(n) "<line><text>" n "</text></line>"
+
+/* Entries that are made one by one: as many as are asked for, and none if nobody wants them. */
+static void test_supplied(void **state)
+{
+	supply.count = 3;
+	check_supplied("/oper-test:ribs/deep/rib[name='main']",
+		RIB("<count>9</count><lines>" LINE("0") LINE("1") LINE("2") "</lines>"));
+	assert_string_equal(supply.asked, "");
+	check_supplied("/oper-test:ribs/deep/rib[name='main']/lines/line[text='2']",
+		RIB("<lines>" LINE("2") "</lines>"));
+	assert_string_equal(supply.asked, "2");
+	has_lines = true;
+	check_supplied("/oper-test:ribs/deep/rib[name='main']/lines",
+		RIB("<lines>" LINE("main") LINE("0") LINE("1") LINE("2") "</lines>"));
+	has_lines = false;
+	check_supplied("/oper-test:ribs/deep/rib[last()]/lines/line[text>0][last()]",
+		"<ribs" O
+		"><deep><rib><name>it's</name><lines>" LINE("2") "</lines></rib></deep></ribs>");
+
+	/* An expression that is not about them is answered without them. */
+	supply.count = UINT32_MAX / 4;
+	check_supplied("//if[name='eth0'][last()]/name", IFS("<if><name>eth0</name></if>"));
+	supply.count = 0;
+}
+
 static void test_cancel(void **state)
 {
 	struct ds_client client = { .user = "", .protocol = "internal", .is_recovery = true };
@@ -731,6 +867,8 @@ int main(void)
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_supplied),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_startup),
 	};

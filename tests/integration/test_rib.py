@@ -1,0 +1,229 @@
+"""Routing tables with a great many routes of others: what is read of them, and what that costs."""
+
+import http.client
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import struct
+
+import pytest
+
+from ashlar import config, netconf
+from ashlar.network import inside, until
+from ashlar.restconf import JSON
+
+pytestmark = pytest.mark.kernel
+
+RT = config.namespaces()["ietf-routing"]
+V4 = config.namespaces()["ietf-ipv4-unicast-routing"]
+MANY = 8000
+RIB = f'<routing xmlns="{RT}"><ribs><rib><name>ipv4</name>%s</rib></ribs></routing>'
+PREFIXES = RIB % f'<routes><route><destination-prefix xmlns="{V4}"/></route></routes>'
+ADDRESS = "ietf-ipv4-unicast-routing:destination-prefix"
+
+
+def prefix(number):
+    """Neighbouring networks of four addresses each."""
+    return socket.inet_ntoa(struct.pack(">I", (11 << 24) + number * 4)) + "/30"
+
+
+def insert(net, count, link="br0"):
+    """So many routes to prefix(0 …) of somebody else's, as fast as the kernel takes them."""
+    with inside(net.name):
+        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        index = socket.if_nametoindex(link)
+    batch = 300
+    with kernel:
+        for first in range(0, count, batch):
+            last = min(first + batch, count) - 1
+            for number in range(first, last + 1):
+                # RTM_NEWROUTE, created, the last of a batch acknowledged; table main, protocol 77
+                message = struct.pack(
+                    "=IHHIIBBBBBBBBIHHIHHI", 44, 24, 0x601 + 4 * (number == last), number, 0,
+                    socket.AF_INET, 30, 0, 0, 254, 77, 253, 1, 0,
+                    8, 1, socket.htonl((11 << 24) + number * 4), 8, 4, index)
+                batch_bytes = message if number == first else batch_bytes + message
+            kernel.send(batch_bytes)
+            assert struct.unpack_from("=i", kernel.recv(4096), 16)[0] == 0
+
+
+@pytest.fixture
+def many(net, daemon):
+    insert(net, MANY)
+    return net
+
+
+def shown(reply):
+    return [leaf.text for leaf in reply.iter("{*}destination-prefix")]
+
+
+def one(nc, number):
+    """The route to prefix(number), by a filter."""
+    return shown(nc.get(RIB % f'<routes><route><destination-prefix xmlns="{V4}">{prefix(number)}'
+                        "</destination-prefix></route></routes>"))
+
+
+# --- what is answered -----------------------------------------------------------------------------
+
+
+def test_one_of_many(nc, many):
+    for number in (0, MANY // 2, MANY - 1):
+        assert one(nc, number) == [prefix(number)]
+    assert one(nc, MANY) == []
+    # the same by an expression of the simple kind
+    path = (f"/rt:routing/rt:ribs/rt:rib[rt:name='ipv4']/rt:routes/rt:route"
+            f"[v4:destination-prefix='{prefix(7)}']")
+    assert shown(nc.get(xpath=path, prefixes={"rt": "ietf-routing", "v4": "ietf-ipv4-unicast-routing"})) == [prefix(7)]
+    # and by what several routes have in common, in the kernel's order
+    assert shown(nc.get(RIB % "<routes><route><source-protocol>direct</source-protocol>"
+                        "</route></routes>")) == ["192.0.2.0/24"]
+    many.ip(f"route del {prefix(7)}")
+    assert one(nc, 7) == []
+
+
+def test_all_of_many(nc, many):
+    assert shown(nc.get(PREFIXES)) == [prefix(number) for number in range(MANY)] + ["192.0.2.0/24"]
+
+
+def test_all_in_base_10(daemon, many):
+    """A framing without chunks."""
+    with daemon.local(versions=("1.0",)) as session:
+        assert not session.chunked
+        assert len(shown(session.get(PREFIXES))) == MANY + 1
+
+
+def test_as_json(daemon, many):
+    path = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4"
+    with daemon.restconf() as client:
+        reply = client.get(path)
+        assert reply.status == 200 and "content-length" not in reply.headers
+        routes = reply.json["ietf-routing:rib"][0]["routes"]["route"]
+        assert [route[ADDRESS] for route in routes] == \
+            [prefix(number) for number in range(MANY)] + ["192.0.2.0/24"]
+        # without what is long there is a length, and what is not there is not found
+        reply = client.get(f"{path}?fields=name")
+        assert reply.json == {"ietf-routing:rib": [{"name": "ipv4"}]}
+        assert "content-length" in reply.headers
+        assert client.get("/restconf/data/ietf-routing:routing/ribs/rib=none").status == 404
+        assert client.request("HEAD", path).status == 200
+        reply = client.get(f"{path}?depth=2")
+        assert set(reply.json["ietf-routing:rib"][0]) <= {"name", "address-family", "routes"}
+
+
+def test_expressions(nc, many):
+    """What libyang evaluates does not need them, or gets as many as there is room for."""
+    names = nc.get(xpath="//if:interface[starts-with(if:name, 'p')][last()]/if:name", prefixes={
+        "if": "ietf-interfaces"})
+    assert [name.text for name in names.iter("name")] == ["p4"]
+
+
+# --- who else is served meanwhile -----------------------------------------------------------------
+
+
+def begin(session, filtered=RIB % ""):
+    """Asks, and reads so much of the answer that more of it is to come than has been sent."""
+    number = session.request(f"<get>{session.filter(filtered, None, None)}</get>")
+    while len(session.input) < 200_000:
+        session.more()
+    return number
+
+
+def test_others_are_served(daemon, many):
+    """An edit is made, and told, while a reader does not read."""
+    with daemon.local() as reader, daemon.local() as editor:
+        number = begin(reader)
+        for text in ("one", "two"):
+            editor.describe(text)
+        assert editor.interface("p1").findtext("description") == "two"
+        assert one(editor, 3) == [prefix(3)]
+        assert len(shown(reader.reply(number))) == MANY + 1
+        assert reader.interface("p1").findtext("description") == "two"
+
+
+def test_events_wait(daemon, many):
+    """A notification comes between messages, not within one."""
+    with daemon.local() as reader, daemon.local() as editor:
+        reader.ok(f'<create-subscription xmlns="{config.namespaces()["notifications"]}"/>')
+        number = begin(reader)
+        editor.describe("changed")
+        editor.describe("again")
+        assert len(shown(reader.reply(number))) == MANY + 1
+        assert reader.notifications == []
+        for _ in range(2):
+            assert reader.notification().find("{*}netconf-config-change") is not None
+
+
+def children(daemon):
+    path = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
+    return [int(word) for word in path.read_text().split()]
+
+
+def test_reader_goes(daemon, many):
+    """What was read for it ends with it."""
+    with daemon.local() as editor:
+        before = children(daemon)
+        reader = daemon.local()
+        begin(reader)
+        assert len(children(daemon)) == len(before) + 1
+        reader.stream.close()
+        until(lambda: children(daemon) == before, "no more children")
+        # the same by another's order
+        reader = daemon.local()
+        begin(reader)
+        editor.ok(f"<kill-session><session-id>{reader.session_id}</session-id></kill-session>")
+        until(lambda: children(daemon) == before, "no more children")
+        with pytest.raises((netconf.Closed, ConnectionError)):
+            while True:
+                reader.more()
+        assert one(editor, 3) == [prefix(3)]
+
+
+def test_broken_off(daemon, many):
+    """What cannot be ended as it should is not ended at all."""
+    with daemon.local() as editor:
+        before = children(daemon)
+        reader = daemon.local()
+        begin(reader)
+        (reading,) = set(children(daemon)) - set(before)
+        os.kill(reading, signal.SIGKILL)
+        with pytest.raises((netconf.Closed, ConnectionError)):
+            reader.reply()
+        with daemon.restconf() as client:
+            client.connection.request("GET", "/restconf/data/ietf-routing:routing/ribs/rib=ipv4",
+                                      headers={**client.headers, "Accept": JSON})
+            response = client.connection.getresponse()
+            assert response.status == 200 and response.read(100_000)
+            (reading,) = set(children(daemon)) - set(before)
+            os.kill(reading, signal.SIGKILL)
+            with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+                response.read()
+        assert one(editor, 3) == [prefix(3)]
+
+
+# --- what it costs --------------------------------------------------------------------------------
+
+
+@pytest.mark.host
+def test_memory(make_daemon, net):
+    """Nothing of the routes is kept, neither when they come nor when they are read."""
+    count = 100_000
+    daemon = make_daemon(net, config.switch(net.ports), build="release").start()
+    with daemon.local() as reader, daemon.local() as editor:
+        editor.describe("before")
+        assert len(shown(reader.get(PREFIXES))) == 1
+        before = daemon.rss_kib()
+        insert(net, count)
+        editor.describe("after")
+        assert daemon.rss_kib() - before < 1024
+        number = begin(reader)
+        highest, size = 0, 0
+        while not reader.input.endswith(b"</rpc-reply>\n##\n"):
+            size += len(reader.input) - 100
+            reader.input = reader.input[-100:]
+            reader.more()
+            highest = max(highest, daemon.rss_kib())
+        assert size > 20 << 20 and number
+        assert highest - before < 4096
+        assert "events were lost" not in "\n".join(daemon.log)
