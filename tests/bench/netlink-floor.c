@@ -10,6 +10,7 @@
  *   vlans PORT...         4,094 VLANs on each port; on the first, a bridge, for itself;
  *                         "vlans-remove" takes them away, the forwarding entries first
  *   dump                  all links with their counters
+ *   dump-routes           all IPv4 routes
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -284,13 +285,13 @@ static void vlans(bool removes, char **ports)
 
 /* --- reading -------------------------------------------------------------------------------------- */
 
-static void dump(void)
+static void dump(uint16_t type, uint8_t family, size_t header)
 {
-	struct nlmsghdr *nlh = begin(RTM_GETLINK, NLM_F_DUMP);
+	struct nlmsghdr *nlh = begin(type, NLM_F_DUMP);
 	char answer[32768];
 	ssize_t size;
 
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	*(uint8_t *)mnl_nlmsg_put_extra_header(nlh, header) = family;
 	if (mnl_socket_sendto(self.socket, nlh, nlh->nlmsg_len) < 0)
 		die("send: %m");
 	do {
@@ -326,7 +327,9 @@ static void run(char **words)
 	} else if (!strcmp(what, "vlans-remove")) {
 		vlans(true, words + 2);
 	} else if (!strcmp(what, "dump")) {
-		dump();
+		dump(RTM_GETLINK, AF_UNSPEC, sizeof(struct ifinfomsg));
+	} else if (!strcmp(what, "dump-routes")) {
+		dump(RTM_GETROUTE, AF_INET, sizeof(struct rtmsg));
 	} else {
 		die("what is %s?", what);
 	}
