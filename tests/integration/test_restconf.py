@@ -503,10 +503,27 @@ def raw_replies(data):
     replies = []
     while data:
         head, _, data = data.partition(b"\r\n\r\n")
-        size = int(re.search(rb"Content-Length: (\d+)", head)[1])
-        replies.append((int(head.split()[1]), data[:size]))
-        data = data[size:]
+        if b"Transfer-Encoding: chunked" in head:
+            body, data = unchunked(data)
+        else:
+            size = int(re.search(rb"Content-Length: (\d+)", head)[1])
+            body, data = data[:size], data[size:]
+        replies.append((int(head.split()[1]), body))
     return replies
+
+
+def unchunked(data):
+    """A body that comes in chunks, and what follows it."""
+    body, at = [], 0
+    while True:
+        end = data.index(b"\r\n", at)
+        size = int(data[at:end], 16)
+        at = end + 2 + size
+        assert data[at:at + 2] == b"\r\n"
+        body.append(data[end + 2:at])
+        at += 2
+        if not size:
+            return b"".join(body), data[at:]
 
 
 def test_strangers_get_little(daemon):

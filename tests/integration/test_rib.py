@@ -14,8 +14,6 @@ from ashlar import config, netconf
 from ashlar.network import inside, until
 from ashlar.restconf import JSON
 
-pytestmark = pytest.mark.kernel
-
 RT = config.namespaces()["ietf-routing"]
 V4 = config.namespaces()["ietf-ipv4-unicast-routing"]
 MANY = 8000
@@ -34,18 +32,18 @@ def insert(net, count, link="br0"):
     with inside(net.name):
         kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
         index = socket.if_nametoindex(link)
-    batch = 300
+
+    def message(number, is_last):
+        # RTM_NEWROUTE, created, the last of a batch acknowledged; table main, protocol 77
+        return struct.pack("=IHHIIBBBBBBBBIHHIHHI", 44, 24, 0x601 + 4 * is_last, number, 0,
+                           socket.AF_INET, 30, 0, 0, 254, 77, 253, 1, 0,
+                           8, 1, socket.htonl((11 << 24) + number * 4), 8, 4, index)
+
     with kernel:
-        for first in range(0, count, batch):
-            last = min(first + batch, count) - 1
-            for number in range(first, last + 1):
-                # RTM_NEWROUTE, created, the last of a batch acknowledged; table main, protocol 77
-                message = struct.pack(
-                    "=IHHIIBBBBBBBBIHHIHHI", 44, 24, 0x601 + 4 * (number == last), number, 0,
-                    socket.AF_INET, 30, 0, 0, 254, 77, 253, 1, 0,
-                    8, 1, socket.htonl((11 << 24) + number * 4), 8, 4, index)
-                batch_bytes = message if number == first else batch_bytes + message
-            kernel.send(batch_bytes)
+        for first in range(0, count, 300):
+            last = min(first + 300, count) - 1
+            kernel.send(b"".join(message(number, number == last)
+                                 for number in range(first, last + 1)))
             assert struct.unpack_from("=i", kernel.recv(4096), 16)[0] == 0
 
 
