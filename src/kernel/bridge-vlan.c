@@ -201,6 +201,9 @@ static bool removes_all(struct step *const *steps, size_t count, size_t *ret_n)
 	return n == have_group(have_all(), &object_kind_bridge_vlan, name, &all);
 }
 
+/* The last removal of those whose ports were looked at for flush_own_addresses(); NULL: none to come. */
+static const struct step *last_flushed;
+
 /*
  * For each VLAN that leaves a port, the kernel walks the whole forwarding database, which holds the port's
  * own address once a VLAN: a port that loses many gives those up first, and all such ports before the first
@@ -208,16 +211,15 @@ static bool removes_all(struct step *const *steps, size_t count, size_t *ret_n)
  */
 static void flush_own_addresses(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
-	static const struct step *last; /* of those that were looked at */
 	size_t i, n;
 
 	if (nl_batch_mark(batch))
 		return; /* those of this call were looked at */
 	for (i = 0; i < count && is_vlan_step(steps[i]) && steps[i]->op == STEP_REMOVE; i++) {
-		if (steps[i] == last)
+		if (steps[i] == last_flushed)
 			return; /* by a call before */
 	}
-	last = steps[i - 1];
+	last_flushed = steps[i - 1];
 	for (i = 0; i < count && is_vlan_step(steps[i]) && steps[i]->op == STEP_REMOVE; i += n) {
 		bool all = removes_all(steps + i, count - i, &n);
 		struct nl *nl;
@@ -337,6 +339,8 @@ static size_t bridge_vlan_encode(struct nl_batch *batch, struct step *const *ste
 		mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_SELF);
 	n = put_vlans(nlh, steps, of_one_link(steps, count));
 	mnl_attr_nest_end(nlh, spec);
+	if (steps[n - 1] == last_flushed)
+		last_flushed = NULL; /* another one may stand at its address */
 	for (size_t i = 1; i < n; i++)
 		steps[i]->is_done = true; /* taking back what is not there is no error */
 	nl_batch_end(batch);
