@@ -255,6 +255,7 @@ static void settle(char *text)
 		{ "+00:00\"", "Z\"" },
 		{ "-00:00\"", "Z\"" },
 		{ "\"source-protocol\": \"ietf-routing:", "\"source-protocol\": \"" },
+		{ "\"type\": \"infix-interfaces:", "\"type\": \"" },
 	};
 	char *at;
 
