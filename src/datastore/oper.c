@@ -29,7 +29,8 @@
 #include "walk.h"
 #include "xpath.h"
 
-#define STARTUP_BYTES_MAX 32768 /* of a startup file that is parsed within a turn */
+#define STARTUP_BYTES_MAX 32768		/* of a startup file that is parsed within a turn */
+#define HERE_BYTES_MAX	  (1024 * 1024) /* of an answer that can come in parts */
 #define CHILD_DEADLINE_MS 10000
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
 #define CHILDREN_MAX	  4
@@ -243,14 +244,33 @@ static int check_found(struct read *read, struct err *err)
 static bool has_room(const struct read *asking);
 static void leave_to_child(struct read *read);
 
+/* Of the walk at hand: its text, and how long that may get before something is done about it. */
+static struct {
+	const struct buf *out;
+	size_t limit;
+} text;
+
+static bool is_full(void)
+{
+	return text.out->length >= text.limit;
+}
+
+static bool should_pause(void)
+{
+	return is_full() || loop_should_yield();
+}
+
 /* One slice. */
 static void go_on(void *arg)
 {
 	struct read *read = arg;
 	_cleanup_err_ struct err err = { 0 };
-	int r = walk_run(&read->walk, loop_should_yield, &err);
+	int r;
 
-	if (r > 0 && (++read->slices == SLICES_MAX || !has_room(read))) {
+	text.out = &read->out;
+	text.limit = read->request->part ? HERE_BYTES_MAX : SIZE_MAX;
+	r = walk_run(&read->walk, should_pause, &err);
+	if (r > 0 && (++read->slices == SLICES_MAX || is_full() || !has_room(read))) {
 		walk_end(&read->walk);
 		buf_clear(&read->out);
 		if (read->request->rows)
@@ -278,17 +298,6 @@ static int too_long(struct err *err)
 {
 	return err_tagged(
 		err, ERR_TAG_TOO_BIG, NULL, "the answer has more than %u bytes", CHILD_OUTPUT_MAX);
-}
-
-/* Of the child: its text so far, and how long it may get before it is looked at. */
-static struct {
-	const struct buf *out;
-	size_t limit;
-} text;
-
-static bool is_full(void)
-{
-	return text.out->length >= text.limit;
 }
 
 static int send_part(struct read *read, struct err *err)

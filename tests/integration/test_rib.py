@@ -2,17 +2,15 @@
 
 import http.client
 import os
-import pathlib
 import signal
-import socket
 import ssl
-import struct
 
 import pytest
 
 from ashlar import config, netconf
-from ashlar.network import inside, until
+from ashlar.network import until
 from ashlar.restconf import JSON
+from ashlar.routes import insert, prefix
 
 RT = config.namespaces()["ietf-routing"]
 V4 = config.namespaces()["ietf-ipv4-unicast-routing"]
@@ -20,31 +18,6 @@ MANY = 8000
 RIB = f'<routing xmlns="{RT}"><ribs><rib><name>ipv4</name>%s</rib></ribs></routing>'
 PREFIXES = RIB % f'<routes><route><destination-prefix xmlns="{V4}"/></route></routes>'
 ADDRESS = "ietf-ipv4-unicast-routing:destination-prefix"
-
-
-def prefix(number):
-    """Neighbouring networks of four addresses each."""
-    return socket.inet_ntoa(struct.pack(">I", (11 << 24) + number * 4)) + "/30"
-
-
-def insert(net, count, link="br0"):
-    """So many routes to prefix(0 …) of somebody else's, as fast as the kernel takes them."""
-    with inside(net.name):
-        kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        index = socket.if_nametoindex(link)
-
-    def message(number, is_last):
-        # RTM_NEWROUTE, created, the last of a batch acknowledged; table main, protocol 77
-        return struct.pack("=IHHIIBBBBBBBBIHHIHHI", 44, 24, 0x601 + 4 * is_last, number, 0,
-                           socket.AF_INET, 30, 0, 0, 254, 77, 253, 1, 0,
-                           8, 1, socket.htonl((11 << 24) + number * 4), 8, 4, index)
-
-    with kernel:
-        for first in range(0, count, 300):
-            last = min(first + 300, count) - 1
-            kernel.send(b"".join(message(number, number == last)
-                                 for number in range(first, last + 1)))
-            assert struct.unpack_from("=i", kernel.recv(4096), 16)[0] == 0
 
 
 @pytest.fixture
@@ -153,25 +126,20 @@ def test_events_wait(daemon, many):
             assert reader.notification().find("{*}netconf-config-change") is not None
 
 
-def children(daemon):
-    path = pathlib.Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children")
-    return [int(word) for word in path.read_text().split()]
-
-
 def test_reader_goes(daemon, many):
     """What was read for it ends with it."""
     with daemon.local() as editor:
-        before = children(daemon)
+        before = daemon.children()
         reader = daemon.local()
         begin(reader)
-        assert len(children(daemon)) == len(before) + 1
+        assert len(daemon.children()) == len(before) + 1
         reader.stream.close()
-        until(lambda: children(daemon) == before, "no more children")
+        until(lambda: daemon.children() == before, "no more children")
         # the same by another's order
         reader = daemon.local()
         begin(reader)
         editor.ok(f"<kill-session><session-id>{reader.session_id}</session-id></kill-session>")
-        until(lambda: children(daemon) == before, "no more children")
+        until(lambda: daemon.children() == before, "no more children")
         with pytest.raises((netconf.Closed, ConnectionError)):
             while True:
                 reader.more()
@@ -181,10 +149,10 @@ def test_reader_goes(daemon, many):
 def test_broken_off(daemon, many):
     """What cannot be ended as it should is not ended at all."""
     with daemon.local() as editor:
-        before = children(daemon)
+        before = daemon.children()
         reader = daemon.local()
         begin(reader)
-        (reading,) = set(children(daemon)) - set(before)
+        (reading,) = set(daemon.children()) - set(before)
         os.kill(reading, signal.SIGKILL)
         with pytest.raises((netconf.Closed, ConnectionError)):
             reader.reply()
@@ -193,7 +161,7 @@ def test_broken_off(daemon, many):
                                       headers={**client.headers, "Accept": JSON})
             response = client.connection.getresponse()
             assert response.status == 200 and response.read(100_000)
-            (reading,) = set(children(daemon)) - set(before)
+            (reading,) = set(daemon.children()) - set(before)
             os.kill(reading, signal.SIGKILL)
             with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
                 response.read()

@@ -7,9 +7,10 @@ import urllib.parse
 
 import pytest
 
-from ashlar import config
+from ashlar import config, netconf
 from ashlar.network import until
 from ashlar.restconf import JSON, XML
+from ashlar.routes import insert
 
 NN = "urn:ietf:params:xml:ns:netconf:notification:1.0"
 NCN = "ietf-netconf-notifications"
@@ -286,6 +287,26 @@ def test_password_changed(nc, daemon):
             {"name": user["name"], "password": "$0$another"}]}}})
         while events.text() is not None:
             pass
+
+
+@pytest.mark.guest
+@pytest.mark.time_travel
+def test_long_answer_to_nobody(net, daemon):
+    """Who reads nothing of it for a minute does not get the rest, and no child waits for him any more."""
+    insert(net, 8000)
+    path = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4"
+    with daemon.local() as session, daemon.restconf() as client:
+        before = daemon.children()
+        begun = time.monotonic()
+        session.request("<get/>")
+        client.connection.request("GET", path, headers={**client.headers, "Accept": JSON})
+        until(lambda: len(daemon.children()) == len(before) + 2, "two children")
+        until(lambda: daemon.children() == before, "no children", timeout=200, pace=1)
+        assert 59 <= time.monotonic() - begun < 70
+        with pytest.raises((netconf.Closed, ConnectionError)):
+            session.reply()
+    with daemon.restconf() as client:
+        assert client.get(f"{path}?fields=name").status == 200
 
 
 # --- RFC 8650: subscriptions ------------------------------------------------------------------------

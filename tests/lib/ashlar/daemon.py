@@ -1,5 +1,6 @@
 """One ashlard in a namespace of its own."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -158,6 +159,15 @@ class Daemon:
         """Resident memory."""
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.M)[1])
+
+    def children(self):
+        """Its processes."""
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it is gone again
+                if path.read_text().rpartition(")")[2].split()[1] == str(self.pid):
+                    found.append(int(path.parent.name))
+        return found
 
     def start_changes(self):
         """How many modifying netlink messages the last start sent."""
