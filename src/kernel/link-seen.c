@@ -318,13 +318,13 @@ static void carry_over(struct link *link, const struct link *before, bool is_eve
 	link->duplex = before ? before->duplex : 0xff;
 	link->autoneg = before ? before->autoneg : 0xff;
 	if (!before || before->ifindex != link->ifindex) {
-		link->since_ms = link->last_change_ms = before || is_event ? clock_ms() : 0;
+		link->since_ms = link->last_change_ms = before || is_event ? watch_now_ms() : 0;
 		return;
 	}
 	link->since_ms = before->since_ms;
 	link->last_change_ms = before->last_change_ms;
 	if (before->operstate != link->operstate || ((before->flags ^ link->flags) & IFF_UP))
-		link->last_change_ms = clock_ms();
+		link->last_change_ms = watch_now_ms();
 }
 
 static void put_up(struct nl *nl, const struct link *link)
