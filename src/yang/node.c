@@ -5,6 +5,8 @@
 #include "ashlar/str.h"
 #include "ashlar/yang.h"
 
+#define ENTRIES_NEAR 16
+
 /* Does @node bear @name ("leaf", in the module of @parent, or "module:leaf")? */
 static bool is_named(
 	const struct lyd_node *node, const struct lyd_node *parent, const char *name, size_t length)
@@ -52,15 +54,31 @@ const struct lyd_node *node_at(const struct lyd_node *parent, const char *path)
 	return parent;
 }
 
+/* Among the first of a list: to look there costs less than to make libyang a key. */
+static const struct lyd_node *near_entry(const struct lyd_node *first, const char *key)
+{
+	const struct lyd_node *at = first;
+
+	for (unsigned n = 0; at && at->schema == first->schema && n < ENTRIES_NEAR; n++) {
+		if (str_equal(lyd_get_value(lyd_child(at)), key))
+			return at;
+		at = at->next;
+	}
+	return NULL;
+}
+
 const struct lyd_node *node_entry(const struct lyd_node *parent, const char *list, const char *key)
 {
-	const struct lyd_node *first = node_child(parent, list);
+	const struct lyd_node *first = node_child(parent, list), *near;
 	struct lyd_node *match = NULL;
 	_cleanup_free_ char *predicate = NULL;
 	char quote = strchr(key, '\'') ? '"' : '\'';
 
 	if (!first || !first->schema || first->schema->nodetype != LYS_LIST)
 		return NULL;
+	near = near_entry(first, key);
+	if (near)
+		return near;
 	if (strchr(key, '\'') && strchr(key, '"'))
 		return NULL;
 	predicate =
