@@ -4,6 +4,7 @@ Machines that test this have no sensors: the daemon sees a directory of the test
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -177,8 +178,17 @@ def test_slow_sensor_holds_up_nobody(sysfs, make_machine):
     with daemon.local() as session:
         session.edit(config.interfaces({"name": "br0", "description": "served"}))
         assert session.interface("br0").findtext("description") == "served"
-    assert measured(daemon, "slow-temp1") == 1000
-    with open(path, "w") as writer:
+
+    def who_reads():
+        """The end to write to, once a look (they are some time apart) has opened the other."""
+        assert measured(daemon, "slow-temp1") == 1000
+        try:
+            return os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            assert error.errno == errno.ENXIO
+            return None
+
+    with open(until(who_reads, "somebody who reads"), "w") as writer:
         writer.write("2000\n")
         path.unlink()
         path.write_text("2000\n")
