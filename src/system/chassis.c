@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ashlar/chassis.h"
+#include "ashlar/crc32.h"
 #include "ashlar/crypto-compat.h"
 #include "ashlar/file.h"
 #include "ashlar/log.h"
@@ -22,7 +23,6 @@
 #define HEADER_BYTES   11	 /* signature, version, length of what follows */
 #define TLV_CRC	       0xfe
 #define CRC_BYTES      4
-#define CRC_POLYNOMIAL 0xedb88320U /* CRC-32 of IEEE 802.3, bits reversed */
 #define MACHINE_ID_MAX 64
 
 static struct {
@@ -31,18 +31,6 @@ static struct {
 } stored;
 
 /* --- the block --------------------------------------------------------------------------------- */
-
-static uint32_t crc32_of(const uint8_t *data, size_t size)
-{
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < size; i++) {
-		crc ^= data[i];
-		for (int bit = 0; bit < 8; bit++)
-			crc = crc & 1 ? crc >> 1 ^ CRC_POLYNOMIAL : crc >> 1;
-	}
-	return ~crc;
-}
 
 /* Bytes of the whole block by its header; 0: it is none. */
 static size_t block_size(const uint8_t *data, size_t size)
