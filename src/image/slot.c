@@ -213,7 +213,7 @@ static int choose(int fd, off_t at, struct slot_header *ret_header, int *ret_ind
 int slot_read(const char *path, struct slot_header *ret_header, struct err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t at;
+	off_t at = 0;
 	int index, r = fd < 0 ? -errno : find_copies(fd, &at);
 
 	if (r == 0)
@@ -226,7 +226,7 @@ int slot_write(const char *path, struct slot_header *header, struct err *err)
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
 	uint8_t block[BLOCK] = { 0 };
 	struct slot_header old;
-	off_t at;
+	off_t at = 0;
 	int index = COPIES - 1, r = fd < 0 ? -errno : find_copies(fd, &at);
 
 	if (r == 0)
@@ -244,7 +244,7 @@ int slot_write(const char *path, struct slot_header *header, struct err *err)
 uint64_t slot_room(const char *path)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t at;
+	off_t at = 0;
 
 	return fd < 0 || find_copies(fd, &at) < 0 ? 0 : (uint64_t)at;
 }
