@@ -343,7 +343,10 @@ static void mount_data(const char *name, unsigned long flags, FILE *told)
 	}
 	if (!(flags & MS_RDONLY))
 		checked = run("/usr/sbin/e2fsck", "-p", device);
-	/* 1: mended; 2 wants a restart only of a mounted root */
+	/* 1: mended; 2 wants a restart only of a mounted root. A superblock that a power cut tore is what
+	   -p leaves alone and a copy of it makes up for. */
+	if (checked & ~3)
+		checked = run("/usr/sbin/e2fsck", "-fy", device);
 	if ((checked & ~3) ||
 		mount(device, target, "ext4", flags | MS_NOSUID | MS_NODEV | MS_NOATIME, NULL) <
 			0) {

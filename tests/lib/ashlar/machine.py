@@ -3,26 +3,48 @@
 import json
 import pathlib
 import re
+import shutil
 import socket
 import subprocess
 import threading
 
 from . import TOP, netconf, restconf
+from .powercut import partitions
 
 BOOT_SECONDS = 240  # emulated, on a loaded machine
+
+
+def copy_disk(source, target):
+    subprocess.run(["cp", "--sparse=always", source, target], check=True)
+    return pathlib.Path(target)
 
 
 class Machine:
     """Its disk and firmware variables are in DIRECTORY; start() pushes the button, cut() pulls the plug."""
 
-    def __init__(self, directory, firmware="uefi", options=()):
+    def __init__(self, directory, firmware="uefi", options=(), like=None, disk=None):
+        """LIKE: another one, whose user, volume and firmware variables it has too; its disk is DISK."""
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        if like:
+            for name in "password", "seed.img", "vars.fd":
+                shutil.copy(like.directory / name, self.directory)
+            copy_disk(disk or like.disk, self.disk)
         self.firmware = firmware
         self.options = list(options)
         self.process = None
         self.console = ""
         self.changed = threading.Condition()
+
+    @property
+    def disk(self):
+        return self.directory / "disk.img"
+
+    def mount_option(self, partition, option):
+        """From the next start on."""
+        start, _ = partitions(self.disk)[partition]
+        subprocess.run(["tune2fs", "-E", f"mount_opts={option}", f"{self.disk}?offset={start}"],
+                       check=True, stdout=subprocess.DEVNULL)
 
     def start(self):
         monitor = self.directory / "qmp"
