@@ -104,7 +104,7 @@ def test_n05_controls(tmp_path, writer):
         version = version_of(read_file(image, "/file"))
         kind = version if isinstance(version, str) else "whole"
         counts[kind] = counts.get(kind, 0) + 1
-    print(f"{writer}: {counts}")
+    print(f"report: {writer}: {counts}")
     assert counts["whole"]
     bad = {"renamed, not flushed": {"missing or empty"}, "written in place": {"torn"},
            "renamed, flushed": set()}[writer]
@@ -181,7 +181,7 @@ def test_n05_copy_to_startup(logged, make_machine, tmp_path):
             chosen.append((state, copy_disk(state.disk, tmp_path / f"crash{len(chosen)}")))
         elif (place := sample.randrange(count)) < STARTED:
             chosen[place] = state, copy_disk(state.disk, tmp_path / f"crash{place}")
-    print(f"copy to startup: {count} crash images, {len(chosen)} started, seed {SEED}")
+    print(f"report: copy to startup: {count} crash images, {len(chosen)} started, seed {SEED}")
     assert count > 8 * 4
     for number, (state, disk) in enumerate(chosen):
         state.disk = disk
