@@ -100,6 +100,7 @@ struct link_vlan {
 	uint8_t ingress[LINK_PRIORITIES]; /* by priority in the tag: priority inside */
 	uint8_t egress[LINK_PRIORITIES];  /* by priority inside: priority in the tag */
 	char lower[KERNEL_NAME_MAX];
+	bool is_loose; /* observed only: it does not go up and down with the link below */
 };
 
 struct link_veth {
@@ -134,6 +135,7 @@ struct link_bond_port { /* observed only */
 	uint8_t actor_state, partner_state; /* LACP_STATE_* */
 	uint16_t aggregator;
 	uint32_t failures;
+	uint8_t own_mac[6]; /* that it gets back when it leaves */
 };
 
 struct link_port { /* of a bridge */
@@ -189,12 +191,12 @@ struct link {
 			uint32_t port_mark, port_mark_index;
 			uint32_t speed_mbps; /* 0: unknown */
 			uint32_t min_mtu, max_mtu;
-			uint16_t arptype;		 /* ARPHRD_* */
-			uint8_t operstate;		 /* IF_OPER_* */
-			uint8_t duplex;			 /* DUPLEX_*: 0xff unknown */
-			uint8_t autoneg;		 /* AUTONEG_*: 0xff unknown */
-			struct link_bond_port bond_port; /* when the master is a bond */
-			bool has_mac, is_dsa, is_ours;
+			uint16_t arptype;			  /* ARPHRD_* */
+			uint8_t operstate;			  /* IF_OPER_* */
+			uint8_t duplex;				  /* DUPLEX_*: 0xff unknown */
+			uint8_t autoneg;			  /* AUTONEG_*: 0xff unknown */
+			struct link_bond_port bond_port;	  /* when the master is a bond */
+			bool has_mac, is_dsa, is_ours, is_bonded; /* its master is a bond */
 			bool is_usb; /* on a bus where it may be plugged in */
 			bool ipv4_forwarding, ipv6_forwarding, ipv6_disabled;
 			char kind_name[16];  /* IFLA_INFO_KIND as reported, "" for none */

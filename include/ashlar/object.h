@@ -57,7 +57,8 @@ struct object {
 	uint16_t needs_count;
 	bool is_pending; /* wanted, but what it needs is absent or the device refused it */
 	bool is_refused; /* pending because the device refused it */
-	bool is_coming;	 /* while a plan is made: it adds this one */
+	bool is_coming;	 /* while a plan is made: it adds this (wanted) one */
+	bool is_going;	 /* while a plan is made: it removes this (observed) one */
 	bool needs_any; /* wanted: one of its needs will do, and it is looked at again whenever one comes */
 	uint8_t tries; /* times the device took it and it was not there afterwards */
 };
@@ -108,6 +109,16 @@ struct object_kind {
 	/* Whether STEP_REMOVE really makes it vanish, with all that needs it; NULL: yes. A port that exists
 	 * by itself is only given back. */
 	bool (*vanishes)(const struct object *have);
+	/* Whether observed @have goes when @gone does, which the wanted one of its key needs. NULL: yes, but one of
+	 * its own kind only changes (a port outlives its bridge). */
+	bool (*goes_with)(const struct object *have, const char *gone);
+	/* Key of the one that goes whenever this one does, and comes with it (the other end of a pair), or
+	 * NULL. NULL: there is none. */
+	const char *(*twin)(const struct object *have);
+	/* The kind of another object with the same key that vanishes when @have is changed into @want (@was as with
+	 * compare), or NULL. NULL: there never is. */
+	const struct object_kind *(*takes_along)(
+		const struct object *want, const struct object *was, const struct object *have);
 	/* Whether STEP_ADD can make it; NULL: yes. What exists by itself only is waited for. */
 	bool (*can_be_added)(const struct object *want);
 	/* Whether two observed ones of one key are the same thing, and not another that came in its place.
@@ -115,6 +126,8 @@ struct object_kind {
 	bool (*is_same)(const struct object *one, const struct object *other);
 	/* Order among steps of one rank and depth (VLANs of one port beside each other); NULL: as they came. */
 	int (*order)(const struct object *a, const struct object *b);
+	/* While another one of the same key is wanted that cannot be yet, this one goes. */
+	bool stands_alone;
 	/* Removed after everything else was done, unless it blocks something (see plan.c). */
 	bool is_removed_last;
 	/* What is said of a missing one: "does not exist" (NULL), "is down". */

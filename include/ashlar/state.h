@@ -47,6 +47,11 @@ int state_exchange(const char *unit_path, struct want *want, struct want **ret_o
 	struct err *err) WARN_UNUSED;
 /* The wanted object; NULL: nobody wants it. */
 struct object *state_wanted(const struct object_kind *kind, const char *key);
+/* What is observed besides has changed what the wanted object comes down to: it is compared again. */
+void state_look_at(const struct object_kind *kind, const char *key);
+/* The observed object can do now what it could not: what needs it and is pending, or has
+ * other needs as well, is worth another try. */
+void state_retry_needing(const struct object_kind *kind, const char *key);
 /* Calls back for each wanted object that needs @kind @key; none may come or go meanwhile. */
 void state_each_needing(const struct object_kind *kind, const char *key,
 	void (*callback)(const struct object *object, void *arg), void *arg);

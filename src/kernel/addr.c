@@ -99,6 +99,7 @@ static int address_encode(struct nl_batch *batch, struct step *step)
 	const struct address *address =
 		(const struct address *)(step->want ? step->want : step->have);
 	bool removes = step->op == STEP_REMOVE;
+	uint8_t protocol = address->object.want ? KERNEL_PROTOCOL : address->protocol;
 	struct nl *nl;
 	uint32_t ifindex = link_index(address->link, &nl);
 	struct nlmsghdr *nlh;
@@ -119,8 +120,8 @@ static int address_encode(struct nl_batch *batch, struct step *step)
 	ifa->ifa_scope = address->scope;
 	mnl_attr_put(nlh, IFA_LOCAL, addr_size(address->family), &address->in6);
 	mnl_attr_put(nlh, IFA_ADDRESS, addr_size(address->family), &address->in6);
-	if (!removes)
-		mnl_attr_put_u8(nlh, IFA_PROTO, KERNEL_PROTOCOL);
+	if (!removes && protocol) /* one of others that comes back stays theirs */
+		mnl_attr_put_u8(nlh, IFA_PROTO, protocol);
 	nl_batch_end(batch);
 	return 0;
 }

@@ -35,6 +35,8 @@ void sysctl_done(void);
 void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_spec);
 /* The link is gone: its knobs are too. */
 void sysctl_link_gone(const char *name);
+/* A link has come up, or has another MTU. */
+void sysctl_mtu_reset(const char *name);
 /* Frees what was read of the neighbours of a link, or of all (NULL). */
 void neighbour_forget_learned(const char *link);
 /* IPv4 routes through a link that went down, or has lost its last IPv4 address, vanish without a word. */
@@ -85,6 +87,9 @@ void link_forget(const char *name);
 void link_forget_gone(void);
 /* Numbers chosen for links of the batches at hand: all of them have been told of since. */
 void link_forget_chosen(void);
+/* Whether a link is to be the port of one that the batch at hand makes: when its former one had the same name,
+ * that only shows afterwards. */
+bool link_master_is_new(const struct step *step);
 int link_refresh(const char *key, struct err *err) WARN_UNUSED;
 /*
  * After a step: reads its link again if it was refused, for a message is not atomic, and if it does not look

@@ -172,14 +172,14 @@ static size_t finish(
 	return dealt;
 }
 
-/* What is not a message to the kernel comes after all that have gathered. */
-static bool is_act(const struct step *step)
+/* What is not a message to the kernel, or rests on what they do, comes after all that have gathered. */
+static bool must_wait(const struct step *step)
 {
 	const struct object_kind *kind = kind_of(step);
 
 	return kind == &object_kind_sysctl || kind == &object_kind_netns ||
 		kind == &object_kind_wireguard || kind == &object_kind_ethernet ||
-		kind == &object_kind_link_local;
+		kind == &object_kind_link_local || link_master_is_new(step);
 }
 
 static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
@@ -196,7 +196,7 @@ static size_t apply(struct step *const *steps, size_t count, bool stop_on_error)
 	}
 	batch = nl_batch_new();
 	while (dealt < count && !nl_batch_is_full(batch) &&
-		!(nl_batch_is_slow(batch) && is_act(steps[dealt]))) {
+		!(nl_batch_is_slow(batch) && must_wait(steps[dealt]))) {
 		size_t n = encode(batch, steps + dealt, count - dealt);
 
 		if (stop_on_error && (nl_batch_failed(batch) || any_failed(steps + dealt, n))) {

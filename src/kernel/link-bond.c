@@ -65,8 +65,9 @@ bool link_is_bond(const char *name)
 	const struct link *want = (const struct link *)state_wanted(&object_kind_link, name);
 	const struct link *have = have_get(have_all(), &object_kind_link, name);
 
-	return (want && want->kind == &link_kind_bond) || (have && have->kind == &link_kind_bond) ||
-		link_is_chosen_as(name, &link_kind_bond);
+	if (want)
+		return want->kind == &link_kind_bond;
+	return (have && have->kind == &link_kind_bond) || link_is_chosen_as(name, &link_kind_bond);
 }
 
 /* --- messages ---------------------------------------------------------------------------------- */
@@ -261,6 +262,11 @@ void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data)
 			break;
 		case IFLA_BOND_SLAVE_LINK_FAILURE_COUNT:
 			port->failures = value;
+			break;
+		case IFLA_BOND_SLAVE_PERM_HWADDR:
+			if (mnl_attr_get_payload_len(attr) == sizeof(port->own_mac))
+				memcpy(port->own_mac, mnl_attr_get_payload(attr),
+					sizeof(port->own_mac));
 			break;
 		case IFLA_BOND_SLAVE_AD_AGGREGATOR_ID:
 			port->aggregator = (uint16_t)value;

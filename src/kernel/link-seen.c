@@ -77,7 +77,8 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 	}
 	if (slave_data && str_equal(slave_kind, "bridge"))
 		link_take_port(&seen->link.port, slave_data);
-	else if (slave_data && str_equal(slave_kind, "bond"))
+	seen->link.is_bonded = str_equal(slave_kind, "bond");
+	if (slave_data && seen->link.is_bonded)
 		link_take_bond_port(&seen->link.bond_port, slave_data);
 }
 
@@ -250,8 +251,10 @@ static const struct link *find_peer(struct nl *nl, const struct seen *seen)
 			continue;
 		name = nl_name_of(other, seen->link.lower_ifindex);
 		peer = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+		/* The one that is made first has not been told of the other. */
 		if (peer && peer->kind == &link_kind_veth &&
-			peer->lower_ifindex == seen->link.ifindex)
+			(peer->lower_ifindex == seen->link.ifindex ||
+				(other == nl && !peer->lower_ifindex)))
 			return peer;
 	}
 	return NULL;
@@ -269,6 +272,7 @@ static void name_peer(struct nl *nl, struct seen *seen, const char *key)
 		return;
 	copy = object_copy(&peer->object); /* it came before we were known */
 	snprintf(copy->veth.peer, sizeof(copy->veth.peer), "%s", key);
+	copy->lower_ifindex = seen->link.ifindex;
 	watch_put(nl_of(link_netns(copy)), &copy->object);
 }
 
@@ -327,6 +331,27 @@ static void carry_over(struct link *link, const struct link *before, bool is_eve
 		link->last_change_ms = watch_now_ms();
 }
 
+static void look_at_follower(const char *name)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+
+	if (link && link_follow_attrs(link))
+		state_look_at(&object_kind_link, name);
+}
+
+/* Those whose address or MTU is that of the link: what it is a port of, or was, and what is on top of it. */
+static void look_at_followers(const char *key, const char *former_master)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, key);
+	void *const *links;
+	size_t count = have_group(have_all(), &object_kind_link, key, &links);
+
+	look_at_follower(former_master);
+	look_at_follower(link->master);
+	for (size_t i = 0; i < count; i++)
+		look_at_follower(((const struct object *)links[i])->key);
+}
+
 static void put_up(struct nl *nl, const struct link *link)
 {
 	const char *key = link->object.key;
@@ -357,17 +382,29 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 		before && before->kind == &link_kind_bridge && before->bridge.multicast_by_vlan;
 	bool is_new = is_event && !(before && before->kind == seen->link.kind);
 	bool is_moved = is_event && before && may_run_otherwise(before, &seen->link);
+	bool has_new_mtu = before && before->mtu != seen->link.mtu;
+	bool is_raised =
+		(seen->link.flags & IFF_UP) && !have_get(have_all(), &object_kind_link_up, key);
+	bool is_followed = !before || has_new_mtu || memcmp(before->mac, seen->link.mac, 6) ||
+		!str_equal(before->master, seen->link.master);
+	char master[KERNEL_NAME_MAX] = "";
 
 	seen->link.object = link->object;
 	*link = seen->link;
 	memset(&seen->link, 0, sizeof(seen->link));
 	carry_over(link, before, is_event);
-	if (before && *before->master && !str_equal(before->master, link->master)) {
+	if (before)
+		memcpy(master, before->master, sizeof(master));
+	if (*master && !str_equal(master, link->master)) {
 		bridge_vlan_link_gone(key); /* they are of the bridge it was in */
 		bridge_mdb_link_gone(key);
 		bridge_fdb_link_gone(key);
 	}
 	watch_put(nl, &link->object);
+	if (is_followed)
+		look_at_followers(key, master);
+	if (*link->master && !str_equal(master, link->master))
+		state_retry_needing(&object_kind_link, key); /* VLANs may be on their way */
 	if (is_new && link->kind == &link_kind_wireguard)
 		wireguard_read(nl, link);
 	if (is_new || is_moved)
@@ -379,6 +416,8 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 	if (seen->af_spec)
 		sysctl_seen_link(nl, key, seen->af_spec);
 	link_local_link_seen(link);
+	if (is_event && (is_raised || has_new_mtu))
+		sysctl_mtu_reset(key);
 }
 
 /* Its name in configuration; NULL: none of our business. */
@@ -400,8 +439,13 @@ static void drop_name(struct nl *nl, uint32_t ifindex)
 	const char *name = nl_name_of(nl, ifindex);
 	const struct link *link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
 
-	if (link && link->ifindex == ifindex && str_equal(link_netns(link), nl->netns))
+	char master[KERNEL_NAME_MAX] = "";
+
+	if (link && link->ifindex == ifindex && str_equal(link_netns(link), nl->netns)) {
+		memcpy(master, link->master, sizeof(master));
 		link_forget(link->object.key);
+		look_at_follower(master);
+	}
 	nl_name_set(nl, ifindex, NULL);
 }
 

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/if_vlan.h>
 #include <string.h>
 
 #include "ashlar/str.h"
@@ -17,11 +18,17 @@ static bool is_same_vlan(const struct link *a, const struct link *b)
 		str_equal(a->vlan.lower, b->vlan.lower);
 }
 
+static bool is_loose(const struct link *want)
+{
+	return link_is_former(want) ? want->vlan.is_loose : want->set & (1U << LINK_DOWN);
+}
+
 static enum object_diff vlan_compare(const struct link *want, const struct link *have)
 {
 	if (!is_same_vlan(want, have))
 		return OBJECT_RECREATE;
-	return memcmp(want->vlan.ingress, have->vlan.ingress, LINK_PRIORITIES) ||
+	return is_loose(want) != have->vlan.is_loose ||
+			memcmp(want->vlan.ingress, have->vlan.ingress, LINK_PRIORITIES) ||
 			memcmp(want->vlan.egress, have->vlan.egress, LINK_PRIORITIES)
 		? OBJECT_CHANGE
 		: OBJECT_SAME;
@@ -65,10 +72,15 @@ static void put_map(struct nlmsghdr *nlh, uint16_t type, const uint8_t *want, co
 
 static void vlan_put_data(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
 {
+	struct ifla_vlan_flags flags = { .flags = is_loose(want) ? VLAN_FLAG_LOOSE_BINDING : 0,
+		.mask = VLAN_FLAG_LOOSE_BINDING };
+
 	if (!have) {
 		mnl_attr_put_u16(nlh, IFLA_VLAN_ID, want->vlan.id);
 		mnl_attr_put_u16(nlh, IFLA_VLAN_PROTOCOL, htons(want->vlan.protocol));
 	}
+	if (is_loose(want) != (have && have->vlan.is_loose))
+		mnl_attr_put(nlh, IFLA_VLAN_FLAGS, sizeof(flags), &flags);
 	put_map(nlh, IFLA_VLAN_INGRESS_QOS, want->vlan.ingress, have ? have->vlan.ingress : NULL);
 	put_map(nlh, IFLA_VLAN_EGRESS_QOS, want->vlan.egress, have ? have->vlan.egress : NULL);
 }
@@ -90,6 +102,7 @@ static void take_map(uint8_t *map, const struct nlattr *list)
 
 static void vlan_take_data(struct link *link, const struct nlattr *data)
 {
+	struct ifla_vlan_flags flags = { 0 };
 	const struct nlattr *attr;
 
 	mnl_attr_for_each_nested (attr, data) {
@@ -100,6 +113,11 @@ static void vlan_take_data(struct link *link, const struct nlattr *data)
 		case IFLA_VLAN_PROTOCOL:
 			link_take_number(&link->vlan.protocol, sizeof(link->vlan.protocol), attr);
 			link->vlan.protocol = ntohs(link->vlan.protocol);
+			break;
+		case IFLA_VLAN_FLAGS:
+			if (mnl_attr_get_payload_len(attr) == sizeof(flags))
+				memcpy(&flags, mnl_attr_get_payload(attr), sizeof(flags));
+			link->vlan.is_loose = flags.flags & VLAN_FLAG_LOOSE_BINDING;
 			break;
 		case IFLA_VLAN_INGRESS_QOS:
 			take_map(link->vlan.ingress, attr);

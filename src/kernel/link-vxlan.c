@@ -103,5 +103,6 @@ const struct link_kind link_kind_vxlan = {
 	.blocks = vxlan_blocks,
 	.put_data = vxlan_put_data,
 	.take_data = vxlan_take_data,
+	.mtu_stands_alone = true,
 	.lacking = "this kernel has no VXLAN tunnels (CONFIG_VXLAN)",
 };

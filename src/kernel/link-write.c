@@ -19,6 +19,7 @@
 
 #include "link.h"
 
+#define STACK_MAX   8	  /* links on top of each other, as the kernel has it */
 #define FIRST_INDEX 10001 /* the kernel counts its own numbers from 1 */
 
 /* --- numbers of links to come ------------------------------------------------------------------ */
@@ -82,6 +83,7 @@ void link_forget_chosen(void)
 	struct chosen *chosen;
 	size_t at = 0;
 
+	link_follow_forget();
 	if (!self.chosen.count)
 		return;
 	while ((chosen = map_next(&self.chosen, &at)))
@@ -172,16 +174,26 @@ struct place {
 	uint32_t ifindex;
 };
 
-/* Of a port with that mark; with the address that it had, unless the kernel knows it. */
-static void port_mark_text(char text[LINK_PORT_MARK_MAX], const struct link *have, uint32_t mark)
+/* The address that a port had before it was given one; zero where the kernel knows it, or nobody does. */
+static const uint8_t *mac_before(const struct link *want, const struct link *have)
 {
 	static const uint8_t unknown[6];
-	const uint8_t *mac = have->first_mac;
 
-	if (!link_has_mac(mac))
-		mac = have->port_mark & (1U << LINK_MAC) || link_has_mac(have->perm_mac)
-			? unknown
-			: have->mac;
+	if (link_has_mac(have->first_mac))
+		return have->first_mac;
+	if (have->port_mark & (1U << LINK_MAC) || link_has_mac(have->perm_mac))
+		return unknown;
+	if (link_is_former(want) && link_has_mac(want->first_mac))
+		return want->first_mac;
+	return have->is_bonded ? have->bond_port.own_mac : have->mac;
+}
+
+/* Of a port with that mark. */
+static void port_mark_text(char text[LINK_PORT_MARK_MAX], const struct link *want,
+	const struct link *have, uint32_t mark)
+{
+	const uint8_t *mac = mac_before(want, have);
+
 	snprintf(text, LINK_PORT_MARK_MAX, LINK_PORT_MARK "%02x:%u", mark & LINK_MARK_BITS,
 		have->port_mark ? have->port_mark_index : have->ifindex);
 	if ((mark & (1U << LINK_MAC)) && link_has_mac(mac))
@@ -192,16 +204,16 @@ static void port_mark_text(char text[LINK_PORT_MARK_MAX], const struct link *hav
 
 /* Either mark may be 0. */
 static void mark_port(struct nl_batch *batch, const struct place *place, struct step *step,
-	const struct link *have, uint32_t old, uint32_t new)
+	const struct link *want, const struct link *have, uint32_t old, uint32_t new)
 {
 	char text[LINK_PORT_MARK_MAX];
 
 	if (old && old != new) {
-		port_mark_text(text, have, old);
+		port_mark_text(text, want, have, old);
 		put_altname(batch, place->nl, true, step, text, place->ifindex);
 	}
 	if (new &&old != new) {
-		port_mark_text(text, have, new);
+		port_mark_text(text, want, have, new);
 		put_altname(batch, place->nl, false, step, text, place->ifindex);
 	}
 }
@@ -351,18 +363,50 @@ static bool hides(const struct link_delta *delta, const struct link *have)
 		!port->flood_broadcast;
 }
 
+/* One that leaves a bond gets the address that it had when it joined: its own comes afterwards. */
+static void settle_mac(struct nl_batch *batch, struct step *step, const struct link_delta *delta,
+	const struct place *place)
+{
+	struct nlmsghdr *nlh;
+
+	if (!(delta->attrs & (1U << LINK_MAC)) || !link_has_mac(delta->mac))
+		return;
+	nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
+	mnl_attr_put(nlh, IFLA_ADDRESS, 6, delta->mac);
+	nl_batch_end(batch);
+}
+
+static void change_data(struct nl_batch *batch, struct step *step, const struct link *want,
+	const struct link *have, const struct place *place)
+{
+	struct nlmsghdr *nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
+
+	put_kind(nlh, want, have);
+	nl_batch_end(batch);
+}
+
 /* The port's flags come after it has its master. */
 static int change_values(struct nl_batch *batch, struct step *step, const struct link *want,
 	const struct link *have, struct link_delta *delta, const struct place *place)
 {
-	struct ifinfomsg *ifi;
-	struct nlmsghdr *nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
-	uint32_t empty = nlh->nlmsg_len;
 	bool moves_port = delta->attrs & (1U << LINK_MASTER);
-	bool joins = moves_port && link_is_bond(delta->master);
+	bool joins = moves_port && link_is_for_bond(want, delta->master);
+	bool leaves = moves_port && have && have->is_bonded;
 	bool is_hidden = hides(delta, have);
-	int r = put_generic(nlh, ifi, want, have, delta, &step->err);
+	struct ifinfomsg *ifi;
+	struct nlmsghdr *nlh;
+	uint32_t empty;
+	int r;
 
+	if (moves_port && have && *have->master)
+		link_follow_keep_mac(batch, step, have->master);
+	if (delta->has_data && (delta->attrs & (1U << LINK_MTU)) && want->kind->mtu_stands_alone) {
+		change_data(batch, step, want, have, place);
+		delta->has_data = false;
+	}
+	nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
+	empty = nlh->nlmsg_len;
+	r = put_generic(nlh, ifi, want, have, delta, &step->err);
 	if (joins || is_hidden) { /* a bond takes what is down; the kernel does this before that */
 		ifi->ifi_change = IFF_UP;
 		ifi->ifi_flags = 0;
@@ -371,8 +415,10 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 		nl_batch_drop(batch);
 	else
 		nl_batch_end(batch);
-	if (r == 0 && (joins || (moves_port && have && link_is_bond(have->master))))
+	if (r == 0 && (joins || leaves))
 		settle_flags(batch, step, want, joins, place);
+	if (r == 0 && leaves && !joins)
+		settle_mac(batch, step, delta, place);
 	if (r == 0 && (delta->attrs & (1U << LINK_PORT)) && *delta->master) {
 		nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
 		link_put_port(nlh, &delta->port, delta->port_fields);
@@ -417,7 +463,7 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	if (r < 0)
 		return r;
 	if (have)
-		mark_port(batch, &place, step, have, marked, mark);
+		mark_port(batch, &place, step, want, have, marked, mark);
 	if (comes_back) {
 		r = move(batch, step, want, &delta, &place);
 		if (r < 0)
@@ -438,18 +484,28 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	if (r == 0 && asked == -EBUSY && !delta.to_down)
 		set_up(batch, step, &place, true);
 	if (r == 0 && have && delta.has_port_mark)
-		mark_port(batch, &place, step, have, mark, delta.port_mark);
+		mark_port(batch, &place, step, want, have, mark, delta.port_mark);
 	if (r == 0 && !comes_back && moves(&delta, have))
 		r = move(batch, step, want, &delta, &place);
 	return r;
 }
 
+/* A bridge that is made again with the address that it had does not follow others any more. */
+static uint32_t made_mark(const struct link *want, uint32_t set)
+{
+	bool is_given = link_is_former(want) && want->kind == &link_kind_bridge &&
+		(set & (1U << LINK_MAC)) && link_has_mac(want->mac);
+
+	return link_mark_of(want) | (is_given ? 1U << LINK_MAC : 0);
+}
+
+/* A bridge keeps an MTU only when it is given it afterwards. */
 static int make(struct nl_batch *batch, struct step *step, const struct link *want)
 {
 	struct nl *nl = nl_of("");
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
-	uint32_t ifindex;
+	uint32_t ifindex, set = want->set & ~link_follow_comes_back(want, NULL);
 	int r = 0;
 
 	if (!want->kind)
@@ -458,12 +514,13 @@ static int make(struct nl_batch *batch, struct step *step, const struct link *wa
 		want->object.key, nl, link_is_former(want) ? want->ifindex : 0, want->kind);
 	nlh = begin(batch, nl, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, step, ifindex, &ifi);
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, want->object.key);
-	mnl_attr_put_u32(nlh, IFLA_GROUP, link_mark_of(want));
-	if (want->set & (1U << LINK_MTU))
+	mnl_attr_put_u32(nlh, IFLA_GROUP, made_mark(want, set));
+	if ((set & (1U << LINK_MTU)) && want->kind != &link_kind_bridge)
 		mnl_attr_put_u32(nlh, IFLA_MTU, want->mtu);
-	if ((want->set & (1U << LINK_MAC)) && link_has_mac(want->mac))
+	if ((set & (1U << LINK_MAC)) && link_has_mac(want->mac))
 		mnl_attr_put(nlh, IFLA_ADDRESS, 6, want->mac);
-	if ((want->set & (1U << LINK_MASTER)) && *want->master && !link_is_bond(want->master))
+	if ((want->set & (1U << LINK_MASTER)) && *want->master &&
+		!link_is_for_bond(want, want->master))
 		r = put_master(nlh, want, NULL, want->master, &step->err);
 	if (r == 0 && want->kind->put_base)
 		r = want->kind->put_base(nlh, want, &step->err);
@@ -485,10 +542,13 @@ static struct link fresh_link(const struct link *want)
 		memset(fresh.paths, 0, sizeof(fresh.paths));
 	fresh.alias = fresh.netns = fresh.netns_name = NULL;
 	fresh.port = link_default_port;
-	fresh.group = link_mark_of(want);
+	fresh.group = made_mark(want, want->set & ~link_follow_comes_back(want, NULL));
+	if (want->kind == &link_kind_bridge)
+		fresh.mtu = ETH_DATA_LEN;
 	fresh.port_mark = 0;
 	fresh.flags = 0;
-	if (link_is_bond(fresh.master))
+	fresh.is_bonded = false;
+	if (link_is_for_bond(want, fresh.master))
 		fresh.master[0] = '\0'; /* it joins afterwards */
 	return fresh;
 }
@@ -511,6 +571,7 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 {
 	const char *key = want->object.key;
 	_cleanup_(copy_freep) struct link *have = NULL;
+	const struct link *wanted;
 	struct place place;
 	struct link fresh;
 	int r;
@@ -524,6 +585,8 @@ static int add(struct nl_batch *batch, struct step *step, const struct link *wan
 	place.ifindex = link_index(key, &place.nl);
 	fresh = fresh_link(want);
 	if (place.ifindex) { /* the other end has made it, with its mark and nothing else */
+		wanted = (const struct link *)state_wanted(&object_kind_link, key);
+		fresh.group = wanted ? link_mark_of(wanted) : 0;
 		fresh.mtu = ETH_DATA_LEN;
 		fresh.master[0] = '\0';
 		memset(fresh.mac, 0, sizeof(fresh.mac));
@@ -556,6 +619,7 @@ static int remove_link(struct nl_batch *batch, struct step *step, const struct l
 		return 0; /* went with its other end, or with what it stood on */
 	if (!link_is_made(now))
 		return give_back(batch, step, now);
+	link_follow_keep_macs(batch, step, now);
 	begin(batch, nl_of(link_netns(now)), RTM_DELLINK, 0, step, now->ifindex, NULL);
 	nl_batch_end(batch);
 	return 0;
@@ -587,6 +651,7 @@ static void remove_together(struct nl_batch *batch, struct step *const *steps, s
 
 	for (size_t i = 0; i < count; i++) {
 		link = (const struct link *)steps[i]->have;
+		link_follow_keep_macs(batch, steps[i], link);
 		nlh = nl_batch_begin(batch, nl, RTM_SETLINK, 0, steps[i], ENODEV);
 		((struct ifinfomsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg)))
 			->ifi_index = (int)link->ifindex;
@@ -596,6 +661,14 @@ static void remove_together(struct nl_batch *batch, struct step *const *steps, s
 	nlh = begin(batch, nl, RTM_DELLINK, 0, steps[count - 1], 0, NULL);
 	mnl_attr_put_u32(nlh, IFLA_GROUP, LINK_DOOMED);
 	nl_batch_end(batch);
+}
+
+bool link_master_is_new(const struct step *step)
+{
+	const struct link *want = (const struct link *)step->want;
+
+	return step->op == STEP_CHANGE && want->object.kind == &object_kind_link && *want->master &&
+		map_get_str(&self.chosen, want->master);
 }
 
 static int link_encode(struct nl_batch *batch, struct step *step)

@@ -8,6 +8,7 @@
  *
  * A MAC address that was configured and is not any more goes back to the permanent one, to the one before, or
  * to that of the link below or of the ports; the end of a pair that never had one of its own gets one.
+ * What others give it is in link-follow.c.
  */
 #include <errno.h>
 #include <linux/if_arp.h>
@@ -109,6 +110,8 @@ static uint32_t given_up(const struct link *want, const struct link *was, const 
 	uint32_t before = was ? was->set : 0;
 
 	before |= link_mark(have) & LINK_MARK_BITS;
+	if (!link_is_former(want))
+		before |= link_follow_attrs(have);
 	return before & ~want->set;
 }
 
@@ -118,6 +121,8 @@ static uint32_t default_mtu(const struct link *have)
 
 	if (have->arptype == ARPHRD_LOOPBACK)
 		return MTU_LOOPBACK;
+	if (have->kind == &link_kind_bridge)
+		return link_follow_mtu(have);
 	if (have->kind == &link_kind_vlan)
 		lower = have_get(have_all(), &object_kind_link, have->vlan.lower);
 	if (have->kind && have->kind->mtu)
@@ -130,23 +135,6 @@ bool link_has_mac(const uint8_t mac[6])
 	static const uint8_t none[6];
 
 	return memcmp(mac, none, sizeof(none)) != 0;
-}
-
-/* A bridge that chooses by itself takes the lowest of its ports'. */
-static const uint8_t *lowest_mac(const struct link *bridge)
-{
-	const uint8_t *lowest = bridge->perm_mac;
-	void *const *links;
-	size_t count = have_group(have_all(), &object_kind_link, bridge->object.key, &links);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct link *port = links[i];
-
-		if (str_equal(port->master, bridge->object.key) &&
-			(!link_has_mac(lowest) || memcmp(port->mac, lowest, 6) < 0))
-			lowest = port->mac;
-	}
-	return lowest;
 }
 
 /* A locally administered one, the same for the same link for as long as we run. */
@@ -173,8 +161,10 @@ static const uint8_t *default_mac(const struct link *have)
 
 	if (link_has_mac(have->perm_mac))
 		return have->perm_mac;
+	if (have->kind == &link_kind_bridge && link_has_mac(link_follow_mac(have)))
+		return link_follow_mac(have);
 	if (have->kind == &link_kind_bridge)
-		return lowest_mac(have);
+		return link_has_mac(have->mac) ? have->mac : generated_mac(have);
 	if (lower && (have->is_dsa || have->kind == &link_kind_vlan))
 		return lower->mac;
 	if (have->kind && !link_has_mac(have->first_mac))
@@ -197,16 +187,27 @@ static void compare_flags(struct link_delta *delta, const struct link *want, con
 	}
 }
 
+/* An address that was configured and is not any more goes when the port leaves its bond, not before. */
+static uint32_t keeps_mac(const struct link_delta *delta, const struct link *have)
+{
+	return link_mark(have) && have->is_bonded && !(delta->attrs & (1U << LINK_MASTER))
+		? link_mark(have) & (1U << LINK_MAC)
+		: 0;
+}
+
 static void find_marks(struct link_delta *delta, const struct link *want, const struct link *have)
 {
 	bool is_former = link_is_former(want);
 	uint32_t group = have ? have->group : 0;
+	uint32_t kept = have && !is_former ? keeps_mac(delta, have) : 0;
 
-	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : mark_bits(want);
+	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : mark_bits(want) | kept;
 	if (is_former || want->kind)
 		delta->group = link_mark_of(want);
 	else
 		delta->group = link_is_marked(group) ? 0 : group;
+	if (have && link_is_made(have))
+		delta->group |= link_follow_marks(have, delta->attrs) | kept;
 	delta->has_group = delta->group != group;
 	/* Others may have changed theirs meanwhile. */
 	if (have && is_former && !link_is_marked(delta->group) && !link_is_made(have) &&
@@ -215,27 +216,37 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 	delta->has_port_mark = have && delta->port_mark != have->port_mark;
 }
 
-/* What depends on the master: a bond's port has the MAC address of the bond, and no flags. */
+bool link_is_for_bond(const struct link *want, const char *master)
+{
+	return *master && (link_is_former(want) ? want->is_bonded : link_is_bond(master));
+}
+
+/* What depends on the master: a bond's port has no flags, and its own MAC address only until it joins. */
 static void find_port_delta(struct link_delta *delta, uint32_t set, const struct link *want,
 	const struct link *was, const struct link *have)
 {
 	const char *master = (set & (1U << LINK_MASTER)) ? delta->master : have->master;
-	bool joins = delta->attrs & (1U << LINK_MASTER);
+	bool moves = delta->attrs & (1U << LINK_MASTER);
+	bool is_bonded = moves ? link_is_for_bond(want, master) : have->is_bonded;
 
-	if (*master && link_is_bond(master))
+	if (is_bonded && link_is_former(want) && moves) /* what it had in there is the bond's */
+		delta->attrs &= ~(1U << LINK_MTU);
+	if (is_bonded && !moves)
 		return;
+	if (is_bonded && link_is_former(want)) /* it joined with its own */
+		memcpy(delta->mac, want->bond_port.own_mac, sizeof(delta->mac));
 	if ((set & (1U << LINK_MAC)) && link_has_mac(delta->mac) &&
 		memcmp(delta->mac, have->mac, 6))
 		delta->attrs |= 1U << LINK_MAC;
 	/* Out of its bridge it has no port flags; a new bridge begins with the defaults. */
-	if (!(set & (1U << LINK_PORT)) || !*master)
+	if (!(set & (1U << LINK_PORT)) || !*master || is_bonded)
 		return;
-	if (!joins && !link_is_former(want) && was && was->port.cost && !delta->port.cost) {
+	if (!moves && !link_is_former(want) && was && was->port.cost && !delta->port.cost) {
 		delta->finds_cost = true;
 		delta->port.cost = link_port_cost(have);
 	}
 	delta->port_fields =
-		link_port_differences(&delta->port, joins ? &link_default_port : &have->port);
+		link_port_differences(&delta->port, moves ? &link_default_port : &have->port);
 	if (delta->port_fields)
 		delta->attrs |= 1U << LINK_PORT;
 }
@@ -252,8 +263,8 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		.netns_name = link_netns_name(want),
 		.port = want->port };
 	memcpy(delta->mac, want->mac, sizeof(delta->mac));
-	find_marks(delta, want, have);
 	if (!have) {
+		find_marks(delta, want, have);
 		delta->attrs = set & ~(1U << LINK_KIND | 1U << LINK_DOWN);
 		delta->to_up = link_is_former(want) && (want->flags & IFF_UP);
 		return;
@@ -270,7 +281,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		delta->port = link_default_port;
 	if (up & (1U << LINK_NETNS))
 		delta->netns = delta->netns_name = "";
-	set |= up;
+	set = (set | up) & ~link_follow_comes_back(want, have);
 	if ((set & (1U << LINK_ALIAS)) && !str_equal(delta->alias, link_alias(have)))
 		delta->attrs |= 1U << LINK_ALIAS;
 	if ((set & (1U << LINK_MTU)) && delta->mtu != have->mtu)
@@ -282,6 +293,7 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 		(!str_equal(delta->netns, link_netns(have)) ||
 			!str_equal(delta->netns_name, link_netns_name(have))))
 		delta->attrs |= 1U << LINK_NETNS;
+	find_marks(delta, want, have);
 	compare_flags(delta, want, was, have);
 }
 
@@ -295,6 +307,9 @@ static enum object_diff link_compare(const struct object *want_object, const str
 
 	if (want->kind && want->kind != have->kind)
 		return OBJECT_RECREATE;
+	if (want->kind && link_is_former(want) && want->ifindex != have->ifindex &&
+		str_equal(link_netns(want), link_netns(have)))
+		return OBJECT_RECREATE; /* the same again, and what was on it went with the old one */
 	if (want->kind)
 		diff = want->kind->compare(want, have);
 	if (diff == OBJECT_RECREATE)
@@ -375,6 +390,35 @@ static bool link_vanishes(const struct object *have)
 	return kernel_is_recording() || link_is_made((const struct link *)have);
 }
 
+/* A VLAN goes with the link below; a port stays when its bridge goes. */
+static bool link_goes_with(const struct object *have, const char *gone)
+{
+	const struct link *link = (const struct link *)have;
+
+	return link->kind == &link_kind_vlan && str_equal(link->vlan.lower, gone);
+}
+
+static const char *link_twin(const struct object *have)
+{
+	const struct link *link = (const struct link *)have;
+
+	return link->kind == &link_kind_veth && *link->veth.peer ? link->veth.peer : NULL;
+}
+
+/* What leaves a bond is down. */
+static const struct object_kind *link_takes_along(
+	const struct object *want, const struct object *was, const struct object *have_object)
+{
+	const struct link *have = (const struct link *)have_object;
+	struct link_delta delta;
+	bool leaves;
+
+	link_find_delta(&delta, (const struct link *)want, (const struct link *)was, have);
+	leaves = have->is_bonded && (delta.attrs & (1U << LINK_MASTER)) &&
+		!link_is_for_bond((const struct link *)want, delta.master);
+	return leaves || delta.to_down ? &object_kind_link_up : NULL;
+}
+
 static bool link_can_be_added(const struct object *want)
 {
 	return kernel_is_recording() || ((const struct link *)want)->kind;
@@ -415,6 +459,9 @@ const struct object_kind object_kind_link = {
 	.order = link_order,
 	.vanishes = link_vanishes,
 	.is_same = link_is_same,
+	.goes_with = link_goes_with,
+	.twin = link_twin,
+	.takes_along = link_takes_along,
 	.can_be_added = link_can_be_added,
 	.is_removed_last = true,
 	.describe = link_describe,

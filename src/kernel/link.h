@@ -22,7 +22,8 @@ struct link_kind {
 	void (*take_data)(struct link *link, const struct nlattr *data);
 	/* Another one of the kind in whose presence this cannot be made. May be NULL. */
 	bool (*blocks)(const struct link *have, const struct link *want);
-	uint32_t mtu; /* with which the kernel begins; 0: 1500 */
+	uint32_t mtu;	       /* with which the kernel begins; 0: 1500 */
+	bool mtu_stands_alone; /* data that changes is refused with an MTU beside it */
 	/* "this kernel has no …" */
 	const char *lacking;
 };
@@ -76,7 +77,7 @@ static inline bool link_is_made(const struct link *link)
 void link_take_number(void *to, size_t size, const struct nlattr *attr);
 void link_take_end(struct link_tunnel *tunnel, struct in6_addr *to, const struct nlattr *attr);
 
-/* Whether the link of that name is a bond, or is to be one. */
+/* Whether the link of that name is to be a bond, or is one that is not configured. */
 bool link_is_bond(const char *name);
 /* Reads IFLA_INFO_SLAVE_DATA of a bond's port. */
 void link_take_bond_port(struct link_bond_port *port, const struct nlattr *data);
@@ -86,6 +87,22 @@ bool link_is_former(const struct link *want);
 /* Data node of an attribute of a wanted link; NULL: unknown. */
 const char *link_path(const struct link *want, enum link_attr attr);
 bool link_has_mac(const uint8_t mac[6]);
+/*
+ * link-follow.c: what a link has from its ports, or from the link below. Bits of enum link_attr: those that it
+ * has for us to see to, while they are not configured; those of them that stay marked because they were set once
+ * (or are now: @attrs); and, of one that is to be as it was, those that come back without being told.
+ */
+uint32_t link_follow_attrs(const struct link *have);
+uint32_t link_follow_marks(const struct link *have, uint32_t attrs);
+uint32_t link_follow_comes_back(const struct link *want, const struct link *have);
+/* Of a bridge: the lowest of its ports'. */
+const uint8_t *link_follow_mac(const struct link *bridge);
+uint32_t link_follow_mtu(const struct link *bridge);
+/* Before a port leaves the bridge; before a link goes, with what is on top of it. */
+void link_follow_keep_mac(struct nl_batch *batch, struct step *step, const char *bridge);
+void link_follow_keep_macs(struct nl_batch *batch, struct step *step, const struct link *link);
+/* The batch was sent. */
+void link_follow_forget(void);
 
 /* Flags of a port that has just become one. */
 extern const struct link_port link_default_port;
@@ -115,6 +132,9 @@ struct link_delta {
 /* @was and @have may be NULL; without @have everything that is wanted differs. */
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
 	const struct link *have);
+
+/* Whether the master that the link is to have is a bond. */
+bool link_is_for_bond(const struct link *want, const char *master);
 
 /* One message about a link into have; and all there are. */
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);

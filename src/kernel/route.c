@@ -195,6 +195,19 @@ static size_t route_groups(const struct object *have, const char **ret_names)
 	return count;
 }
 
+/* It may go to another link so far, and lives on with one hop. */
+static bool route_goes_with(const struct object *have, const char *gone)
+{
+	const struct route *route = (const struct route *)have;
+	const struct route_hop *hop;
+
+	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
+		if (!str_equal(hop->link, gone))
+			return false;
+	}
+	return true;
+}
+
 const struct object_kind object_kind_route = {
 	.name = "route",
 	.rank = KERNEL_RANK_ROUTE,
@@ -209,6 +222,8 @@ const struct object_kind object_kind_route = {
 	.describe = route_describe,
 	.owner = route_owner,
 	.groups = route_groups,
+	.stands_alone = true,
+	.goes_with = route_goes_with,
 };
 
 /* --- writing ---------------------------------------------------------------------------------- */

@@ -91,11 +91,17 @@ static void sysctl_describe(const struct object *object, char *text, size_t size
 		knobs[sysctl->knob].name, sysctl->link);
 }
 
-/* The knob for all interfaces turns that of each: it comes first. */
+/* The knob for all interfaces turns that of each, and with IPv6 comes the link's MTU: they come first. */
+static int place_of(const struct object *object)
+{
+	const struct sysctl *sysctl = (const struct sysctl *)object;
+
+	return str_equal(sysctl->link, ALL) ? 0 : sysctl->knob == SYSCTL_IPV6_DISABLE ? 1 : 2;
+}
+
 static int sysctl_order(const struct object *a, const struct object *b)
 {
-	return str_equal(((const struct sysctl *)b)->link, ALL) -
-		str_equal(((const struct sysctl *)a)->link, ALL);
+	return place_of(a) - place_of(b);
 }
 
 /* Has the knob for all interfaces turned it? */
@@ -115,6 +121,10 @@ static enum object_owner sysctl_owner(const struct object *have)
 	const struct sysctl *sysctl = (const struct sysctl *)have;
 	const struct link *link = have_get(have_all(), &object_kind_link, sysctl->link);
 
+	/* We only lower it; where there is no IPv6 it may be what it was when there was. */
+	if (sysctl->knob == SYSCTL_IPV6_MTU && link &&
+		(link->ipv6_disabled || sysctl->value > link->mtu))
+		return OBJECT_FOREIGN;
 	return link && link->is_ours && sysctl->value != default_of(sysctl->link, sysctl->knob) &&
 			!comes_with_all(sysctl)
 		? OBJECT_OURS
@@ -273,6 +283,15 @@ void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_s
 				take_values(name, attr, of);
 		}
 	}
+}
+
+/* The kernel tells of a link that is up, or has another MTU, and then gives IPv6 the link's. */
+void sysctl_mtu_reset(const char *name)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+
+	if (link->mtu >= IPV6_MIN_MTU && !link->ipv6_disabled)
+		take_value(name, SYSCTL_IPV6_MTU, link->mtu);
 }
 
 /* Forwarding is the one knob whose change by others is told of. */

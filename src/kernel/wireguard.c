@@ -642,6 +642,38 @@ static const struct wireguard *observed(const char *key)
 	return have_get(have_all(), &object_kind_wireguard, key);
 }
 
+/* Another of ours that has the port and is to have another one, or none: who gives way gets any for the moment. */
+static const struct link *holder_of_port(const struct wireguard *want, const struct nl *nl)
+{
+	const struct wireguard *other;
+	size_t at = 0;
+
+	while (want->port && (other = have_next(have_all(), &object_kind_wireguard, &at))) {
+		const char *key = other->object.key;
+		const struct object *wanted = state_wanted(&object_kind_wireguard, key);
+		const struct link *link = have_get(have_all(), &object_kind_link, key);
+
+		if (other->port == want->port && !str_equal(key, want->object.key) && link &&
+			link_mark(link) && str_equal(link_netns(link), nl->netns) &&
+			(!wanted || ((const struct wireguard *)wanted)->port != want->port))
+			return link;
+	}
+	return NULL;
+}
+
+static void take_port(struct writing *to, const struct wireguard *want)
+{
+	const struct link *holder = holder_of_port(want, to->nl);
+	struct writing other = { .step = to->step, .nl = to->nl };
+
+	if (!holder)
+		return;
+	other.ifindex = holder->ifindex;
+	mnl_attr_put_u16(message(&other), WGDEVICE_A_LISTEN_PORT, 0);
+	send_message(&other);
+	wireguard_read(to->nl, holder);
+}
+
 static int wireguard_encode(struct nl_batch *batch, struct step *step)
 {
 	static const struct wireguard blank;
@@ -658,6 +690,8 @@ static int wireguard_encode(struct nl_batch *batch, struct step *step)
 			? 0
 			: err_set(&step->err, -ENODEV, NULL, "%s does not exist", name);
 	to.ifindex = link->ifindex;
+	if (step->want)
+		take_port(&to, (const struct wireguard *)step->want);
 	write_changes(&to, step->want ? (const struct wireguard *)step->want : &blank,
 		(const struct wireguard *)step->was, observed(name) ? observed(name) : &blank);
 	wireguard_read(to.nl, link);

@@ -19,6 +19,7 @@
 #include "plan.h"
 
 #define ROUNDS_MAX 8
+#define UNDO_MAX   4
 #define TRIES_MAX  2	 /* times the device may take a step that has no effect */
 #define GATHER_MAX 65536 /* steps handed to a target at once: it may have to know all that come */
 
@@ -27,7 +28,7 @@ struct run {
 	struct plan *plan;		 /* at hand */
 	struct plan *rounds[ROUNDS_MAX]; /* own plans */
 	struct plan *undo;		 /* the way back; NULL until it is needed */
-	size_t round;
+	size_t round, undone;
 	size_t at; /* next step of the plan at hand */
 	enum plan_mode mode;
 	void (*done)(const struct err *err, void *arg);
@@ -132,6 +133,7 @@ static void fail(struct run *run, struct plan_step *failed)
 		note_added(run->rounds[i]);
 	run->plan = run->undo = plan_undo();
 	run->at = run->gathered_at = run->gathered_count = 0;
+	run->moved = false;
 }
 
 /* --- doing ------------------------------------------------------------------------------------ */
@@ -339,6 +341,17 @@ static bool advance(struct run *run)
 	return true;
 }
 
+/* What was put back may have taken along what was as before already. */
+static bool undo_again(struct run *run)
+{
+	run->plan = plan_undo();
+	plan_free(run->undo);
+	run->undo = run->plan;
+	run->at = 0;
+	run->moved = false;
+	return run->plan->count > 0;
+}
+
 /* Whatever differs from want now, as far as this run moved anything. */
 static bool next_round(struct run *run)
 {
@@ -346,7 +359,9 @@ static bool next_round(struct run *run)
 	struct plan_unit *units;
 	size_t count;
 
-	if (!run->moved || run->undo || run->round == ROUNDS_MAX)
+	if (run->undo)
+		return run->moved && run->undone++ < UNDO_MAX && undo_again(run);
+	if (!run->moved || run->round == ROUNDS_MAX)
 		return false;
 	count = state_take_dirty(&paths);
 	units = xcalloc(count + 1, sizeof(*units));

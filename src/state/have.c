@@ -170,18 +170,13 @@ static void leave_groups(struct kind_table *table, struct object *object)
 static void tell_concerned(struct kind_table *table, const char *key, bool appeared)
 {
 	struct object *wanted = map_get_str(&table->wanted, key);
-	const struct members *members = appeared ? members_get(&table->needed, key) : NULL;
 
 	if (wanted)
 		want_look_at(wanted);
-	for (size_t i = 0; members && i < members->count; i++) {
-		struct object *needs_it = members->items[i];
-
-		if (needs_it->is_pending || needs_it->needs_any)
-			want_mark_dirty(needs_it);
-	}
-	if (appeared)
-		want_retry_refused();
+	if (!appeared)
+		return;
+	state_retry_needing(table->kind, key);
+	want_retry_refused();
 }
 
 void have_put(struct object *observed)

@@ -6,8 +6,8 @@
  * what nobody can put back (learned entries), so nothing that can still fail may come after it. What
  * vanishes with such a removal needs no step of its own.
  *
- * What an object's re-creation takes along is not foretold: it is observed, and apply.c plans again for
- * the objects that differ then.
+ * What goes along with an object that is made again comes back in the same plan (lost.c). What else differs
+ * when all is done is observed, and apply.c plans again for that.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -60,6 +60,27 @@ static void not_coming(const struct plan_step *step)
 		((struct object *)step->step.want)->is_coming = false;
 }
 
+void plan_mark_going(struct plan *plan, struct object *have)
+{
+	if (have->is_going)
+		return;
+	have->is_going = true;
+	ARRAY_GROW(plan->going, plan->going_count, plan->going_room);
+	plan->going[plan->going_count++] =
+		(struct plan_going){ have->kind, arena_strdup(plan->arena, have->key) };
+}
+
+static void unmark_going(struct plan *plan)
+{
+	while (plan->going_count) {
+		const struct plan_going *going = &plan->going[--plan->going_count];
+		struct object *have = have_get(have_all(), going->kind, going->key);
+
+		if (have)
+			have->is_going = false;
+	}
+}
+
 static bool should_yield(size_t at)
 {
 	return at % LOOK_AT == 0 && loop_should_yield();
@@ -90,16 +111,20 @@ void plan_free(struct plan *plan)
 		step_done(plan->steps[i]);
 	}
 	heaps_done(plan);
+	unmark_going(plan);
+	free(plan->going);
 	free(plan->ordered);
 	free(plan->blockable);
 	map_done(&plan->taken);
+	free(plan->taking);
+	map_done(&plan->by_wanted);
 	free(plan->units);
 	free(plan->steps);
 	arena_free(plan->arena);
 	free(plan);
 }
 
-static struct plan_step *add_step(
+struct plan_step *plan_add_step(
 	struct plan *plan, enum step_op op, const struct object *want, const struct object *have)
 {
 	struct plan_step *step = arena_alloc(plan->arena, sizeof(*step));
@@ -128,7 +153,6 @@ static bool can_be_added(const struct object *want)
 	return !want->kind->can_be_added || want->kind->can_be_added(want);
 }
 
-/* How many objects of its own kind stand between a wanted object and one that needs none. */
 static unsigned depth_of(const struct object *object, const struct want *among, unsigned limit)
 {
 	unsigned deepest = 0;
@@ -149,6 +173,11 @@ static unsigned depth_of(const struct object *object, const struct want *among, 
 			deepest = depth;
 	}
 	return deepest;
+}
+
+unsigned plan_depth(const struct object *want)
+{
+	return depth_of(want, NULL, DEPTH_MAX);
 }
 
 /* The same of an observed one: it is found by what it stands on. */
@@ -194,16 +223,18 @@ static bool goes_along(const struct object *old)
 
 static void plan_old(struct plan *plan, const struct want *old, const struct object *object)
 {
-	const struct object *have = have_get(have_all(), object->kind, object->key);
+	struct object *have = have_get(have_all(), object->kind, object->key);
 	struct plan_step *step;
 
 	/* Another unit, or this one still, wants it; or there is nothing to remove. */
 	if (!have || state_wanted(object->kind, object->key) || goes_along(object))
 		return;
-	step = add_step(plan, STEP_REMOVE, NULL, have);
+	step = plan_add_step(plan, STEP_REMOVE, NULL, have);
 	step->step.was = object;
 	step->origin = object;
 	step->depth = depth_of(object, old, DEPTH_MAX);
+	if (vanishes(have))
+		plan_mark_going(plan, have);
 }
 
 /* What an earlier run has made and nobody wants any more. */
@@ -212,16 +243,19 @@ static void plan_leftovers(struct plan *plan)
 	struct kind_table *table;
 
 	for (size_t i = 0; (table = tables_at(i)); i++) {
-		const struct object *have;
+		struct object *have;
 		size_t at = 0;
 
 		if (!table->kind->owner)
 			continue;
 		while ((have = map_next(&table->have, &at))) {
-			if (table->kind->owner(have) == OBJECT_OURS &&
-				!map_get_str(&table->wanted, have->key))
-				add_step(plan, STEP_REMOVE, NULL, have)->depth =
-					depth_of_observed(have, DEPTH_MAX);
+			if (table->kind->owner(have) != OBJECT_OURS ||
+				map_get_str(&table->wanted, have->key))
+				continue;
+			plan_add_step(plan, STEP_REMOVE, NULL, have)->depth =
+				depth_of_observed(have, DEPTH_MAX);
+			if (vanishes(have))
+				plan_mark_going(plan, have);
 		}
 	}
 }
@@ -246,11 +280,18 @@ static bool is_optional(const struct object *want, const struct object *was)
 
 static struct plan_step *plan_addition(struct plan *plan, struct object *want)
 {
-	struct plan_step *step = add_step(plan, STEP_ADD, want, NULL);
+	struct plan_step *step = plan_add_step(plan, STEP_ADD, want, NULL);
 
-	step->depth = depth_of(want, NULL, DEPTH_MAX);
+	step->depth = plan_depth(want);
 	want->is_coming = true;
 	return step;
+}
+
+/* What goes along with what the step removes, or changes, is looked for when all are there. */
+static void note_taking(struct plan *plan, struct plan_step *step)
+{
+	ARRAY_GROW(plan->taking, plan->taking_count, plan->taking_room);
+	plan->taking[plan->taking_count++] = step;
 }
 
 static void plan_wanted(struct plan *plan, struct object *want, const struct want *old)
@@ -270,15 +311,18 @@ static void plan_wanted(struct plan *plan, struct object *want, const struct wan
 		want_set_state(want, WANT_SETTLED, NULL);
 		return;
 	case OBJECT_CHANGE:
-		step = add_step(plan, STEP_CHANGE, want, have);
+		step = plan_add_step(plan, STEP_CHANGE, want, have);
 		step->step.was = was == want ? NULL : was;
-		step->depth = depth_of(want, NULL, DEPTH_MAX);
+		step->depth = plan_depth(want);
+		if (want->kind->takes_along && want->kind->takes_along(want, step->step.was, have))
+			note_taking(plan, step);
 		break;
 	case OBJECT_RECREATE:
 		if (have) {
-			step = add_step(plan, STEP_REMOVE, NULL, have);
+			step = plan_add_step(plan, STEP_REMOVE, NULL, have);
 			step->origin = want;
-			step->depth = depth_of(want, NULL, DEPTH_MAX);
+			step->depth = plan_depth(want);
+			note_taking(plan, step);
 		}
 		step = plan_addition(plan, want);
 		break;
@@ -440,46 +484,6 @@ static bool order_next(struct plan *plan)
 	return false;
 }
 
-/* --- what cannot be yet ------------------------------------------------------------------------ */
-
-/* Is it there, or made by a step before? */
-static bool is_met(const struct object_ref *need)
-{
-	const struct object *needed = state_wanted(need->kind, need->key);
-
-	return have_get(have_all(), need->kind, need->key) || (needed && needed->is_coming);
-}
-
-/* The first need that keeps it from being made. */
-static const struct object_ref *unmet_need(const struct object *want)
-{
-	const struct object_ref *unmet = NULL;
-
-	for (size_t i = 0; i < want->needs_count; i++) {
-		if (!is_met(&want->needs[i]))
-			unmet = unmet ? unmet : &want->needs[i];
-		else if (want->needs_any)
-			return NULL;
-	}
-	return unmet;
-}
-
-/* In build order, so that what waits makes wait what needs it. */
-static void keep_if_met(struct plan *plan, struct plan_step *step)
-{
-	const struct object_ref *need =
-		step->step.op != STEP_REMOVE ? unmet_need(step->wanted) : NULL;
-	char reason[128];
-
-	if (!need) {
-		plan->steps[plan->kept++] = step;
-		return;
-	}
-	want_set_state(step->wanted, WANT_WAITING, want_missing_text(reason, sizeof(reason), need));
-	step->wanted->is_coming = false;
-	step_done(step);
-}
-
 /* --- the plan --------------------------------------------------------------------------------- */
 
 /* Each goes on for one unit, step or heap; true: the stage is done. */
@@ -496,6 +500,17 @@ static bool do_wanted(struct plan *plan)
 	}
 	plan->inner = 0;
 	plan->at++;
+	return false;
+}
+
+static bool do_lost(struct plan *plan)
+{
+	if (plan->at == plan->taking_count) {
+		map_done(&plan->by_wanted);
+		memset(&plan->by_wanted, 0, sizeof(plan->by_wanted));
+		return true;
+	}
+	lost_plan(plan, plan->at++);
 	return false;
 }
 
@@ -539,20 +554,26 @@ static bool do_unmet(struct plan *plan)
 	}
 	step = TAKE(plan->steps[plan->at]);
 	plan->at++;
-	keep_if_met(plan, step);
+	if (unmet_keeps(step))
+		plan->steps[plan->kept++] = step;
+	else
+		step_done(step);
 	return false;
 }
 
 static bool do_coming(struct plan *plan)
 {
-	if (plan->at == plan->count)
+	if (plan->at == plan->count) {
+		unmark_going(plan);
 		return true;
+	}
 	not_coming(plan->steps[plan->at++]);
 	return false;
 }
 
 static bool (*const stages[PLAN_STAGE_MADE])(struct plan *plan) = {
 	[PLAN_STAGE_WANTED] = do_wanted,
+	[PLAN_STAGE_LOST] = do_lost,
 	[PLAN_STAGE_OLD] = do_old,
 	[PLAN_STAGE_LEFTOVERS] = do_leftovers,
 	[PLAN_STAGE_PLACES] = do_places,
@@ -614,7 +635,7 @@ static void undo_one(struct plan *plan, const struct object_kind *kind, const st
 	if (!was) {
 		/* What came by itself, or from others, stays or goes with what it came with. */
 		if (have && former->is_added)
-			add_step(plan, STEP_REMOVE, NULL, have)->depth =
+			plan_add_step(plan, STEP_REMOVE, NULL, have)->depth =
 				depth_of_observed(have, DEPTH_MAX);
 		return;
 	}
@@ -624,9 +645,10 @@ static void undo_one(struct plan *plan, const struct object_kind *kind, const st
 	if (diff == OBJECT_SAME)
 		return;
 	if (have && diff == OBJECT_RECREATE)
-		add_step(plan, STEP_REMOVE, NULL, have)->depth = depth_of_observed(have, DEPTH_MAX);
+		plan_add_step(plan, STEP_REMOVE, NULL, have)->depth =
+			depth_of_observed(have, DEPTH_MAX);
 	was->is_coming = diff == OBJECT_RECREATE;
-	add_step(plan, diff == OBJECT_CHANGE ? STEP_CHANGE : STEP_ADD, was,
+	plan_add_step(plan, diff == OBJECT_CHANGE ? STEP_CHANGE : STEP_ADD, was,
 		diff == OBJECT_CHANGE ? have : NULL)
 		->depth = depth_of_observed(was, DEPTH_MAX);
 }

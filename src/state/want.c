@@ -549,6 +549,26 @@ void want_look_at(struct object *wanted)
 		list_remove(&wanted->dirty);
 }
 
+void state_look_at(const struct object_kind *kind, const char *key)
+{
+	struct object *wanted = state_wanted(kind, key);
+
+	if (wanted)
+		want_look_at(wanted);
+}
+
+void state_retry_needing(const struct object_kind *kind, const char *key)
+{
+	const struct members *members = members_get(&tables_of(kind)->needed, key);
+
+	for (size_t i = 0; members && i < members->count; i++) {
+		struct object *needs_it = members->items[i];
+
+		if (needs_it->is_pending || needs_it->needs_any)
+			want_mark_dirty(needs_it);
+	}
+}
+
 size_t state_take_dirty(const char ***ret_paths)
 {
 	const char **paths = NULL;

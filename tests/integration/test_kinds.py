@@ -99,7 +99,9 @@ def vxlan():
                  "port": 8472, "tos": "0x10"}},
         [(part("vxlan5", "vxlan", remote="198.51.100.3", ttl=7, tos=8),
           {"remote": "198.51.100.3", "ttl": 7, "tos": "0x8"}, True),
-         (part("vxlan5", "vxlan", local="198.51.100.4"), {"local": "198.51.100.4"}, True),
+         # a change of its data is refused with an MTU beside it
+         ({**part("vxlan5", "vxlan", local="198.51.100.4"), "ietf-ip:ipv4": {"mtu": 1400}},
+          {"local": "198.51.100.4", "mtu": 1400}, True),
          (part("vxlan5", "vxlan", vni=55), {"id": 55, "remote": "198.51.100.3"}, False),
          (part("vxlan5", "vxlan", remote_port=4790), {"port": 4790}, False),
          (part("vx6", "vxlan", ttl=9), {"ttl": 9, "remote6": "2001:db8::2"}, False),

@@ -27,7 +27,7 @@ struct thing {
 	int serial;	  /* observed */
 };
 
-static const struct object_kind leaf, base;
+static const struct object_kind leaf, base, lone;
 static char history[2048];
 static const char *refused; /* "add b": the act that the device refuses; NULL: none */
 static const char *ignored; /* "change b": the act that it accepts and does not do; NULL: none */
@@ -45,13 +45,23 @@ static void note(char verb, const char *key)
 	snprintf(history + length, sizeof(history) - length, "%c%s ", verb, key);
 }
 
+/* "t1" and "t2" come and go together. */
+static const char *twin_of(const struct object *object)
+{
+	return str_equal(object->key, "t1") ? "t2" : str_equal(object->key, "t2") ? "t1" : NULL;
+}
+
 static void device_remove(const struct object_kind *kind, const char *key)
 {
+	const struct object *object = have_get(have_all(), kind, key);
+	const char *twin = object ? twin_of(object) : NULL;
 	void *const *things;
 
 	while (have_group(have_all(), &leaf, key, &things)) /* what stands on it goes with it */
 		have_remove(&leaf, ((struct object *)things[0])->key);
 	have_remove(kind, key);
+	if (twin)
+		have_remove(kind, twin);
 }
 
 /* What cannot be done because of it is refused. */
@@ -106,6 +116,8 @@ static size_t device_apply(struct step *const *steps, size_t count, bool stop_on
 			device_remove(step->have->kind, step->have->key);
 		else
 			have_put(object_copy(step->want));
+		if (step->op == STEP_CHANGE && object->key[0] == 'k' && object->kind == &base)
+			have_remove(&leaf, object->key);
 	}
 	return count;
 }
@@ -157,6 +169,13 @@ static bool thing_is_same(const struct object *one, const struct object *other)
 	return ((const struct thing *)one)->serial == ((const struct thing *)other)->serial;
 }
 
+/* A change of what begins with "k" takes along the leaf of that name. */
+static const struct object_kind *thing_takes_along(
+	const struct object *want, const struct object *was, const struct object *have)
+{
+	return want->key[0] == 'k' ? &leaf : NULL;
+}
+
 /* What begins with "p" shares its value with others; "p0" goes first in any case. */
 static uint64_t thing_place(const struct object *object)
 {
@@ -179,6 +198,8 @@ static const struct object_kind base = {
 	.is_same = thing_is_same,
 	.is_removed_last = true,
 	.place = thing_place,
+	.twin = twin_of,
+	.takes_along = thing_takes_along,
 };
 static const struct object_kind leaf = {
 	.name = "leaf",
@@ -189,6 +210,15 @@ static const struct object_kind leaf = {
 	.describe = thing_describe,
 	.owner = thing_owner,
 	.groups = thing_groups,
+};
+static const struct object_kind lone = {
+	.name = "lone",
+	.rank = 3,
+	.size = sizeof(struct thing),
+	.target = &device,
+	.compare = thing_compare,
+	.describe = thing_describe,
+	.stands_alone = true,
 };
 
 /* --- helpers ---------------------------------------------------------------------------------- */
@@ -201,6 +231,11 @@ static void applied(const struct err *err, void *arg)
 	result = err ? err->code : 0;
 	snprintf(message, sizeof(message), "%s|%s", err && err->path ? err->path : "",
 		err ? err_text(err) : "");
+}
+
+static const struct object_kind *kind_named(const char *name)
+{
+	return str_equal(name, "base") ? &base : str_equal(name, "leaf") ? &leaf : &lone;
 }
 
 /* Makes a unit want "kind key value shape [needs key]" lines and applies; on failure puts it back. */
@@ -217,7 +252,7 @@ static int commit(const char *unit, enum plan_mode mode, const char *const *line
 
 		assert_true(sscanf(lines[i], "%15s %15s %d %d %15s", kind, key, &value, &shape,
 				    need) >= 4);
-		thing = want_object(want, str_equal(kind, "base") ? &base : &leaf, key, "node");
+		thing = want_object(want, kind_named(kind), key, "node");
 		thing->value = value;
 		thing->shape = shape;
 		if (*need) {
@@ -306,6 +341,42 @@ static void test_recreate_brings_back(void **state)
 	assert_memory_equal(history, "-a +a ", 6);
 	assert_non_null(have_get(have_all(), &leaf, "x"));
 	assert_int_equal(((struct thing *)have_get(have_all(), &leaf, "y"))->value, 2);
+}
+
+/* What goes along comes again in the same plan, before what comes later in it. */
+static void test_taken_along(void **state)
+{
+	commit("/v", PLAN_STRICT, LINES("base t2 1 1"));
+	commit("/u", PLAN_STRICT, LINES("base t1 1 1", "base k 1 1", "leaf k 1 1 k"));
+	commit("/u", PLAN_STRICT,
+		LINES("base t1 1 2", "base k 1 1", "leaf k 1 1 k", "leaf x 1 1 t2"));
+	assert_string_equal(history, "-t1 +t1 +t2 +x ");
+	commit("/u", PLAN_STRICT, LINES("base t1 1 2", "base k 2 1", "leaf k 1 1 k", "lone z 1 1"));
+	assert_string_equal(history, "-x ~k +k +z ");
+}
+
+/* The way back takes along what is as before already: that comes back as well. */
+static void test_undo_takes_along(void **state)
+{
+	commit("/v", PLAN_STRICT, LINES("base t2 1 1"));
+	commit("/u", PLAN_STRICT, LINES("base t1 1 1"));
+	refused = "add z";
+	assert_int_equal(commit("/u", PLAN_STRICT, LINES("base t1 1 2", "lone z 1 1")), -EBUSY);
+	assert_int_equal(((struct thing *)have_get(have_all(), &base, "t1"))->shape, 1);
+	assert_non_null(have_get(have_all(), &base, "t2"));
+}
+
+/* What cannot be changed yet goes, where it would be wrong as it is. */
+static void test_stands_alone(void **state)
+{
+	have_put(object_new(&base, "a"));
+	commit("/u", PLAN_STRICT, LINES("lone z 1 1 a"));
+	commit("/u", PLAN_STRICT, LINES("lone z 2 1 b"));
+	assert_string_equal(history, "-z ");
+	assert_string_equal(object_reason(state_wanted(&lone, "z")), "b does not exist");
+	have_put(object_new(&base, "b"));
+	commit("/u", PLAN_STRICT, LINES("lone z 2 1 b"));
+	assert_string_equal(history, "+z ");
 }
 
 /* What others have put on it comes back, too, when that is undone. */
@@ -571,6 +642,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_recreate, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_recreate_brings_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_undo_brings_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_taken_along, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_undo_takes_along, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stands_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_removed_last, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_waits, setup, teardown),
