@@ -12,6 +12,7 @@
 #include "ashlar/endpoint.h"
 #include "ashlar/file.h"
 #include "ashlar/hardware.h"
+#include "ashlar/installer.h"
 #include "ashlar/kernel.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
@@ -103,6 +104,7 @@ static int start_layers(const struct options *options, struct err *err)
 	builtin_init(key_dir);
 	credential_init(key_dir);
 	endpoint_init(options->ssh_port, options->https_port);
+	installer_init(options->run_dir, options->share_dir, options->config_dir);
 	r = containers_init(&containers, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
@@ -117,6 +119,7 @@ static void stop_layers(void)
 {
 	server_stop();
 	ds_done();
+	installer_done();
 	containers_done();
 	hardware_done();
 	kernel_done();

@@ -14,6 +14,7 @@ enum {
 	OPT_RUN_DIR,
 	OPT_STATE_DIR,
 	OPT_YANG_DIR,
+	OPT_SHARE_DIR,
 	OPT_CGROUP,
 	OPT_NO_KERNEL,
 	OPT_LOG_LEVEL,
@@ -29,6 +30,7 @@ static const struct option long_options[] = {
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "yang-dir", required_argument, NULL, OPT_YANG_DIR },
+	{ "share-dir", required_argument, NULL, OPT_SHARE_DIR },
 	{ "cgroup", required_argument, NULL, OPT_CGROUP },
 	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
@@ -47,6 +49,7 @@ static const char usage[] =
 	"  --run-dir DIR       what a restart within one boot needs, sockets (/run/ashlar)\n"
 	"  --state-dir DIR     containers, volumes, downloads (/var/lib/ashlar)\n"
 	"  --yang-dir DIR      YANG modules (" YANG_INSTALL_DIR ")\n"
+	"  --share-dir DIR     what the image says of itself, who may sign upgrades (/usr/share/ashlar)\n"
 	"  --cgroup PATH       containers' control groups, below the root of the hierarchy (/ashlar)\n"
 	"  --no-kernel         change nothing: record what would be done\n"
 	"  --ssh-port PORT     NETCONF over SSH (830; 0: none)\n"
@@ -96,6 +99,9 @@ static int parse_option(struct options *options, int c)
 	case OPT_YANG_DIR:
 		options->yang_dir = optarg;
 		return 0;
+	case OPT_SHARE_DIR:
+		options->share_dir = optarg;
+		return 0;
 	case OPT_CGROUP:
 		return parse_cgroup(optarg, &options->cgroup);
 	case OPT_NO_KERNEL:
@@ -132,6 +138,7 @@ static void set_defaults(struct options *options)
 		.run_dir = "/run/ashlar",
 		.state_dir = "/var/lib/ashlar",
 		.yang_dir = YANG_INSTALL_DIR,
+		.share_dir = "/usr/share/ashlar",
 		.cgroup = "/ashlar",
 		.log_level = LOG_LEVEL_NOTICE,
 		.ssh_port = 830,

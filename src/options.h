@@ -8,7 +8,7 @@
 #include "ashlar/log.h"
 
 struct options {
-	const char *config_dir, *run_dir, *state_dir, *yang_dir;
+	const char *config_dir, *run_dir, *state_dir, *yang_dir, *share_dir;
 	const char *cgroup; /* of all containers, below the root of version 2 */
 	const char *
 		check; /* file to validate instead of serving, which changes nothing; NULL: serve */

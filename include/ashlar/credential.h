@@ -5,6 +5,7 @@
 #ifndef ASHLAR_CREDENTIAL_H
 #define ASHLAR_CREDENTIAL_H
 
+#include "ashlar/buf.h"
 #include "ashlar/key.h"
 #include "ashlar/object.h"
 
@@ -30,6 +31,12 @@ const struct credential_cert *credential_cert(
 	const struct credential *credential, const char *name);
 /* Digest of a public half, as hexadecimal text; malloc'd. */
 char *credential_digest(const struct secret *public);
+
+/*
+ * Appends the authorities in the truststore's bags, as PEM. Certificates of clients, which cannot sign others,
+ * are no anchors: who has one is not to be taken for a server. -EFBIG (too-big) at the ceiling of @out.
+ */
+int credential_authorities(struct buf *out, struct err *err) WARN_UNUSED;
 
 /* A key to be made. Of a symmetric one all else is 0. */
 struct key_order {

@@ -73,6 +73,9 @@ int build_bool(struct lyd_node *parent, const char *name, bool value, struct err
 int build_u64(struct lyd_node *parent, const char *name, uint64_t value, struct err *err);
 /* A leaf of an action's or RPC's output. */
 int build_output(struct lyd_node *parent, const char *name, const char *value, struct err *err);
+/* A new entry, with that key, of a list there; what is below it is made as elsewhere. */
+int build_output_entry(struct lyd_node *parent, const char *name, const char *key,
+	struct lyd_node **ret_node, struct err *err);
 /* Adds one instance to a leaf-list. */
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err);
 /* Anydata with XML elements as its content. */

@@ -435,7 +435,7 @@ void child_cancel(struct child *child)
 
 char *child_helper(const char *name)
 {
-	static const char *const below[] = { "", "/containers", "/server" };
+	static const char *const below[] = { "", "/containers", "/image", "/server" };
 	char self[4096];
 	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 

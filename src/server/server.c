@@ -19,6 +19,7 @@
 #include "subscribe.h"
 #include "tls.h"
 #include "unix.h"
+#include "upgrade-events.h"
 #include "url.h"
 
 int server_prepare(struct err *err)
@@ -50,6 +51,7 @@ static int start(const struct server_config *config, struct err *err)
 		server_options_on_change(on_options);
 		cert_expiry_start();
 		hardware_events_start();
+		upgrade_events_start();
 	}
 	return ret;
 }
@@ -80,6 +82,7 @@ void server_stop(void)
 	keys_made_stop();
 	server_options_on_change(NULL);
 	cert_expiry_stop();
+	upgrade_events_stop();
 	hardware_events_stop();
 	call_home_stop();
 	service_stop();

@@ -8,23 +8,20 @@
  */
 #include <curl/curl.h>
 #include <errno.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "ashlar/buf.h"
 #include "ashlar/file.h"
 #include "ashlar/str.h"
+#include "ashlar/transfer.h"
 
 #include "url.h"
 
 #define BYTES_MAX    ((size_t)32 << 20)
 #define INPUT_MAX    (BYTES_MAX + URL_ANCHORS_MAX + 4096)
-#define ANCHORS_MAX  ((size_t)4 << 20) /* of the system */
-#define NOBODY	     65534
 #define CONNECT_S    15L
 #define WHOLE_S	     75L
 #define REDIRECTIONS 5L
@@ -46,16 +43,6 @@ static int read_input(struct buf *input)
 			return -EFBIG;
 	}
 	return got < 0 ? -errno : 0;
-}
-
-/* What strangers' bytes are read with. */
-static int drop_privileges(void)
-{
-	if (geteuid() == 0 &&
-		(setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-			setresuid(NOBODY, NOBODY, NOBODY) < 0))
-		return -errno;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
 static size_t take(char *bytes, size_t size, size_t count, void *arg)
@@ -125,31 +112,6 @@ static void set_up(CURL *curl, const char *act, const char *url, struct upload *
 	curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->left);
 }
 
-/* Whom to trust: the system's authorities, and those that were given; read while we may. */
-static int set_anchors(CURL *curl, const char *given, size_t given_size)
-{
-	const char *path = getenv("SSL_CERT_FILE");
-	bool is_told = path && *path;
-	_cleanup_(buf_done) struct buf all = { 0 };
-	_cleanup_free_ char *text = NULL;
-	struct curl_blob blob = { .flags = CURL_BLOB_COPY };
-	size_t size = 0;
-
-	if (!is_told && !given_size)
-		return 0;
-	if (!is_told)
-		path = curl_version_info(CURLVERSION_NOW)->cainfo;
-	/* The system need not have any. */
-	if (path && file_read(path, ANCHORS_MAX, &text, &size, NULL) < 0 && is_told)
-		return -EIO;
-	(void)!buf_append(&all, text ? text : "", size); /* no ceiling */
-	(void)!buf_append(&all, "\n", 1);
-	(void)!buf_append(&all, given, given_size);
-	blob.data = buf_bytes(&all);
-	blob.len = all.length;
-	return curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &blob) == CURLE_OK ? 0 : -EIO;
-}
-
 struct request {
 	const char *act, *url, *anchors;
 	size_t anchors_size;
@@ -184,6 +146,7 @@ int main(void)
 {
 	_cleanup_(buf_done) struct buf input = { 0 }, out = { 0 };
 	char why[CURL_ERROR_SIZE] = "";
+	struct transfer_trust trust = { NULL, 0 };
 	struct request request;
 	CURLcode result;
 	CURL *curl;
@@ -192,9 +155,10 @@ int main(void)
 		return fail("the request cannot be read");
 	curl_global_init(CURL_GLOBAL_DEFAULT);
 	curl = curl_easy_init();
-	if (!curl || set_anchors(curl, request.anchors, request.anchors_size) < 0 ||
-		drop_privileges() < 0)
+	if (!curl || transfer_trust_read(request.anchors, request.anchors_size, &trust) < 0 ||
+		transfer_trust_set(curl, &trust) < 0 || transfer_drop_privileges() < 0)
 		return fail("there is no way to fetch anything");
+	transfer_trust_done(&trust);
 	set_up(curl, request.act, request.url, request.upload, &out, why);
 	result = curl_easy_perform(curl);
 	curl_easy_cleanup(curl);

@@ -10,11 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ashlar/cert.h"
 #include "ashlar/child.h"
 #include "ashlar/credential.h"
 #include "ashlar/file.h"
-#include "ashlar/state.h"
 #include "ashlar/str.h"
 
 #include "rc-uri.h"
@@ -230,28 +228,6 @@ static void on_done(const struct child_result *result, void *arg)
 	done(err.code || !is_get ? NULL : &content, err.code ? &err : NULL, done_arg);
 }
 
-/*
- * The authorities in the truststore's bags. Certificates of clients, which cannot sign others, are no anchors:
- * who has one is not to be taken for a server.
- */
-static int add_anchors(struct buf *out, struct err *err)
-{
-	const struct credential *trust;
-	size_t at = 0;
-
-	while ((trust = have_next(have_all(), &object_kind_trust, &at))) {
-		/* A path is the name of trust that stands where it is used. */
-		for (size_t i = 0; trust->object.key[0] != '/' && i < trust->cert_count; i++) {
-			_cleanup_free_ char *pem = cert_authorities(trust->certs[i].pem);
-
-			if (pem && buf_append_str(out, pem) < 0)
-				return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
-					"the truststore holds more than a URL can be checked with");
-		}
-	}
-	return 0;
-}
-
 /* The helper gets everything on its standard input: its arguments are for all to see. */
 static int start_helper(struct url *url, const char *text, struct child_opts *opts, struct err *err)
 {
@@ -266,7 +242,7 @@ static int start_helper(struct url *url, const char *text, struct child_opts *op
 	int ret;
 
 	buf_init(&trusted, URL_ANCHORS_MAX);
-	ret = add_anchors(&trusted, err);
+	ret = credential_authorities(&trusted, err);
 	if (ret < 0)
 		return ret;
 	(void)!buf_printf(

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ashlar/builtin.h"
+#include "ashlar/cert.h"
 #include "ashlar/credential.h"
 #include "ashlar/crypto-compat.h"
 #include "ashlar/file.h"
@@ -255,3 +256,21 @@ const struct object_kind object_kind_trust = {
 	.owner = owner,
 	.describe = describe,
 };
+
+int credential_authorities(struct buf *out, struct err *err)
+{
+	const struct credential *trust;
+	size_t at = 0;
+
+	while ((trust = have_next(have_all(), &object_kind_trust, &at))) {
+		/* A path is the name of trust that stands where it is used. */
+		for (size_t i = 0; trust->object.key[0] != '/' && i < trust->cert_count; i++) {
+			_cleanup_free_ char *pem = cert_authorities(trust->certs[i].pem);
+
+			if (pem && buf_append_str(out, pem) < 0)
+				return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
+					"the truststore holds more than a server can be checked with");
+		}
+	}
+	return 0;
+}

@@ -72,6 +72,16 @@ int build_output(struct lyd_node *parent, const char *name, const char *value, s
 	return 0;
 }
 
+int build_output_entry(struct lyd_node *parent, const char *name, const char *key,
+	struct lyd_node **ret_node, struct err *err)
+{
+	const struct lys_module *module = module_of(parent, &name);
+
+	if (lyd_new_list(parent, module, name, 1, ret_node, key) != LY_SUCCESS)
+		return yang_err(err, -EINVAL);
+	return 0;
+}
+
 int build_item(struct lyd_node *parent, const char *name, const char *value, struct err *err)
 {
 	const struct lys_module *module = module_of(parent, &name);
