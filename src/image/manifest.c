@@ -108,7 +108,7 @@ static int bad(struct err *err, const char *what, const char *name)
 static int load(const char *text, size_t size, const char *what, json_t **ret_root, struct err *err)
 {
 	json_error_t error;
-	json_t *root;
+	json_t *root = NULL;
 
 	if (size > MANIFEST_MAX)
 		return err_set(err, -EFBIG, NULL, "%s has more than %zu bytes", what, MANIFEST_MAX);
@@ -249,7 +249,7 @@ static int take_files(const json_t *root, struct manifest *manifest, struct err 
 int release_parse(const char *text, size_t size, struct release *ret_release, struct err *err)
 {
 	struct release release = { .modules = NULL };
-	json_t *root;
+	json_t *root = NULL;
 	int r = load(text, size, WHAT_RELEASE, &root, err);
 
 	if (r < 0)
@@ -267,7 +267,7 @@ int manifest_parse(const char *text, size_t size, struct manifest *ret_manifest,
 {
 	struct manifest manifest = { .blocks = 0 };
 	uint64_t number;
-	json_t *root;
+	json_t *root = NULL;
 	int r = load(text, size, WHAT_MANIFEST, &root, err);
 
 	if (r < 0)
