@@ -160,6 +160,7 @@ int main(int argc, char **argv)
 	_cleanup_err_ struct err err = { 0 };
 
 	mem_tune();
+	clock_zone_look();
 	if (options_parse(argc, argv, &options) < 0)
 		return 2;
 	self.options = &options;

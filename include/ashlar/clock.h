@@ -14,5 +14,10 @@ uint64_t clock_ms(void); /* monotonic */
 void clock_text(char *text, time_t when);
 /* Wall-clock text of a moment given in monotonic milliseconds. */
 void clock_text_of_ms(char *text, uint64_t monotonic_ms);
+/*
+ * Takes the time zone from /etc/localtime as it is now, for libc (and libyang, which writes times of the zone),
+ * unless $TZ says another. Without this each conversion would look at the file by itself.
+ */
+void clock_zone_look(void);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "ashlar/child.h"
+#include "ashlar/clock.h"
 #include "ashlar/file.h"
 #include "ashlar/list.h"
 #include "ashlar/loop.h"
@@ -37,7 +38,8 @@
 #define CHILDREN_USER_MAX 2
 /* Of a walk, before a child begins it anew; one, where it will wait for that. */
 #define SLICES_MAX   5
-#define STATUS_ERROR 2 /* of a child: its output is the error */
+#define STEPS_HERE   16384 /* of a walk that no child does, however slow the machine is */
+#define STATUS_ERROR 2	   /* of a child: its output is the error */
 
 struct read {
 	struct list link;
@@ -222,6 +224,8 @@ static void start_walk(struct read *read)
 		.with_origin = request->with_origin,
 		.origins = request->origins,
 	};
+	if (read->walk.is_operational)
+		clock_zone_look();
 	if (read->filter)
 		read->filter->defaults = oper_defaults(request);
 	print_init(&read->walk.print, &read->out, request->format, oper_defaults(request));
@@ -260,6 +264,13 @@ static bool should_pause(void)
 	return is_full() || loop_should_yield();
 }
 
+/* What it takes is counted in nodes as well: a machine that is busy, or slow, does not make a read long. */
+static bool is_for_child(const struct read *read)
+{
+	return is_full() ||
+		(read->walk.steps >= STEPS_HERE && (read->slices >= SLICES_MAX || !has_room(read)));
+}
+
 /* One slice. */
 static void go_on(void *arg)
 {
@@ -270,7 +281,8 @@ static void go_on(void *arg)
 	text.out = &read->out;
 	text.limit = read->request->part ? HERE_BYTES_MAX : SIZE_MAX;
 	r = walk_run(&read->walk, should_pause, &err);
-	if (r > 0 && (++read->slices == SLICES_MAX || is_full() || !has_room(read))) {
+	read->slices++;
+	if (r > 0 && is_for_child(read)) {
 		walk_end(&read->walk);
 		buf_clear(&read->out);
 		if (read->request->rows)
@@ -547,8 +559,8 @@ static int start_child(struct read *read, struct err *err)
 	if (read->request->ds == DS_OPERATIONAL && !read->request->is_for_changes) {
 		struct show show;
 
-		show_start(&show, NULL, NULL, true);
-		show_refresh_all(&show);
+		show_start(&show, read->filter, NULL, true);
+		show_refresh_asked(&show, show_root());
 		show_end(&show);
 	}
 	read->wants_part = is_in_parts;

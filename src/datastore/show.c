@@ -322,6 +322,13 @@ void show_refresh_all(struct show *show)
 	}
 }
 
+void show_refresh_asked(struct show *show, const struct show_point *point)
+{
+	show_refresh(show, point, NULL);
+	for (size_t i = 0; i < point->below_count; i++)
+		show_refresh_asked(show, point->below[i]);
+}
+
 /* --- units ------------------------------------------------------------------------------------ */
 
 void show_units(const struct show_point *point, void (*add)(void *arg, const char *key), void *arg)

@@ -343,6 +343,7 @@ int walk_run(struct walk *walk, bool (*should_stop)(void), struct err *err)
 		steps += (unsigned)r;
 		if (steps < STEPS_PER_LOOK)
 			continue;
+		walk->steps += steps;
 		steps = 0;
 		if (should_stop && should_stop())
 			return 1;

@@ -32,6 +32,7 @@ struct walk {
 	struct print print;
 
 	bool has_found; /* the target of a path */
+	size_t steps;	/* so far, about */
 	struct origin_unused unused;
 	struct show show;
 	struct frame *frames;

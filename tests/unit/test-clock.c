@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -35,6 +36,21 @@ static void test_text_of_ms(void **state)
 	assert_true(strcmp(first, text) <= 0 && strcmp(text, last) <= 0);
 }
 
+/* A zone that was given stays; else libc has the system's, and a name of it that is not asked for again. */
+static void test_zone(void **state)
+{
+	assert_int_equal(setenv("TZ", "UTC-3", 1), 0);
+	clock_zone_look();
+	assert_string_equal(getenv("TZ"), "UTC-3");
+	tzset();
+	assert_int_equal(timezone, -3 * 3600);
+	assert_int_equal(unsetenv("TZ"), 0);
+	for (int i = 0; i < 3; i++) {
+		clock_zone_look();
+		assert_int_equal(strncmp(getenv("TZ"), ":/etc/", 6), 0);
+	}
+}
+
 static void test_monotonic(void **state)
 {
 	uint64_t first_us = clock_us(), then_us = first_us;
@@ -50,6 +66,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_of_ms),
+		cmocka_unit_test(test_zone),
 		cmocka_unit_test(test_monotonic),
 	};
 

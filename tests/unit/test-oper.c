@@ -42,7 +42,7 @@ static const char module[] =
 
 static struct buf calls;    /* who was asked, in order */
 static unsigned kernel_ifs; /* that exist without configuration: k0, k1, … */
-static bool is_failing, has_lines;
+static bool is_failing, is_slow, has_lines;
 
 /* Lines that are made one by one. */
 static struct {
@@ -99,6 +99,8 @@ static int link_show(
 	assert_ptr_not_equal(unit->node, node);
 	if (is_failing)
 		return err_set(err, -EIO, NULL, "the device is out of order");
+	while (is_slow && !loop_should_yield())
+		;
 	assert_int_equal(build_leaf(node, "oper", "up", err), 0);
 	assert_int_equal(build_container(node, "stats", &stats, err), 0);
 	assert_int_equal(build_u64(stats, "in", 1, err), 0);
@@ -656,6 +658,27 @@ static void same_rows(const struct ds_rows *a, const struct ds_rows *b)
 	}
 }
 
+/* What is little goes to no child, however many slices it takes where each entry needs one of its own. */
+static void test_slow_machine(void **state)
+{
+	struct sliced sliced = { .read = { .ds = DS_OPERATIONAL } };
+	struct loop_task *task = loop_task_new("test", start_sliced, &sliced);
+
+	kernel_ifs = 60;
+	is_slow = true;
+	loop_task_schedule(task);
+	while (!sliced.answer.is_there) {
+		buf_clear(&calls);
+		loop_turn(-1);
+	}
+	assert_false(sliced.answer.is_detached);
+	assert_non_null(strstr(sliced.answer.text, "<name>k59</name>"));
+	answer_done(&sliced.answer);
+	loop_task_free(task);
+	is_slow = false;
+	kernel_ifs = 0;
+}
+
 /* From within a callback a long read takes several turns, in the end a child, and gives the same. */
 static void test_slices(void **state)
 {
@@ -867,6 +890,7 @@ int main(void)
 		cmocka_unit_test(test_failing),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_slow_machine),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_supplied),
 		cmocka_unit_test(test_cancel),
