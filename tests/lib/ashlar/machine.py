@@ -9,7 +9,7 @@ import subprocess
 import threading
 
 from . import TOP, netconf, restconf
-from .powercut import partitions
+from .powercut import copy_range, mend, partitions
 
 BOOT_SECONDS = 240  # emulated, on a loaded machine
 
@@ -42,9 +42,16 @@ class Machine:
 
     def mount_option(self, partition, option):
         """From the next start on."""
-        start, _ = partitions(self.disk)[partition]
-        subprocess.run(["tune2fs", "-E", f"mount_opts={option}", f"{self.disk}?offset={start}"],
-                       check=True, stdout=subprocess.DEVNULL)
+        start, size = partitions(self.disk)[partition]
+        image = self.directory / partition
+        copy_range(self.disk, start, image, size)
+        assert mend(image)
+        subprocess.run(["tune2fs", "-E", f"mount_opts={option}", image], check=True,
+                       stdout=subprocess.DEVNULL)
+        with open(self.disk, "r+b") as disk:
+            disk.seek(start)
+            disk.write(image.read_bytes())
+        image.unlink()
 
     def start(self):
         monitor = self.directory / "qmp"
