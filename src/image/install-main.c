@@ -419,6 +419,14 @@ static void describe(struct install *install)
 		header->compatible, sizeof(header->compatible), manifest->release.compatible);
 }
 
+/* Only when nobody has it any more can it be mounted. */
+static void release_slot(struct install *install)
+{
+	close(TAKE_FD(install->slot));
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		;
+}
+
 /*
  * The next start tries the slot, once; the terms of the trial are there before that. Whatever was to be tried
  * before is forgotten.
@@ -444,6 +452,7 @@ static int finish(struct install *install, struct err *err)
 	int r;
 
 	tell_progress(install, AT_CHECK, "asking the new image about the configuration");
+	release_slot(install);
 	r = install_check(&install->job, install->device, &install->manifest, &refusal);
 	describe(install);
 	if (r == 0 || install->job.is_forced) {
