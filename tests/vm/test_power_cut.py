@@ -4,6 +4,7 @@ A disk is what its log of writes says it can be (lib/ashlar/powercut.py); what h
 there, and a sample of such disks is started.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import pytest
 
 from ashlar import TOP
 from ashlar.machine import copy_disk
+from ashlar.network import until
 from ashlar.powercut import Replay, mend, read_file
 
 SEED = int(os.environ.get("TEST_SEED") or random.randrange(1 << 32))
@@ -111,12 +113,6 @@ def test_n05_controls(tmp_path, writer):
     assert bad <= set(counts) if bad else set(counts) == {"whole"}
 
 
-def startup(image):
-    """What is saved; None: nothing."""
-    text = read_file(image, "/startup-config.cfg")
-    return json.loads(text) if text else None
-
-
 def description(config):
     """That of eth0, by which the versions are told apart."""
     interfaces = {interface["name"]: interface
@@ -125,7 +121,7 @@ def description(config):
 
 
 @pytest.fixture
-def logged(make_machine, tmp_path):
+def configured(make_machine, tmp_path):
     """A configured machine whose disk hides nothing (ext4 makes up for a missing flush by default)."""
     machine = make_machine()
     machine.start()
@@ -134,55 +130,121 @@ def logged(make_machine, tmp_path):
         nc.copy("running", "startup")
     machine.cut()
     machine.mount_option("cfg", "noauto_da_alloc")
-    copy_disk(machine.disk, tmp_path / "base")
     return machine
 
 
-def serves(make_machine, like, state, known):
-    """Such a disk, of a machine LIKE that, starts, and has one of the versions that are KNOWN."""
-    machine = make_machine(like=like, disk=state.disk)
-    machine.start()
-    machine.wait_console("ashlar: ready")
-    with machine.netconf() as nc:
-        assert nc.interface("eth0", "running").findtext("description") in known, state.name
-        nc.describe("afterwards", "eth0")
-        nc.copy("running", "startup")
-    machine.cut()
+class Crashes:
+    """What is left of a machine's disk by cuts while it is LOGGED, looked at, and some started."""
+
+    def __init__(self, machine, directory):
+        self.machine = machine
+        self.directory = directory
+        self.log = directory / "log"
+        self.begin = 0
+        copy_disk(machine.disk, directory / "base")
+        machine.options += ["--log", str(self.log)]
+
+    def now(self):
+        """Where the log is."""
+        return self.log.stat().st_size
+
+    def look(self, what, check):
+        """CHECK(state, configuration) of each; the sample that is to be started."""
+        sample, chosen, count = random.Random(SEED), [], 0
+        for state in Replay(self.directory / "base", self.log).states(
+                start=self.begin, subsets=SUBSETS, seed=SEED):
+            image = state.partition("cfg", self.directory / "cfg")
+            assert mend(image), state.name
+            text = read_file(image, "/startup-config.cfg")
+            try:
+                check(state, json.loads(text) if text is not None else None)
+            except (ValueError, AssertionError) as error:
+                raise AssertionError(f"{state.name} (seed {SEED})") from error
+            place = sample.randrange(count + 1) if count >= STARTED else count
+            if place < STARTED:
+                disk = copy_disk(state.disk, self.directory / f"crash{place}")
+                chosen[place:place + 1] = [dataclasses.replace(state, disk=disk)]
+            count += 1
+        print(f"report: {what}: {count} crash images, {len(chosen)} started, seed {SEED}")
+        assert count > 8
+        return chosen
+
+    def start(self, make_machine, state, ready):
+        """A machine with such a disk, when the console has said READY; it takes an edit, and keeps it."""
+        machine = make_machine(like=self.machine, disk=state.disk)
+        machine.start()
+        machine.wait_console(ready)
+        with machine.netconf() as nc:
+            found = nc.interface("eth0", "running").findtext("description")
+            nc.describe("afterwards", "eth0")
+            nc.copy("running", "startup")
+        machine.cut()
+        return found
 
 
-def test_n05_copy_to_startup(logged, make_machine, tmp_path):
+def test_n05_copy_to_startup(configured, make_machine, tmp_path):
     """copy-config to startup, eight times, each by one more edit: the one before or the new one, whole;
     and never less than what was acknowledged."""
-    log = tmp_path / "log"
-    told = []  # (position in the log, version)
-    logged.options += ["--log", str(log)]
-    logged.start()
-    logged.wait_console("ashlar: ready")
-    with logged.netconf() as nc:
-        begin = log.stat().st_size
-        for version in range(8):
-            nc.describe(f"version {version}", "eth0")
+    crashes = Crashes(configured, tmp_path)
+    versions = [f"version {number}" for number in range(8)]
+    told = []  # where the log was when each was acknowledged
+    configured.start()
+    configured.wait_console("ashlar: ready")
+    with configured.netconf() as nc:
+        crashes.begin = crashes.now()
+        for version in versions:
+            nc.describe(version, "eth0")
             nc.copy("running", "startup")
-            told.append((log.stat().st_size, f"version {version}"))
-    logged.cut()
-    sample = random.Random(SEED)
-    chosen = []
-    count = 0
-    for state in Replay(tmp_path / "base", log).states(start=begin, subsets=SUBSETS, seed=SEED):
-        image = state.partition("cfg", tmp_path / "cfg")
-        assert mend(image), state.name
-        found = description(startup(image))
-        safe = [version for position, version in told if position <= state.done]
-        versions = [version for _, version in told]
-        allowed = versions[max(0, len(safe) - 1):] + ([] if safe else [None])
-        assert found in allowed, f"{state.name}: {found} of {allowed} (seed {SEED})"
-        count += 1
-        if len(chosen) < STARTED:
-            chosen.append((state, copy_disk(state.disk, tmp_path / f"crash{len(chosen)}")))
-        elif (place := sample.randrange(count)) < STARTED:
-            chosen[place] = state, copy_disk(state.disk, tmp_path / f"crash{place}")
-    print(f"report: copy to startup: {count} crash images, {len(chosen)} started, seed {SEED}")
-    assert count > 8 * 4
-    for number, (state, disk) in enumerate(chosen):
-        state.disk = disk
-        serves(make_machine, logged, state, {None, *(version for _, version in told)})
+            told.append(crashes.now())
+    configured.cut()
+
+    def check(state, config):
+        safe = sum(position <= state.done for position in told)
+        assert description(config) in [None, *versions][safe:]
+
+    for state in crashes.look("copy to startup", check):
+        assert crashes.start(make_machine, state, "ashlar: ready") in [None, *versions], state.name
+
+
+def test_n05_edit(configured, make_machine, tmp_path):
+    """RESTCONF edits, which are saved by themselves: some version, whole, and the last one in the end."""
+    crashes = Crashes(configured, tmp_path)
+    versions = [f"version {number}" for number in range(8)]
+    configured.start()
+    configured.wait_console("ashlar: ready")
+    with configured.restconf() as client, configured.netconf() as nc:
+        crashes.begin = crashes.now()
+        for version in versions:
+            answer = client.patch("data/ietf-interfaces:interfaces/interface=eth0", {
+                "ietf-interfaces:interface": [{"name": "eth0", "description": version}]})
+            assert answer.status == 204
+            until(lambda: nc.interface("eth0", "startup").findtext("description") == version,
+                  "its being saved")
+        end = crashes.now()
+    configured.cut()
+
+    def check(state, config):
+        assert description(config) in ([None, *versions] if state.done < end else versions[-1:])
+
+    for state in crashes.look("edit", check):
+        assert crashes.start(make_machine, state, "ashlar: ready") in [None, *versions], state.name
+
+
+def test_n05_first_start(make_machine, tmp_path):
+    """From the disk as it was built to the first configuration: none or the whole of it, and in the end
+    it is configured in any case."""
+    machine = make_machine()
+    machine.make_disk()
+    machine.mount_option("cfg", "noauto_da_alloc")
+    crashes = Crashes(machine, tmp_path)
+    machine.start()
+    machine.wait_console("ashlar: configured from vd")
+    with machine.netconf() as nc:
+        nc.describe("served", "eth0")
+    machine.cut()
+
+    def check(_, config):
+        assert config is None or description(config) is None
+
+    for state in crashes.look("first start", check):
+        assert crashes.start(make_machine, state, "ashlar: (configured|ready)") is None, state.name

@@ -53,13 +53,20 @@ class Machine:
             disk.write(image.read_bytes())
         image.unlink()
 
+    def _command(self):
+        return [TOP / "image" / "vm", "--firmware", self.firmware, "--state", self.directory,
+                *self.options]
+
+    def make_disk(self):
+        """As it is before the first start."""
+        subprocess.run([*self._command(), "--prepare"], check=True)
+
     def start(self):
         monitor = self.directory / "qmp"
         monitor.unlink(missing_ok=True)
         self.console = ""
         self.process = subprocess.Popen(
-            [TOP / "image" / "vm", "--firmware", self.firmware, "--state", self.directory,
-             *self.options, "--", "-qmp", f"unix:{monitor},server,nowait"],
+            [*self._command(), "--", "-qmp", f"unix:{monitor},server,nowait"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         threading.Thread(target=self._read, daemon=True).start()
         self.wait_console("Ctrl-a x")
