@@ -17,12 +17,14 @@
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/server.h"
+#include "ashlar/software.h"
 #include "ashlar/state.h"
 #include "ashlar/supervisor.h"
 #include "ashlar/system.h"
 
 #include "check.h"
 #include "options.h"
+#include "trial.h"
 
 static struct {
 	const struct options *options;
@@ -62,6 +64,7 @@ static void started(const struct err *err, void *arg)
 	supervisor_notify("READY=1\n");
 	if (self.options->is_system) {
 		console_say("ready");
+		trial_start(self.options->run_dir);
 		ds_provision_start();
 	}
 }
@@ -90,7 +93,7 @@ static int start_hardware(struct err *err)
 static int start_layers(const struct options *options, struct err *err)
 {
 	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
-		options->yang_dir };
+		options->yang_dir, options->startup_dir };
 	struct containers_config containers = { options->run_dir, options->state_dir,
 		options->cgroup, options->has_no_kernel };
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
@@ -105,6 +108,7 @@ static int start_layers(const struct options *options, struct err *err)
 	credential_init(key_dir);
 	endpoint_init(options->ssh_port, options->https_port);
 	installer_init(options->run_dir, options->share_dir, options->config_dir);
+	software_init(options->run_dir, options->config_dir);
 	r = containers_init(&containers, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
@@ -118,8 +122,10 @@ static int start_layers(const struct options *options, struct err *err)
 static void stop_layers(void)
 {
 	server_stop();
+	trial_end();
 	ds_done();
 	installer_done();
+	software_done();
 	containers_done();
 	hardware_done();
 	kernel_done();

@@ -11,6 +11,7 @@
 enum {
 	OPT_SYSTEM = 256,
 	OPT_CONFIG_DIR,
+	OPT_STARTUP_DIR,
 	OPT_RUN_DIR,
 	OPT_STATE_DIR,
 	OPT_YANG_DIR,
@@ -27,6 +28,7 @@ enum {
 static const struct option long_options[] = {
 	{ "system", no_argument, NULL, OPT_SYSTEM },
 	{ "config-dir", required_argument, NULL, OPT_CONFIG_DIR },
+	{ "startup-dir", required_argument, NULL, OPT_STARTUP_DIR },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
 	{ "state-dir", required_argument, NULL, OPT_STATE_DIR },
 	{ "yang-dir", required_argument, NULL, OPT_YANG_DIR },
@@ -46,6 +48,7 @@ static const char usage[] =
 	"Usage: ashlard [options]\n"
 	"  --system            change accounts, host name, clock and services of this machine\n"
 	"  --config-dir DIR    startup configuration and keys (/cfg)\n"
+	"  --startup-dir DIR   startup configuration, where that is elsewhere\n"
 	"  --run-dir DIR       what a restart within one boot needs, sockets (/run/ashlar)\n"
 	"  --state-dir DIR     containers, volumes, downloads (/var/lib/ashlar)\n"
 	"  --yang-dir DIR      YANG modules (" YANG_INSTALL_DIR ")\n"
@@ -89,6 +92,9 @@ static int parse_option(struct options *options, int c)
 		return 0;
 	case OPT_CONFIG_DIR:
 		options->config_dir = optarg;
+		return 0;
+	case OPT_STARTUP_DIR:
+		options->startup_dir = optarg;
 		return 0;
 	case OPT_RUN_DIR:
 		options->run_dir = optarg;
@@ -159,6 +165,8 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 		fprintf(stderr, "ashlard: unknown argument %s\n", argv[optind]);
 		return -EINVAL;
 	}
+	if (!ret_options->startup_dir)
+		ret_options->startup_dir = ret_options->config_dir;
 	if (ret_options->check) {
 		ret_options->has_no_kernel = true;
 		ret_options->is_system = false;

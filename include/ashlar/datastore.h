@@ -41,6 +41,7 @@ struct ds_client {
 
 struct ds_config {
 	const char *config_dir, *run_dir, *state_dir, *yang_dir;
+	const char *startup_dir; /* that holds the startup configuration */
 };
 
 /* Loads the schema, prepares trees, index, access rules. After the targets' init. */

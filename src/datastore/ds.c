@@ -760,6 +760,8 @@ int ds_init(const struct ds_config *config, struct err *err)
 	store_init(config);
 	r = file_make_dirs(config->config_dir, 0755, err);
 	if (r == 0)
+		r = file_make_dirs(config->startup_dir, 0755, err);
+	if (r == 0)
 		r = file_make_dirs(config->run_dir, 0755, err);
 	if (r == 0)
 		r = file_make_dirs(config->state_dir, 0755, err);

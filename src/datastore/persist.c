@@ -25,8 +25,8 @@ static struct {
 
 char *persist_path(unsigned age)
 {
-	return age ? xasprintf("%s/startup-config.cfg.%u", store_config.config_dir, age)
-		   : xasprintf("%s/startup-config.cfg", store_config.config_dir);
+	return age ? xasprintf("%s/startup-config.cfg.%u", store_config.startup_dir, age)
+		   : xasprintf("%s/startup-config.cfg", store_config.startup_dir);
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -120,7 +120,7 @@ static int write_file(const struct buf *text, struct err *err)
 	if (r == 0 && rename(fresh, path) < 0)
 		r = err_set(err, -errno, NULL, "cannot write %s: %s", path, strerror(errno));
 	if (r == 0)
-		r = file_fsync_dir(store_config.config_dir);
+		r = file_fsync_dir(store_config.startup_dir);
 	if (r < 0)
 		(void)unlink(fresh);
 	return r;
@@ -152,7 +152,7 @@ static int delete_startup(void *arg)
 	int r = unlink(path) < 0 && errno != ENOENT ? -errno : 0;
 
 	if (r == 0)
-		r = file_fsync_dir(store_config.config_dir);
+		r = file_fsync_dir(store_config.startup_dir);
 	if (r < 0)
 		dprintf(STDOUT_FILENO, "cannot remove %s: %s", path, strerror(-r));
 	return r < 0;

@@ -40,9 +40,9 @@ static time_t modified_of(const char *dir, const char *name)
 /* The latest of what a daemon before us has left. */
 static time_t latest_file(void)
 {
-	time_t latest = modified_of(store_config.config_dir, "startup-config.cfg");
+	time_t latest = modified_of(store_config.startup_dir, "startup-config.cfg");
 
-	latest = MAX(latest, modified_of(store_config.config_dir, "."));
+	latest = MAX(latest, modified_of(store_config.startup_dir, "."));
 	latest = MAX(latest, modified_of(store_config.state_dir, "history"));
 	latest = MAX(latest, modified_of(store_config.state_dir, "."));
 	return MAX(latest, modified_of(store_config.run_dir, "."));
@@ -66,6 +66,7 @@ void store_init(const struct ds_config *config)
 	time_t now = time(NULL);
 
 	store_config.config_dir = xstrdup(config->config_dir);
+	store_config.startup_dir = xstrdup(config->startup_dir);
 	store_config.run_dir = xstrdup(config->run_dir);
 	store_config.state_dir = xstrdup(config->state_dir);
 	store.known_from = latest_file();
@@ -79,6 +80,7 @@ void store_done(void)
 {
 	lyd_free_all(store.running);
 	free((char *)store_config.config_dir);
+	free((char *)store_config.startup_dir);
 	free((char *)store_config.run_dir);
 	free((char *)store_config.state_dir);
 	memset(&store, 0, sizeof(store));

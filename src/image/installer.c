@@ -14,6 +14,7 @@
 #include "ashlar/installer.h"
 #include "ashlar/log.h"
 #include "ashlar/slot.h"
+#include "ashlar/software.h"
 #include "ashlar/str.h"
 
 #define OUTPUT_MAX  ((size_t)1 << 20)
@@ -239,6 +240,7 @@ static void on_done(const struct child_result *result, void *arg)
 		log_notice("install", "event=%s slot=%s version=\"%s\"",
 			status->is_test ? "install-tested" : "installed", status->slot,
 			status->bundle.version);
+	software_refresh();
 	tell();
 	installer.done(status, installer.arg);
 }

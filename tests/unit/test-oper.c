@@ -299,7 +299,7 @@ static int setup(void **state)
 		{ "ietf-datastores", NULL },
 	};
 	_cleanup_err_ struct err err = { 0 };
-	struct ds_config config = { config_dir, config_dir, config_dir };
+	struct ds_config config = { config_dir, config_dir, config_dir, NULL, config_dir };
 	struct ly_ctx *ctx;
 
 	loop_init();

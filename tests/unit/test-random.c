@@ -650,7 +650,9 @@ static void add_modules(void)
 static int setup(void **state)
 {
 	struct err err = { 0 };
-	const struct ds_config config = { .config_dir = "/nowhere", .run_dir = dir };
+	const struct ds_config config = {
+		.config_dir = "/nowhere", .startup_dir = "/nowhere", .run_dir = dir
+	};
 
 	loop_init();
 	assert_non_null(mkdtemp(dir));

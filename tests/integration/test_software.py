@@ -1,0 +1,209 @@
+"""Slots and generations, as a client sees and changes them: on files, where no machine restarts."""
+
+import os
+
+import pytest
+
+from ashlar import config, slots
+from ashlar.netconf import RpcError
+
+OWN = 'xmlns="urn:ashlar:params:xml:ns:yang:ashlar-software"'
+INFIX = 'xmlns="urn:infix:system:ns:yang:1.0"'
+STATE = '<system-state xmlns="urn:ietf:params:xml:ns:yang:ietf-system"/>'
+IMAGES = {"a": "a1" * 32, "b": "b2" * 32}
+
+
+class Device:
+    """What ashlar-early leaves for the daemon, of a system that runs from slot a."""
+
+    def __init__(self, daemon):
+        self.daemon = daemon
+        self.disk = daemon.run_dir / "disk"
+        self.generations = daemon.config_dir / "generations"
+        (self.disk / "boot" / "grub").mkdir(parents=True)
+        for name, image in IMAGES.items():
+            slots.make_file(self.disk / name, state="good", sha256=image, version=f"1.0-{name}",
+                            compatible="ashlar-x86_64", size=4096)
+        slots.make_file(self.disk / "recovery", state="good")
+        slots.make_generation(self.generations, 1, IMAGES["b"])
+        slots.make_generation(self.generations, 2, IMAGES["a"])
+        slots.make_current(self.generations, 2)
+        self.run(2)
+
+    def run(self, generation, is_trial=False):
+        (self.daemon.run_dir / "boot").write_text(
+            f"slot=a\nattempts=1\nfirmware=grub\ngeneration={generation}\n"
+            f"trial={'yes' if is_trial else 'no'}\n")
+        link = self.daemon.run_dir / "generation"
+        link.unlink(missing_ok=True)
+        link.symlink_to(self.generations / str(generation))
+
+    def put_on_trial(self, **terms):
+        slots.make_generation(self.generations, 3, IMAGES["a"], is_trial=True, terms=terms)
+        slots.make_current(self.generations, 1)
+        slots.write(self.disk / "a", 0, slots.SLOT_BYTES, state="trial", attempts=1)
+        self.run(3, is_trial=True)
+
+    @property
+    def current(self):
+        return int(os.readlink(self.generations / "current"))
+
+    def slot(self, name):
+        return slots.read_file(self.disk / name)
+
+    @property
+    def boot_order(self):
+        """GRUB's; this machine has no UEFI firmware, as long as it is no appliance itself."""
+        lines = (self.disk / "boot" / "grub" / "grubenv").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+@pytest.fixture
+def device(net, make_daemon):
+    return Device(make_daemon(net, config.switch(net.ports)))
+
+
+def software(session):
+    return session.get(STATE).find("system-state/software")
+
+
+def test_nothing_without_slots(net, make_daemon):
+    """A daemon on any machine: there is nothing to show, and nothing to go back to."""
+    daemon = make_daemon(net, config.switch(net.ports)).start()
+    with daemon.local() as session:
+        assert software(session).find("slot") is None
+        for rpc in (f"<confirm {OWN}/>", f"<rollback {OWN}/>",
+                    f"<set-boot-order {INFIX}><boot-order>primary</boot-order></set-boot-order>"):
+            with pytest.raises(RpcError) as refused:
+                session.rpc(rpc)
+            assert refused.value.tag == "operation-not-supported"
+
+
+def test_what_is_seen(device):
+    slots.write(device.disk / "b", 0, slots.SLOT_BYTES, installed=1700000000, installed_count=3,
+                reason="confirmed by admin")
+    device.daemon.start()
+    with device.daemon.local() as session:
+        seen = software(session)
+        assert seen.findtext("booted") == "primary"
+        assert seen.findtext("compatible") == "ashlar-x86_64"
+        assert [item.text for item in seen.findall("boot-order")] == ["primary", "secondary"]
+        a, b, recovery = seen.findall("slot")
+        assert (a.findtext("name"), a.findtext("bootname"), a.findtext("state")) == \
+            ("a", "primary", "booted")
+        assert (b.findtext("state"), b.findtext("sha256"), b.findtext("bundle/version")) == \
+            ("inactive", IMAGES["b"], "1.0-b")
+        assert b.findtext("installed/datetime") .startswith("2023-11-14T22:13:20")
+        assert b.findtext("installed/count") == "3"
+        assert (b.findtext("condition"), b.findtext("reason")) == ("good", "confirmed by admin")
+        assert recovery.findtext("class") == "recovery"
+        assert seen.find("trial") is None
+        assert seen.findtext("generations/current") == seen.findtext("generations/running") == "2"
+        first, second = seen.findall("generations/generation")
+        assert (first.findtext("number"), first.findtext("slot"), first.findtext("sha256")) == \
+            ("1", "b", IMAGES["b"])
+        assert second.findtext("datetime") .startswith("2026-01-02T03:04:05")
+
+
+def test_way_back_and_on(device):
+    """A generation that has a slot becomes the current one, and its slot the first to be started."""
+    device.daemon.start()
+    with device.daemon.local() as session:
+        reply = session.rpc(f"<rollback {OWN}/>")
+        assert reply.findtext("{*}generation") == "1"
+        assert device.current == 1
+        assert device.boot_order == {"order": "b a", "next": ""}
+        assert device.slot("b")["activated_count"] == 1
+        assert [item.text for item in software(session).findall("boot-order")] == \
+            ["secondary", "primary"]
+        session.rpc(f"<rollback {OWN}><generation>2</generation></rollback>")
+        assert device.current == 2
+        assert device.boot_order["order"] == "a b"
+
+
+def test_boot_order_is_a_generation(device):
+    device.daemon.start()
+    with device.daemon.local() as session:
+        session.rpc(f"<set-boot-order {INFIX}><boot-order>secondary</boot-order>"
+                    "<boot-order>primary</boot-order></set-boot-order>")
+        assert device.current == 1
+        assert device.boot_order["order"] == "b a"
+        with pytest.raises(RpcError) as refused:
+            session.rpc(f"<set-boot-order {INFIX}><boot-order>net</boot-order></set-boot-order>")
+        assert refused.value.tag == "invalid-value"
+        assert device.current == 1
+
+
+@pytest.mark.parametrize("number, why", [(9, "no generation 9"), (1, "no slot has the image")])
+def test_no_way_back(device, number, why):
+    """Refused, and nothing has changed: no such generation, or its image is gone."""
+    slots.write(device.disk / "b", 0, slots.SLOT_BYTES, state="failed")
+    device.daemon.start()
+    with device.daemon.local() as session:
+        with pytest.raises(RpcError, match=why) as refused:
+            session.rpc(f"<rollback {OWN}><generation>{number}</generation></rollback>")
+        assert refused.value.tag == "data-missing"
+        with pytest.raises(RpcError):
+            session.rpc(f"<confirm {OWN}/>")
+    assert device.current == 2
+    assert not (device.disk / "boot" / "grub" / "grubenv").exists()
+
+
+def test_confirm(device):
+    device.put_on_trial(**{"confirm-timeout": 77, "who": "admin"})
+    device.daemon.start()
+    with device.daemon.local() as session:
+        trial = software(session).find("trial")
+        assert (trial.findtext("generation"), trial.findtext("confirm-timeout"),
+                trial.findtext("installed-by")) == ("3", "77", "admin")
+        with pytest.raises(RpcError) as refused:
+            session.rpc(f"<rollback {OWN}><generation>2</generation></rollback>")
+        assert refused.value.tag == "resource-denied"
+        assert session.rpc(f"<confirm {OWN}/>").findtext("{*}generation") == "3"
+        assert device.current == 3
+        assert not (device.generations / "3" / "trial").exists()
+        slot = device.slot("a")
+        assert (slot["state"], slot["attempts"], slot["generation"]) == ("good", 0, 3)
+        assert slot["reason"].startswith("confirmed by ")
+        assert device.boot_order == {"order": "a b", "next": ""}
+        assert software(session).find("trial") is None
+        with pytest.raises(RpcError, match="no trial"):
+            session.rpc(f"<confirm {OWN}/>")
+
+
+def test_persist_id(device):
+    device.put_on_trial(**{"persist-id": "s3cret"})
+    device.daemon.start()
+    with device.daemon.local() as session:
+        for wrong in "", "<persist-id>s3cre</persist-id>":
+            with pytest.raises(RpcError) as refused:
+                session.rpc(f"<confirm {OWN}>{wrong}</confirm>")
+            assert refused.value.tag == "invalid-value"
+        assert device.current == 1
+        session.rpc(f"<confirm {OWN}><persist-id>s3cret</persist-id></confirm>")
+        assert device.current == 3
+
+
+def test_give_up(device):
+    """Nothing is switched: what was, is what the next start finds."""
+    device.put_on_trial()
+    device.daemon.start()
+    with device.daemon.local() as session:
+        assert session.rpc(f"<rollback {OWN}/>").findtext("{*}generation") == "1"
+        assert device.current == 1
+        assert device.slot("a")["state"] == "failed"
+        assert device.slot("a")["reason"].startswith("given up by ")
+
+
+def test_saved_in_its_generation(device):
+    """--startup-dir: what is saved goes there, and keys stay with the device."""
+    old = device.daemon.startup_file.read_text()
+    (device.generations / "2" / "startup-config.cfg").write_text(old)
+    device.daemon.options += ["--startup-dir", str(device.daemon.run_dir / "generation")]
+    device.daemon.start()
+    with device.daemon.local() as session:
+        session.describe("kept")
+        session.copy("running", "startup")
+    assert "kept" in (device.generations / "2" / "startup-config.cfg").read_text()
+    assert device.daemon.startup_file.read_text() == old
+    assert (device.daemon.config_dir / "keys").is_dir()
