@@ -10,6 +10,7 @@
 #include "ashlar/credential.h"
 #include "ashlar/feature.h"
 #include "ashlar/installer.h"
+#include "ashlar/software.h"
 #include "ashlar/str.h"
 
 #define AUTHORITIES_MAX ((size_t)4 << 20)
@@ -20,7 +21,8 @@
 static void units(const struct have *have, const struct lysc_node *unit_schema,
 	void (*add)(void *arg, const char *key), void *arg)
 {
-	add(arg, NULL);
+	if (software_now()->slot)
+		add(arg, NULL);
 }
 
 static int show_progress(

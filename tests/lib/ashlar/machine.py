@@ -68,20 +68,21 @@ class Machine:
         self.process = subprocess.Popen(
             [*self._command(), "--", "-qmp", f"unix:{monitor},server,nowait"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
+        self.reader.start()
         self.wait_console("Ctrl-a x")
         ports = re.search(r"-p (\d+) .*?127\.0\.0\.1:(\d+)/restconf", self.console, re.S)
         self.ssh_port, self.https_port = map(int, ports.groups())
         self.password = (self.directory / "password").read_text().strip()
         return self
 
-    def _read(self):
-        for block in iter(lambda: self.process.stdout.read1(), b""):
+    def _read(self, process):
+        for block in iter(lambda: process.stdout.read1(), b""):
             with self.changed:
                 self.console += block.decode(errors="replace").replace("\r", "")
                 self.changed.notify_all()
+        process.wait()
         with self.changed:
-            self.process.wait()
             self.changed.notify_all()
 
     def wait_console(self, pattern, start=0):
@@ -114,7 +115,7 @@ class Machine:
         """As a power cut does."""
         if self.process and self.process.poll() is None:
             self.process.kill()
-            self.process.wait()
+            self.reader.join()
 
     def netconf(self, user="admin"):
         """A NETCONF session, as soon as the machine gives one."""
