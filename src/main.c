@@ -16,6 +16,7 @@
 #include "ashlar/kernel.h"
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
+#include "ashlar/sbom.h"
 #include "ashlar/server.h"
 #include "ashlar/software.h"
 #include "ashlar/state.h"
@@ -107,6 +108,7 @@ static int start_layers(const struct options *options, struct err *err)
 	builtin_init(key_dir);
 	credential_init(key_dir);
 	endpoint_init(options->ssh_port, options->https_port);
+	sbom_init(options->share_dir);
 	installer_init(options->run_dir, options->share_dir, options->config_dir);
 	software_init(options->run_dir, options->config_dir);
 	r = containers_init(&containers, err);
@@ -126,6 +128,7 @@ static void stop_layers(void)
 	ds_done();
 	installer_done();
 	software_done();
+	sbom_done();
 	containers_done();
 	hardware_done();
 	kernel_done();

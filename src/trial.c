@@ -1,5 +1,6 @@
 /*
- * A system on trial. It is given up when nobody confirms it in time, when it does not take the configuration
+ * A system on trial. It is confirmed by somebody, or by the checks that configuration has for that (health.c). It
+ * is given up when that does not come about in time, when it does not take the configuration
  * that it was to prove itself with, or when it is told to: then the device restarts, into what it was before.
  * The time is monotonic and outlives the daemon: when it ends stands in the run directory.
  */
@@ -16,6 +17,7 @@
 #include "ashlar/str.h"
 #include "ashlar/system.h"
 
+#include "health.h"
 #include "trial.h"
 
 #define END_FILE   "trial-end" /* monotonic milliseconds */
@@ -61,9 +63,13 @@ static void give_up(void *arg)
 
 	if (!software_now()->is_trial)
 		return;
-	if (!trial.reason)
-		trial.reason = xasprintf("it was not confirmed within %" PRIu32 " seconds",
-			software_now()->terms.confirm_s);
+	if (!trial.reason) {
+		_cleanup_free_ char *failing = health_failing();
+
+		trial.reason = xasprintf("it was not confirmed within %" PRIu32 " seconds%s%s",
+			software_now()->terms.confirm_s, failing ? ": " : "",
+			failing ? failing : "");
+	}
 	log_error("trial", "event=trial-given-up reason=\"%s\"", trial.reason);
 	if (software_abandon(trial.reason, given_up, NULL, &err) < 0)
 		loop_timer_start(trial.timer, RETRY_MS); /* it is being confirmed, perhaps */
@@ -73,10 +79,30 @@ static void on_change(void)
 {
 	const struct software *now = software_now();
 
-	if (now->is_over)
+	if (now->is_over) {
 		restart();
-	else if (!now->is_trial)
+	} else if (!now->is_trial) {
 		loop_timer_stop(trial.timer);
+		health_stop();
+	}
+}
+
+static void confirmed(const struct err *err, void *arg)
+{
+	if (err)
+		log_error("trial", "the checks have passed, but: %s", err_text(err));
+}
+
+/* What configuration asks of an upgrade has been shown for long enough. */
+static void on_passed(void)
+{
+	_cleanup_err_ struct err err = { 0 };
+
+	if (software_confirm("its health checks", confirmed, NULL, &err) < 0) {
+		log_warning("trial", "%s", err_text(&err));
+		health_stop(); /* something else goes on: once more */
+		health_start(on_passed);
+	}
 }
 
 /* When the trial ends; the first daemon of this boot says. */
@@ -115,6 +141,7 @@ void trial_start(const char *run_dir)
 	}
 	end = end_of_trial(run_dir);
 	loop_timer_start(trial.timer, end > now ? end - now : 0);
+	health_start(on_passed);
 	console_say("generation %" PRIu32 " is on trial: it is to be confirmed within %" PRIu32
 		    " seconds",
 		software_now()->generation, software_now()->terms.confirm_s);
@@ -123,6 +150,7 @@ void trial_start(const char *run_dir)
 void trial_end(void)
 {
 	software_on_change(NULL);
+	health_stop();
 	loop_timer_free(TAKE(trial.timer));
 	child_cancel(TAKE(trial.restart));
 	free(TAKE(trial.reason));

@@ -21,6 +21,9 @@ int server_start(const struct server_config *config, struct err *err) WARN_UNUSE
 /* Closes listeners and drops all sessions. Also after server_start() failed, or never was called. */
 void server_stop(void);
 
+/* NETCONF sessions that clients from elsewhere have opened since the start. */
+uint32_t server_sessions_seen(void);
+
 struct lyd_node;
 /*
  * Fills in /ietf-netconf-monitoring:netconf-state (RFC 6022): what only the servers know. For the

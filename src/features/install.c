@@ -21,7 +21,7 @@
 static void units(const struct have *have, const struct lysc_node *unit_schema,
 	void (*add)(void *arg, const char *key), void *arg)
 {
-	if (software_now()->slot)
+	if (str_equal(unit_schema->name, "installer") && software_now()->slot)
 		add(arg, NULL);
 }
 
@@ -41,7 +41,11 @@ static int show(
 {
 	const struct installer_status *status = installer_status();
 	const struct err *failure = &status->error;
-	int r = build_leaf(node, "operation",
+	int r;
+
+	if (!str_equal(unit->schema->name, "installer"))
+		return 0;
+	r = build_leaf(node, "operation",
 		!status->is_running	  ? "idle"
 			: status->is_test ? "testing"
 					  : "installing",
@@ -161,6 +165,12 @@ const struct feature feature_install = {
 	.name = "install",
 	.modules = (const struct feature_module[]){ { "infix-system", NULL },
 		{ "ashlar-software", NULL }, { NULL, NULL } },
+	/* What is to be checked of a trial is read when there is one: see health.c. */
+	.roots =
+		(const char *const[]){
+			"/ietf-system:system/infix-system:software/ashlar-software:health",
+			NULL,
+		},
 	.units = units,
 	.show = show,
 	.state_roots =

@@ -95,3 +95,8 @@ void server_stop(void)
 	nc_hello_done();
 	url_done();
 }
+
+uint32_t server_sessions_seen(void)
+{
+	return session_totals()->remote_sessions;
+}

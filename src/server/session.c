@@ -536,6 +536,7 @@ void session_new(struct conn *conn)
 	session->task = loop_task_new("session", on_task, session);
 	list_append(&all.sessions, &session->node);
 	all.totals.in_sessions++;
+	all.totals.remote_sessions += !conn->place->is_local;
 	conn->user = &conn_user;
 	conn->arg = session;
 	log_info("session", "event=session-start session=%u user=\"%s\" peer=\"%s\"", session->id,

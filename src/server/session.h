@@ -59,6 +59,7 @@ struct session {
 struct session_totals {
 	time_t start;
 	uint32_t in_bad_hellos, in_sessions, dropped_sessions;
+	uint32_t remote_sessions; /* of those that came in, the ones from elsewhere */
 	struct session_counters counters;
 };
 
