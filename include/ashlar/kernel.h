@@ -334,6 +334,7 @@ struct route {
 	struct route_hop hop;	  /* of ROUTE_UNICAST: the only one, or the first */
 	struct route_hop *others; /* owned; NULL: none */
 	uint16_t other_count;
+	bool is_alone; /* observed only: no IPv4 route of others has its key, as far as was told */
 	uint64_t seen_ms; /* observed only: when it was first seen; 0: not known */
 };
 extern const struct object_kind object_kind_route;

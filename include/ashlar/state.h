@@ -66,8 +66,6 @@ struct have *have_all(void); /* the one observed state */
 /* Takes ownership; replaces what has the same key. Marks the wanted object of that key dirty, and
  * the pending ones that need it. */
 void have_put(struct object *observed);
-/* The same for something that was there all along and is only noticed now: not a change of this run. */
-void have_notice(struct object *observed);
 /* Also marks dirty. An absent one is fine. */
 void have_remove(const struct object_kind *kind, const char *key);
 void *have_get(const struct have *have, const struct object_kind *kind, const char *key);

@@ -163,7 +163,7 @@ static void look_behind(struct step *const *steps, size_t count, bool stop_on_er
 static size_t finish(
 	struct nl_batch *batch, struct step *const *steps, size_t dealt, bool stop_on_error)
 {
-	route_take_over(batch, steps, dealt);
+	route_take_up(batch, steps, dealt);
 	end_batch(batch);
 	look_behind(steps, dealt, stop_on_error);
 	look_again(steps, dealt, false);

@@ -1,8 +1,12 @@
 /*
  * Our routes, in the main table. They bear rtm_protocol 66: it is part of every deletion, so nobody else's
- * route goes; replacing takes over a foreign one that configuration names, and keeps it for undoing
- * (route_notice_others()). Foreign ones are otherwise not observed: there may be a million of them, which are
- * read when they are asked for (route-read.c).
+ * route goes. Foreign ones are not observed: there may be a million of them, which are read when they are asked
+ * for (route-read.c).
+ *
+ * Others may have a route with the same destination, metric and TOS. IPv4 has room for both: ours is put in
+ * front. Replacing takes the first there is, so only one that nobody has put another one beside (is_alone) is
+ * replaced; otherwise the new one comes first, and then the old one goes. IPv6 would make one of both: ours is
+ * refused while theirs is there.
  *
  * The kernel says nothing of some ends: IPv4 routes of a link that goes down, or loses its last address,
  * vanish without an event (route_link_down()); of several next hops those are marked dead until the link is
@@ -276,7 +280,8 @@ static void put_hop(struct nlmsghdr *nlh, const struct route *route, const struc
 		mnl_attr_put_u32(nlh, RTA_OIF, link_index(hop->link, NULL));
 }
 
-static void put_several(struct nlmsghdr *nlh, const struct route *route)
+/* Those that can be used, or (of one to be deleted) all. */
+static void put_several(struct nlmsghdr *nlh, const struct route *route, bool all)
 {
 	struct nlattr *list = mnl_attr_nest_start(nlh, RTA_MULTIPATH);
 	const struct route_hop *hop;
@@ -284,7 +289,7 @@ static void put_several(struct nlmsghdr *nlh, const struct route *route)
 	for (size_t i = 0; (hop = route_hop(route, i)); i++) {
 		struct rtnexthop *entry = mnl_nlmsg_get_payload_tail(nlh);
 
-		if (*hop->link && !is_usable(hop))
+		if (!all && *hop->link && !is_usable(hop))
 			continue;
 		nlh->nlmsg_len += NLMSG_ALIGN(sizeof(*entry));
 		put_gateway(nlh, route, hop);
@@ -329,17 +334,16 @@ static uint8_t scope_of(const struct route *route)
 }
 
 /* What it is known by; a deletion that names no next hop takes all of them along. */
-static struct nlmsghdr *begin(
-	struct nl_batch *batch, struct step *step, const struct route *route, uint16_t flags)
+static struct nlmsghdr *begin(struct nl_batch *batch, struct step *step, const struct route *route,
+	uint16_t type, uint16_t flags)
 {
-	bool removes = step->op == STEP_REMOVE;
+	bool removes = type == RTM_DELROUTE;
 	struct nl *nl = nl_of("");
 	struct nlmsghdr *nlh;
 	struct rtmsg *rtm;
 
 	(void)link_index(route->hop.link, &nl); /* of another namespace, if it lives there */
-	nlh = nl_batch_begin(
-		batch, nl, removes ? RTM_DELROUTE : RTM_NEWROUTE, flags, step, removes ? ESRCH : 0);
+	nlh = nl_batch_begin(batch, nl, type, flags, step, removes ? ESRCH : 0);
 	rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
 	rtm->rtm_family = route->family;
 	rtm->rtm_dst_len = route->prefix_length;
@@ -368,13 +372,18 @@ static int encode_addition(struct nl_batch *batch, struct step *step, uint16_t f
 		return err_set(&step->err, -ENODEV, NULL, "%s %s", hop->link,
 			route->other_count ? "and the other interfaces are down"
 					   : "does not exist");
-	nlh = begin(batch, step, route, NLM_F_CREATE | flags);
+	nlh = begin(batch, step, route, RTM_NEWROUTE, NLM_F_CREATE | flags);
 	if (has_hops && count > 1)
-		put_several(nlh, route);
+		put_several(nlh, route, false);
 	else if (has_hops)
 		put_hop(nlh, route, hop);
 	nl_batch_end(batch);
 	return 0;
+}
+
+static void copy_freep(struct route **copy)
+{
+	object_free(&(*copy)->object);
 }
 
 static int encode_removal(struct nl_batch *batch, struct step *step)
@@ -390,29 +399,92 @@ static int encode_removal(struct nl_batch *batch, struct step *step)
 	}
 	if (has_one_hop && *route->hop.link && !link_index(route->hop.link, NULL))
 		return 0; /* went with its link */
-	nlh = begin(batch, step, route, 0);
+	nlh = begin(batch, step, route, RTM_DELROUTE, 0);
 	if (has_one_hop)
 		put_hop(nlh, route, &route->hop);
 	nl_batch_end(batch);
 	return 0;
 }
 
+/* IPv4: of exactly these next hops, when there may be another one of ours. */
+static void encode_deletion(struct nl_batch *batch, struct step *step, const struct route *route)
+{
+	struct nlmsghdr *nlh = begin(batch, step, route, RTM_DELROUTE, 0);
+
+	if (route->type == ROUTE_UNICAST)
+		put_several(nlh, route, true);
+	nl_batch_end(batch);
+}
+
+/* Whether a deletion of @old could take @new: the kernel compares as many next hops as that has. */
+static bool could_take(const struct route *old, const struct route *new)
+{
+	const struct route_hop *hop, *other;
+	size_t at = 0;
+
+	if (old->type != new->type)
+		return false;
+	for (size_t i = 0; new->type == ROUTE_UNICAST && (hop = route_hop(new, i)); i++) {
+		if (new->other_count && * hop->link && !is_usable(hop))
+			continue;
+		other = route_hop(old, at++);
+		if (!other || !same_hop(hop, other, false))
+			return false;
+	}
+	return true;
+}
+
+/* The batch is sent. Only the very same route is "there already" when it is put in front of others. */
+static int send_addition(struct nl_batch *batch, struct step *step)
+{
+	int r = encode_addition(batch, step, 0);
+
+	nl_batch_flush(batch);
+	if (step->error == -EEXIST) {
+		err_done(&step->err);
+		step->err = (struct err){ 0 };
+		step->error = 0;
+	}
+	return r < 0 ? r : step->error;
+}
+
+/* IPv4: beside routes of others. The old one goes when the new one is there. */
+static int encode_beside(struct nl_batch *batch, struct step *step, const struct route *have)
+{
+	_cleanup_(copy_freep) struct route *old = object_copy(&have->object);
+	int r;
+
+	if (could_take(old, (const struct route *)step->want)) {
+		encode_deletion(batch, step, old);
+		return send_addition(batch, step);
+	}
+	r = send_addition(batch, step);
+	if (r == 0)
+		encode_deletion(batch, step, old);
+	return r;
+}
+
 static int route_encode(struct nl_batch *batch, struct step *step)
 {
-	bool is_known = step->op == STEP_CHANGE ||
-		have_get(have_all(), &object_kind_route,
-			(step->want ? step->want : step->have)->key);
+	const struct route *have, *want = (const struct route *)step->want;
 
 	if (step->op == STEP_REMOVE)
 		return encode_removal(batch, step);
-	return encode_addition(batch, step, is_known ? NLM_F_REPLACE : NLM_F_EXCL);
+	have = have_get(have_all(), &object_kind_route, want->object.key);
+	if (want->family == AF_INET && !have)
+		return encode_addition(batch, step, 0);
+	if (want->family == AF_INET && !have->is_alone)
+		return encode_beside(batch, step, have);
+	return encode_addition(
+		batch, step, have || step->op == STEP_CHANGE ? NLM_F_REPLACE : NLM_F_EXCL);
 }
 
 static const char *route_explain(const struct step *step, int error)
 {
 	switch (error) {
 	case EEXIST:
-		return "another route to this destination with the same preference is there already";
+		return "another route to this destination with the same preference is there already, "
+		       "made by others";
 	case ENETUNREACH:
 	case EHOSTUNREACH:
 		return "the next hop is not reachable: no connected network holds it";
@@ -429,46 +501,79 @@ static const char *route_explain(const struct step *step, int error)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-/* Another's, in the place of one that is or should be ours: what it says of itself is what is there. */
-static bool takes_place(const struct route *route, const struct nlmsghdr *nlh, const char *key)
+static void hops_freep(struct route *route)
 {
-	/* IPv4 keeps one that was put beside it; of IPv6 both make one. */
-	if (route->family == AF_INET && !(nlh->nlmsg_flags & NLM_F_REPLACE))
+	free(route->others);
+}
+
+/* Of IPv6, another's in the place of one that is or should be ours: what it says of itself is what is there. */
+static bool takes_place(const struct route *route, const char *key)
+{
+	return route->family == AF_INET6 &&
+		(have_get(have_all(), &object_kind_route, key) ||
+			state_wanted(&object_kind_route, key));
+}
+
+/* Of IPv4 ours is still there, unless it was the one replaced: if not, that shows when it is put back. */
+static void note_another(const struct route *route, const struct nlmsghdr *nlh, struct route *ours)
+{
+	if (!ours || route->family != AF_INET || ours->protocol != KERNEL_PROTOCOL)
+		return;
+	ours->is_alone = false;
+	if (nlh->nlmsg_flags & NLM_F_REPLACE)
+		have_remove(&object_kind_route, ours->object.key);
+}
+
+/* The kernel says of a new route whether it is the first of its kind. */
+static bool is_alone(const struct route *before, const struct nlmsghdr *nlh, bool is_event)
+{
+	return is_event &&
+		((nlh->nlmsg_flags & NLM_F_EXCL) ||
+			((nlh->nlmsg_flags & NLM_F_REPLACE) && before && before->is_alone));
+}
+
+/* The old form of a changed route may be told of after its new one. */
+static bool is_gone(const struct route *gone, const struct route *before)
+{
+	const struct route_hop *hop;
+
+	if (!before || before->protocol != gone->protocol)
 		return false;
-	return have_get(have_all(), &object_kind_route, key) ||
-		state_wanted(&object_kind_route, key);
+	if (gone->family != AF_INET)
+		return true;
+	for (size_t i = 0; (hop = route_hop(gone, i)); i++) {
+		if (i > before->other_count || !same_hop(hop, route_hop(before, i), false))
+			return false;
+	}
+	return gone->type == before->type && gone->other_count == before->other_count;
 }
 
 static void route_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 {
-	struct route parsed, *route;
-	const struct route *before;
+	_cleanup_(hops_freep) struct route parsed = { 0 };
+	struct route *route, *before;
 	char key[ROUTE_KEY_MAX];
 
-	if (!route_parse(nl, nlh, &parsed))
+	if (!route_parse(nl, nlh, &parsed) || (*nl->netns && parsed.protocol != KERNEL_PROTOCOL))
 		return;
-	if (*nl->netns && parsed.protocol != KERNEL_PROTOCOL) {
-		free(parsed.others);
-		return;
-	}
 	route_key(key, parsed.family, parsed.table, &parsed.dst, parsed.prefix_length,
 		parsed.metric, parsed.tos);
 	before = have_get(have_all(), &object_kind_route, key);
 	if (nlh->nlmsg_type == RTM_DELROUTE) {
-		/* A replaced route's old form may be told of after its new one. */
-		if (before && before->protocol == parsed.protocol)
+		if (is_gone(&parsed, before))
 			have_remove(&object_kind_route, key);
-		free(parsed.others);
 		return;
 	}
-	if (parsed.protocol != KERNEL_PROTOCOL && !takes_place(&parsed, nlh, key)) {
-		free(parsed.others);
+	if (parsed.protocol != KERNEL_PROTOCOL && !takes_place(&parsed, key)) {
+		note_another(&parsed, nlh, before);
 		return;
 	}
+	parsed.is_alone = is_alone(before, nlh, is_event);
 	parsed.seen_ms = before ? before->seen_ms : watch_now_ms();
 	route = object_new(&object_kind_route, key);
 	parsed.object = route->object;
 	*route = parsed;
+	parsed.others = NULL;
 	watch_put(nl, &route->object);
 }
 
@@ -478,19 +583,24 @@ static int take_route(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
-static int route_dump(struct nl *nl, struct err *err)
+static int ask(struct nl *nl, uint8_t family)
 {
 	char buffer[NL_MESSAGE_BYTES] = { 0 };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	int r;
 
-	for (size_t i = 0; i < 2; i++) {
-		route_request(nlh, i ? AF_INET6 : AF_INET, KERNEL_PROTOCOL);
-		r = nl_request(nl, nlh, take_route, nl);
-		if (r < 0 && r != -ENOENT) /* no such table yet */
-			return err_set(err, r, NULL, "reading routes: %s", strerror(-r));
-	}
-	return 0;
+	route_request(nlh, family, KERNEL_PROTOCOL);
+	r = nl_request(nl, nlh, take_route, nl);
+	return r == -ENOENT ? 0 : r; /* no such table yet */
+}
+
+static int route_dump(struct nl *nl, struct err *err)
+{
+	int r = ask(nl, AF_INET);
+
+	if (r == 0)
+		r = ask(nl, AF_INET6);
+	return r < 0 ? err_set(err, r, NULL, "reading routes: %s", strerror(-r)) : 0;
 }
 
 /* --- what the kernel does without a word -------------------------------------------------------- */
@@ -550,70 +660,41 @@ void route_link_gone(const char *name)
 	forget("", name, true);
 }
 
-/* --- what others have made ---------------------------------------------------------------------- */
+/* --- what is there already ---------------------------------------------------------------------- */
 
-static bool is_taken(const struct step *step)
+static bool is_taken(const struct step *step, uint8_t family)
 {
 	return step->error == -EEXIST && step->op == STEP_ADD &&
-		step->want->kind == &object_kind_route;
+		step->want->kind == &object_kind_route &&
+		((const struct route *)step->want)->family == family;
 }
 
-/* Looks through a family's routes for those keys, @by_key, which it takes out; the first of each counts. */
-static void find(uint8_t family, struct map *by_key)
+/* Ours are read again: IPv6 may have kept some next hops, and of IPv4 it is the very same route. */
+static void look_again(struct step *const *steps, size_t count, uint8_t family)
 {
-	static const struct route_select all = { .has_dst = false };
-	_cleanup_(route_reader_freep) struct route_reader *reader = NULL;
-	const struct route *route;
-	char key[ROUTE_KEY_MAX];
-	bool is_active;
-
-	if (route_reader_new(family, &all, &reader, NULL) < 0)
-		return;
-	while (by_key->count && route_reader_next(reader, &route, &is_active, NULL) > 0) {
-		struct object object;
-		struct route *copy;
-
-		if (!route)
-			continue;
-		route_key(key, family, route->table, &route->dst, route->prefix_length,
-			route->metric, route->tos);
-		if (!map_del_str(by_key, key))
-			continue;
-		copy = object_new(&object_kind_route, key);
-		object = copy->object;
-		*copy = *route;
-		copy->object = object;
-		route_copy(&copy->object, &route->object);
-		have_notice(&copy->object);
+	for (size_t i = 0; i < count; i++) {
+		if (is_taken(steps[i], family)) {
+			(void)ask(nl_of(""), family); /* else it stays refused */
+			return;
+		}
 	}
 }
 
-void route_take_over(struct nl_batch *batch, struct step *const *steps, size_t count)
+void route_take_up(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	struct map by_key[ARRAY_SIZE(families)] = { 0 };
-
+	look_again(steps, count, AF_INET);
+	look_again(steps, count, AF_INET6);
 	for (size_t i = 0; i < count; i++) {
-		const struct route *route = (const struct route *)steps[i]->want;
+		struct step *step = steps[i];
 
-		if (is_taken(steps[i]))
-			map_put_str(
-				&by_key[route->family == AF_INET6], route->object.key, steps[i]);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		if (by_key[i].count)
-			find(families[i], &by_key[i]);
-		map_done(&by_key[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (!is_taken(steps[i]) ||
-			!have_get(have_all(), &object_kind_route, steps[i]->want->key))
+		if ((!is_taken(step, AF_INET) && !is_taken(step, AF_INET6)) ||
+			!have_get(have_all(), &object_kind_route, step->want->key))
 			continue;
-		steps[i]->error = 0;
-		err_done(&steps[i]->err);
-		steps[i]->err = (struct err){ 0 };
-		steps[i]->is_done = false;
-		(void)encode_addition(batch, steps[i], NLM_F_REPLACE); /* as before */
+		step->error = 0;
+		err_done(&step->err);
+		step->err = (struct err){ 0 };
+		if (((const struct route *)step->want)->family == AF_INET6)
+			(void)encode_addition(batch, step, NLM_F_REPLACE); /* as before */
 	}
 	nl_batch_flush(batch);
 }

@@ -12,10 +12,7 @@ size_t route_address_size(uint8_t family);
 bool route_parse(struct nl *nl, const struct nlmsghdr *nlh, struct route *ret_route);
 /* A request for the routes of the main table. */
 void route_request(struct nlmsghdr *nlh, uint8_t family, uint8_t protocol);
-/*
- * Additions that were refused because others have a route there: that one is noticed, and replaced. Messages
- * go by @batch, which is empty.
- */
-void route_take_over(struct nl_batch *batch, struct step *const *steps, size_t count);
+/* Additions of what is there already, as far as it is ours: made good by @batch, which is empty. */
+void route_take_up(struct nl_batch *batch, struct step *const *steps, size_t count);
 
 #endif

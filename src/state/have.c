@@ -193,15 +193,6 @@ void have_put(struct object *observed)
 	let_go(table, observed->key, was);
 }
 
-void have_notice(struct object *observed)
-{
-	bool keeps_former = all.keeps_former;
-
-	all.keeps_former = false;
-	have_put(observed);
-	all.keeps_former = keeps_former;
-}
-
 void have_remove(const struct object_kind *kind, const char *key)
 {
 	struct kind_table *table = tables_of(kind);

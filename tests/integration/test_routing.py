@@ -425,10 +425,10 @@ def test_others_in_our_place(nc, router, family):
     nc.edit(route(family, several(three, four)))
     expected = {(three, "p3", 1), (four, "p4", 1)}
     before = net.dump()["routes"]
-    commands = [f"route replace {PREFIX[family]} via {three} metric 1",
-                f"route del {PREFIX[family]} metric 1"]
-    if family == 6:  # each next hop can come and go alone
-        commands += [f"route del {PREFIX[family]} via {three} metric 1",
+    commands = [f"route del {PREFIX[family]} metric 1"]
+    if family == 6:  # each next hop can come and go alone, and there is room for one route
+        commands += [f"route replace {PREFIX[family]} via {three} metric 1",
+                     f"route del {PREFIX[family]} via {three} metric 1",
                      f"route append {PREFIX[family]} via {three[:-1]}77 metric 1"]
     for command in commands:
         net.ip(f"-{family} {command}")
@@ -437,31 +437,88 @@ def test_others_in_our_place(nc, router, family):
         assert differences(before, net.dump()["routes"]) == []
 
 
+def whose(net, family=4):
+    """(protocol, gateways) of each route to PREFIX, in the order in which they count."""
+    return [(found["protocol"], *(hop.get("gateway") for hop in found.get("nexthops", [found])))
+            for found in kernel(net, family)]
+
+
+def there(net, routes):
+    """The kernel has come to exactly those, as whose() tells them."""
+    net.wait(lambda: whose(net) == routes, f"{routes}, not {whose(net)}")
+
+
 @KERNEL
-@FAMILIES
-def test_ours_in_their_place(nc, router, family):
-    """A route that configuration names is taken over, and given back if the edit fails after all."""
-    net, three, four = router, FAR[3][family], FAR[4][family]
-    net.ip(f"-{family} route add {PREFIX[family]} metric 1 proto 77 nexthop via {three} weight 2 "
-           f"nexthop via {four} weight 5")
-    net.ip(f"-{family} route add {PREFIX[family]} metric 2 via {three}")
-    before = net.dump()["routes"]
-    nowhere = {4: "192.0.3.1", 6: "2001:db8:77::1"}[family]
-    other = {4: "203.0.112.0/24", 6: "2001:db8:98::/48"}[family]
+@pytest.mark.parametrize("way", ["prepend", "append", "before"])
+def test_beside_theirs(nc, daemon, router, way):
+    """An IPv4 route of others with the same prefix and metric stays, whatever becomes of ours."""
+    net, three, four = router, FAR[3][4], FAR[4][4]
+    theirs = ("77", "198.51.100.79")
+    line = f"{PREFIX[4]} via {theirs[1]} metric 1 proto 77"
+    if way == "before":
+        net.ip(f"route add {line}")
+        nc.edit(route(4, simple(next_hop_address=three)))
+    else:
+        nc.edit(route(4, simple(next_hop_address=three)))
+        net.ip(f"route {way} {line}")
+    ours = (OURS, three)
+    there(net, [theirs, ours] if way == "prepend" else [ours, theirs])
+    for form, *gateways in ((simple(next_hop_address=four), four),
+                            (several(four, three), four, three),
+                            (simple(next_hop_address=four), four),
+                            (special("blackhole"), None),
+                            (simple(next_hop_address=three), three)):
+        nc.edit(route(4, form))
+        there(net, [(OURS, *gateways), theirs])
+    # what comes later in the same edit is refused
     with pytest.raises(RpcError):
-        nc.edit(config_of(route(family, simple(next_hop_address=four)),
-                          route(family, simple(next_hop_address=nowhere), other,
+        nc.edit(config_of(route(4, simple(next_hop_address=four)),
+                          route(4, simple(next_hop_address="192.0.3.1"), "203.0.112.0/24",
                                 infix_routing__route_preference=9)))
-    assert differences(before, net.dump()["routes"]) == []
-    nc.edit(route(family, simple(next_hop_address=four)))
-    mine, theirs = sorted(kernel(net, family), key=lambda found: found["metric"])
-    assert (mine["protocol"], mine["gateway"]) == (OURS, four)
-    assert theirs["metric"] == 2 and theirs["gateway"] == three
-    shown = rib(nc, family, PREFIX[family])
-    assert [(entry.findtext("route-preference"), entry.find("active") is not None)
-            for entry in shown] == [("1", True), ("2", False)]
+    there(net, [ours, theirs])
+    net.ip(f"route del {PREFIX[4]} proto {OURS}")
+    there(net, [ours, theirs])
+    daemon.restart()
+    assert daemon.start_changes() == 0
+    with daemon.local() as session:
+        session.edit(route(4, simple(next_hop_address=four)))
+        there(net, [(OURS, four), theirs])
+        session.edit(NO_ROUTES)
+    there(net, [theirs])
+
+
+@KERNEL
+def test_ours_was_replaced(nc, router):
+    """Who replaces an IPv4 route of ours has one of his own from then on, and ours is there again."""
+    net, three, four = router, FAR[3][4], FAR[4][4]
+    theirs = ("77", "198.51.100.79")
+    nc.edit(route(4, several(three, four)))
+    net.ip(f"route replace {PREFIX[4]} via {theirs[1]} metric 1 proto 77")
+    there(net, [(OURS, three, four), theirs])
+    net.ip(f"route prepend {PREFIX[4]} via 198.51.100.80 metric 1 proto 78")
+    there(net, [("78", "198.51.100.80"), (OURS, three, four), theirs])
+    net.ip(f"route replace {PREFIX[4]} via 198.51.100.81 metric 1 proto 78")
+    there(net, [("78", "198.51.100.81"), (OURS, three, four), theirs])
     nc.edit(NO_ROUTES)
-    assert [found["metric"] for found in kernel(net, family)] == [2]
+    there(net, [("78", "198.51.100.81"), theirs])
+
+
+@KERNEL
+def test_no_room_beside_theirs(nc, router):
+    """An IPv6 route of others with the same prefix and metric would be merged with ours: refused."""
+    net, three, four = router, FAR[3][6], FAR[4][6]
+    net.ip(f"-6 route add {PREFIX[6]} metric 1 proto 77 nexthop via {three} weight 2 "
+           f"nexthop via {four} weight 5")
+    net.ip(f"-6 route add {PREFIX[6]} metric 2 via {three}")
+    before = net.dump()["routes"]
+    for refused in (route(6, simple(next_hop_address=four)), route(6, special("blackhole"))):
+        with pytest.raises(RpcError, match="made by others"):
+            nc.edit(refused)
+        assert differences(before, net.dump()["routes"]) == []
+    nc.edit(route(6, simple(next_hop_address=four), infix_routing__route_preference=3))
+    assert [found["metric"] for found in kernel(net, 6)] == [1, 2, 3]
+    nc.edit(NO_ROUTES)
+    assert differences(before, net.dump()["routes"]) == []
 
 
 def test_whose_routes(nc, router):
