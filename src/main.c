@@ -25,6 +25,7 @@
 
 #include "check.h"
 #include "options.h"
+#include "recovery.h"
 #include "trial.h"
 
 static struct {
@@ -65,6 +66,7 @@ static void started(const struct err *err, void *arg)
 	supervisor_notify("READY=1\n");
 	if (self.options->is_system) {
 		console_say("ready");
+		recovery_say();
 		trial_start(self.options->run_dir);
 		ds_provision_start();
 	}
@@ -111,7 +113,9 @@ static int start_layers(const struct options *options, struct err *err)
 	sbom_init(options->share_dir);
 	installer_init(options->run_dir, options->share_dir, options->config_dir);
 	software_init(options->run_dir, options->config_dir);
-	r = containers_init(&containers, err);
+	r = options->check ? 0 : recovery_prepare(options->startup_dir, options->config_dir, err);
+	if (r == 0)
+		r = containers_init(&containers, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
 	if (r == 0)

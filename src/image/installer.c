@@ -251,10 +251,15 @@ static json_t *make_order(const struct installer_order *order, const char *dir, 
 {
 	_cleanup_free_ char *generations = file_join(installer.config_dir, "generations");
 	_cleanup_free_ char *trial = file_join(generations, GENERATION_TRIAL);
-	_cleanup_free_ char *running = file_join(installer.run_dir, "generation");
+	bool is_recovery = str_equal(software_now()->slot, RECOVERY);
+	_cleanup_free_ char *running = is_recovery ? file_join(generations, "current")
+						   : file_join(installer.run_dir, "generation");
 	_cleanup_free_ char *config = NULL;
 
-	/* Where it is saved: a generation's, or, on a device without, the one there is. */
+	/*
+	 * Where it is saved: a generation's, or, on a device without, the one there is. What recovery runs with
+	 * is not the device's.
+	 */
 	config = file_join(
 		file_exists(running) ? running : installer.config_dir, "startup-config.cfg");
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:b, s:b, s:s, s:{s:i, s:s*, s:s}}",

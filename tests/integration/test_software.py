@@ -207,3 +207,27 @@ def test_saved_in_its_generation(device):
     assert "kept" in (device.generations / "2" / "startup-config.cfg").read_text()
     assert device.daemon.startup_file.read_text() == old
     assert (device.daemon.config_dir / "keys").is_dir()
+
+
+def test_recovery_knows_the_users(device):
+    """The recovery system starts from a configuration of its own, with who was let in before."""
+    saved = device.daemon.startup_file.read_text()
+    for number in 1, 2:
+        (device.generations / str(number) / "startup-config.cfg").write_text(saved)
+    memory = device.daemon.run_dir / "memory"
+    memory.mkdir()
+    (device.daemon.run_dir / "boot").write_text("slot=recovery\nattempts=0\nfirmware=grub\n")
+    device.daemon.options += ["--startup-dir", str(memory)]
+    device.daemon.start()
+    with device.daemon.ssh() as session:
+        assert session.get_config().findtext("system/hostname") == "recovery"
+        seen = software(session)
+        assert seen.findtext("booted") == "recovery"
+        assert seen.find("generations/running") is None
+        assert seen.findtext("generations/current") == "2"
+        session.edit({"ietf-system:system": {"contact": "only here"}})
+        session.copy("running", "startup")
+    for number in 1, 2:
+        path = device.generations / str(number) / "startup-config.cfg"
+        assert path.read_text() == saved
+    assert device.daemon.startup_file.read_text() == saved
