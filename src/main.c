@@ -93,12 +93,29 @@ static int start_hardware(struct err *err)
 	return r;
 }
 
+/* What they are made of goes back with the rest, on a device that can go back. */
+static int start_containers(const struct options *options, struct err *err)
+{
+	_cleanup_free_ char *refs = file_join(options->startup_dir, GENERATION_CONTAINERS);
+	_cleanup_free_ char *claims =
+		xasprintf("%s/generations/*/" GENERATION_CONTAINERS, options->config_dir);
+	bool has_generations = software_now()->slot;
+	struct containers_config config = {
+		.run_dir = options->run_dir,
+		.state_dir = options->state_dir,
+		.refs_dir = has_generations ? refs : NULL,
+		.claims = has_generations ? claims : NULL,
+		.cgroup_parent = options->cgroup,
+		.record = options->has_no_kernel,
+	};
+
+	return containers_init(&config, err);
+}
+
 static int start_layers(const struct options *options, struct err *err)
 {
 	struct ds_config ds = { options->config_dir, options->run_dir, options->state_dir,
 		options->yang_dir, options->startup_dir };
-	struct containers_config containers = { options->run_dir, options->state_dir,
-		options->cgroup, options->has_no_kernel };
 	_cleanup_free_ char *netns_dir = file_join(options->run_dir, "netns");
 	_cleanup_free_ char *key_dir = file_join(options->config_dir, "keys");
 	int r = options->check ? 0 : ds_finish_reset(&ds, err);
@@ -115,7 +132,7 @@ static int start_layers(const struct options *options, struct err *err)
 	software_init(options->run_dir, options->config_dir);
 	r = options->check ? 0 : recovery_prepare(options->startup_dir, options->config_dir, err);
 	if (r == 0)
-		r = containers_init(&containers, err);
+		r = start_containers(options, err);
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
 	if (r == 0)

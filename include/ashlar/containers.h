@@ -31,6 +31,9 @@
 struct containers_config {
 	const char *run_dir;   /* RUN-DIR: what a boot does not outlive (bundles, crun's state) */
 	const char *state_dir; /* STATE-DIR: images, volumes, logs */
+	const char *refs_dir;  /* what images resolved to; NULL: STATE-DIR/containers/refs */
+	const char *
+		claims; /* a pattern of other such directories: images that they name stay; NULL: none */
 	/* Below the root of cgroup v2: "/ashlar". Daemons side by side need different ones. */
 	const char *cgroup_parent;
 	/* --no-kernel: nothing is run or unpacked; what is applied is believed to exist. */

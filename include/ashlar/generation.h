@@ -3,8 +3,9 @@
  * that was saved while it ran, and the containers' images. Plain C on core and jansson, as ashlar-early uses it.
  *
  *   /cfg/generations/7/                    generation 7
- *                      record.json         {number, image, version, time, reason, who, containers}
+ *                      record.json         {number, image, version, time, reason, who}
  *                      startup-config.cfg  the configuration as it was saved last, and those before it
+ *                      containers/         what the image of each container resolved to: {source, digest}
  *                      trial               only of a trial: not confirmed; what the installer says of it
  *   /cfg/generations/current -> 7          the one that counts; replaced by rename(2)
  *   /cfg/generations/trial                 what the installer says of the trial that is to come; may be absent
@@ -29,6 +30,7 @@
 #define GENERATION_RUNNING	  "/run/ashlar/generation" /* a link to GENERATION_DIR/N */
 #define GENERATION_TRIAL	  "trial"
 #define GENERATION_MAX		  8 /* that are kept */
+#define GENERATION_CONTAINERS	  "containers"
 #define GENERATION_CONTAINERS_MAX 1024
 
 struct generation_container {
@@ -43,7 +45,7 @@ struct generation {
 	char *time;    /* when it was made, RFC 3339 */
 	char *reason;  /* "first start", "upgrade", "fallback" … */
 	char *who;     /* the user that asked for it; "" */
-	struct generation_container *containers;
+	struct generation_container *containers; /* read, not written */
 	size_t container_count;
 };
 
@@ -56,9 +58,6 @@ int generation_list(const char *dir, struct generation **ret_list, size_t *ret_c
 void generation_list_free(struct generation *list, size_t count);
 int generation_read(const char *dir, uint32_t number, struct generation *ret_generation,
 	struct err *err) WARN_UNUSED;
-/* Writes the record of a generation that is there. */
-int generation_write(
-	const char *dir, const struct generation *generation, struct err *err) WARN_UNUSED;
 /* -ENOENT: there is none yet. */
 int generation_current(const char *dir, uint32_t *ret_number, struct err *err) WARN_UNUSED;
 /* The commit point. Durable when it returns. */

@@ -147,7 +147,9 @@ int containers_init(const struct containers_config *config, struct err *err)
 	paths->bundles = file_join(config->run_dir, "containers");
 	paths->crun = file_join(config->run_dir, "crun");
 	paths->images = file_join(config->state_dir, "containers/images");
-	paths->refs = file_join(config->state_dir, "containers/refs");
+	paths->refs = config->refs_dir ? xstrdup(config->refs_dir)
+				       : file_join(config->state_dir, "containers/refs");
+	paths->claims = xstrdup(config->claims);
 	paths->volumes = file_join(config->state_dir, "containers/volumes");
 	paths->trash = file_join(config->state_dir, "containers/trash");
 	paths->archives = file_join(config->state_dir, "containers/oci");
@@ -209,6 +211,7 @@ void containers_done(void)
 	free(paths->crun);
 	free(paths->images);
 	free(paths->refs);
+	free(paths->claims);
 	free(paths->volumes);
 	free(paths->trash);
 	free(paths->archives);

@@ -9,6 +9,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@
 
 #define DEADLINE_MS ((uint64_t)15 * 60 * 1000)
 #define OUTPUT_MAX  4096
+#define REF_MAX	    65536
 #define ENTRIES_MAX 4096 /* directory entries looked at in one sweep */
 
 /* Where images named without a path are looked for, after STATE-DIR/containers/oci. */
@@ -426,6 +428,43 @@ static bool is_claimed(const char *digest)
 	return runtime_uses_image(digest);
 }
 
+/* Whether a file of the directory of references names it. */
+static bool is_referred_to(const char *refs, const char *digest)
+{
+	DIR *dir = opendir(refs);
+	struct dirent *entry;
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir))) {
+		_cleanup_free_ char *path = file_join(refs, entry->d_name), *text = NULL;
+		size_t size;
+		json_t *json;
+
+		if (entry->d_name[0] == '.' || file_read(path, REF_MAX, &text, &size, NULL) < 0)
+			continue;
+		json = json_loadb(text, size, 0, NULL);
+		found = str_equal(json_string_value(json_object_get(json, "digest")), digest);
+		json_decref(json);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
+/* By what the device can go back to. */
+static bool is_claimed_elsewhere(const char *digest)
+{
+	bool found = false;
+	glob_t dirs;
+
+	if (!containers_paths.claims || glob(containers_paths.claims, 0, NULL, &dirs) != 0)
+		return false;
+	for (size_t i = 0; i < dirs.gl_pathc && !found; i++)
+		found = is_referred_to(dirs.gl_pathv[i], digest);
+	globfree(&dirs);
+	return found;
+}
+
 void image_sweep(void)
 {
 	DIR *dir = opendir(containers_paths.images);
@@ -437,7 +476,8 @@ void image_sweep(void)
 		_cleanup_err_ struct err err = { 0 };
 
 		/* A dot: the job's own; and what it has published is not claimed yet. */
-		if (entry->d_name[0] == '.' || job || is_claimed(entry->d_name))
+		if (entry->d_name[0] == '.' || job || is_claimed(entry->d_name) ||
+			is_claimed_elsewhere(entry->d_name))
 			continue;
 		if (trash_put(path, &err) < 0)
 			log_debug("image", "%s", err_text(&err));

@@ -27,7 +27,8 @@ struct containers_paths {
 	char *bundles;	 /* RUN-DIR/containers: a directory for each container */
 	char *crun;	 /* RUN-DIR/crun: crun's own state */
 	char *images;	 /* STATE-DIR/containers/images: a directory for each digest */
-	char *refs;	 /* STATE-DIR/containers/refs: what each container's image resolved to */
+	char *refs;	 /* what each container's image resolved to */
+	char *claims;	 /* a pattern of other such directories; NULL: none */
 	char *volumes;	 /* STATE-DIR/containers/volumes: a directory for each container */
 	char *trash;	 /* STATE-DIR/containers/trash: being removed */
 	char *archives;	 /* STATE-DIR/containers/oci: where images without path are looked for */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ashlar/clock.h"
+#include "ashlar/containers.h"
 #include "ashlar/feature.h"
 #include "ashlar/software.h"
 #include "ashlar/str.h"
@@ -145,26 +146,43 @@ static int show_trial(const struct software *now, struct lyd_node *node, struct 
 					: r;
 }
 
-static int show_containers(
-	const struct generation *generation, struct lyd_node *node, struct err *err)
+static int show_container(struct lyd_node *node, const char *name, const char *image,
+	const char *digest, struct err *err)
 {
+	struct lyd_node *entry = NULL;
+	int r = build_entry(node, "container", name, &entry, err);
+
+	if (r == 0)
+		r = build_leaf(entry, "image", image, err);
+	return r == 0 && *digest ? build_leaf(entry, "digest", digest, err) : r;
+}
+
+/* Those of the generation that runs are what is observed, of the others what was kept. */
+static int show_containers(const struct generation *generation, const struct have *have,
+	struct lyd_node *node, struct err *err)
+{
+	const struct object *object;
+	size_t at = 0;
 	int r = 0;
 
+	if (generation->number == software_now()->generation) {
+		while (r == 0 && (object = have_next(have, &object_kind_image, &at))) {
+			const struct image *image = (const struct image *)object;
+
+			r = show_container(node, object->key, image->reference, image->digest, err);
+		}
+		return r;
+	}
 	for (size_t i = 0; r == 0 && i < generation->container_count; i++) {
 		const struct generation_container *container = &generation->containers[i];
-		struct lyd_node *entry = NULL;
 
-		r = build_entry(node, "container", container->name, &entry, err);
-		if (r == 0)
-			r = build_leaf(entry, "image", container->image, err);
-		if (r == 0)
-			r = build_leaf(entry, "digest", container->digest, err);
+		r = show_container(node, container->name, container->image, container->digest, err);
 	}
 	return r;
 }
 
-static int show_generation(
-	const struct generation *generation, struct lyd_node *node, struct err *err)
+static int show_generation(const struct generation *generation, const struct have *have,
+	struct lyd_node *node, struct err *err)
 {
 	const char *slot = software_slot_of(generation);
 	const char *const texts[][2] = { { "slot", slot }, { "version", generation->version },
@@ -181,10 +199,11 @@ static int show_generation(
 			r = build_leaf(entry, texts[i][0], texts[i][1], err);
 	if (r == 0 && generation->is_trial && generation->number != software_now()->current)
 		r = build_leaf(entry, "trial", "", err);
-	return r == 0 ? show_containers(generation, entry, err) : r;
+	return r == 0 ? show_containers(generation, have, entry, err) : r;
 }
 
-static int show_generations(const struct software *now, struct lyd_node *node, struct err *err)
+static int show_generations(
+	const struct software *now, const struct have *have, struct lyd_node *node, struct err *err)
 {
 	struct lyd_node *generations = NULL;
 	int r = build_container(node, "ashlar-software:generations", &generations, err);
@@ -194,7 +213,7 @@ static int show_generations(const struct software *now, struct lyd_node *node, s
 	if (r == 0 && now->generation)
 		r = build_u64(generations, "running", now->generation, err);
 	for (size_t i = 0; r == 0 && i < now->generation_count; i++)
-		r = show_generation(&now->generations[i], generations, err);
+		r = show_generation(&now->generations[i], have, generations, err);
 	return r;
 }
 
@@ -217,7 +236,7 @@ static int show(
 		r = show_slot(slot_names[i], &now->slots[i], node, err);
 	if (r == 0)
 		r = show_trial(now, node, err);
-	return r == 0 ? show_generations(now, node, err) : r;
+	return r == 0 ? show_generations(now, have, node, err) : r;
 }
 
 /* --- RPCs --------------------------------------------------------------------------------------- */

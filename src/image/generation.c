@@ -12,11 +12,12 @@
 #include "ashlar/generation.h"
 #include "ashlar/str.h"
 
-#define CURRENT	   "current"
-#define RECORD	   "record.json"
-#define RECORD_MAX (1024 * 1024)
-#define FILE_MAX   (256 * 1024 * 1024) /* of what is copied */
-#define LISTED_MAX 1000
+#define CURRENT	      "current"
+#define RECORD	      "record.json"
+#define RECORD_MAX    (1024 * 1024)
+#define CONTAINER_END ".json"
+#define FILE_MAX      (256 * 1024 * 1024) /* of what is copied */
+#define LISTED_MAX    1000
 
 static int fail(struct err *err, int code, const char *what, const char *path)
 {
@@ -60,24 +61,44 @@ static char *text_of(const json_t *object, const char *name)
 	return xstrdup(text ? text : "");
 }
 
-static void read_containers(const json_t *array, struct generation *generation)
+/* What the containers' part of the daemon keeps beside the configuration. */
+static void read_container(const char *dir, const char *file, struct generation *generation)
 {
-	size_t count = json_array_size(array);
+	_cleanup_free_ char *path = file_join(dir, file), *text = NULL, *source = NULL;
+	struct generation_container *container;
+	json_t *json = NULL;
+	size_t size;
 
-	if (count > GENERATION_CONTAINERS_MAX)
-		count = GENERATION_CONTAINERS_MAX;
-	if (count)
-		generation->containers = xcalloc(count, sizeof(*generation->containers));
-	for (size_t i = 0; i < count; i++) {
-		const json_t *item = json_array_get(array, i);
-
-		generation->containers[i] = (struct generation_container){
-			.name = text_of(item, "name"),
-			.image = text_of(item, "image"),
-			.digest = text_of(item, "digest"),
+	if (file_read(path, RECORD_MAX, &text, &size, NULL) == 0)
+		json = json_loadb(text, size, 0, NULL);
+	if (json_is_object(json)) {
+		source = text_of(json, "source"); /* "REFERENCE CHECKSUM-KIND CHECKSUM" */
+		container = &generation->containers[generation->container_count++];
+		*container = (struct generation_container){
+			.name = xstrndup(file, strlen(file) - strlen(CONTAINER_END)),
+			.image = xstrndup(source, strcspn(source, " ")),
+			.digest = text_of(json, "digest"),
 		};
 	}
-	generation->container_count = count;
+	json_decref(json);
+}
+
+static void read_containers(const char *path, struct generation *generation)
+{
+	_cleanup_free_ char *dir = file_join(path, GENERATION_CONTAINERS);
+	DIR *stream = opendir(dir);
+	struct dirent *entry;
+	size_t room = 0;
+
+	while (stream && generation->container_count < GENERATION_CONTAINERS_MAX &&
+		(entry = readdir(stream))) {
+		if (entry->d_name[0] == '.' || !str_ends(entry->d_name, CONTAINER_END))
+			continue;
+		ARRAY_GROW(generation->containers, generation->container_count, room);
+		read_container(dir, entry->d_name, generation);
+	}
+	if (stream)
+		closedir(stream);
 }
 
 int generation_read(
@@ -106,7 +127,7 @@ int generation_read(
 		.reason = text_of(json, "reason"),
 		.who = text_of(json, "who"),
 	};
-	read_containers(json_object_get(json, "containers"), ret_generation);
+	read_containers(path, ret_generation);
 	json_decref(json);
 	return 0;
 }
@@ -114,21 +135,6 @@ int generation_read(
 static json_t *make_text(const char *text)
 {
 	return json_string(text ? text : "");
-}
-
-static json_t *make_containers(const struct generation *generation)
-{
-	json_t *array = json_array();
-
-	for (size_t i = 0; i < generation->container_count; i++) {
-		json_t *item = json_object();
-
-		json_object_set_new(item, "name", make_text(generation->containers[i].name));
-		json_object_set_new(item, "image", make_text(generation->containers[i].image));
-		json_object_set_new(item, "digest", make_text(generation->containers[i].digest));
-		json_array_append_new(array, item);
-	}
-	return array;
 }
 
 static int write_record(const char *path, const struct generation *generation, struct err *err)
@@ -142,19 +148,11 @@ static int write_record(const char *path, const struct generation *generation, s
 	json_object_set_new(json, "time", make_text(generation->time));
 	json_object_set_new(json, "reason", make_text(generation->reason));
 	json_object_set_new(json, "who", make_text(generation->who));
-	json_object_set_new(json, "containers", make_containers(generation));
 	text = json_dumps(json, JSON_INDENT(2));
 	json_decref(json);
 	if (!text) /* what is no UTF-8 */
 		return fail(err, -EINVAL, "write", record);
 	return file_write_atomic(record, text, strlen(text), 0600, err);
-}
-
-int generation_write(const char *dir, const struct generation *generation, struct err *err)
-{
-	_cleanup_free_ char *path = generation_path(dir, generation->number);
-
-	return write_record(path, generation, err);
 }
 
 /* --- which there are ------------------------------------------------------------------------------ */
@@ -266,6 +264,11 @@ static int copy_file(const char *from, const char *to, mode_t mode, struct err *
 }
 
 /* Its own record and mark each has for itself. */
+static bool is_copied(const char *name)
+{
+	return name[0] != '.' && !str_equal(name, RECORD) && !str_equal(name, GENERATION_TRIAL);
+}
+
 static int copy_files(const char *from, const char *to, struct err *err)
 {
 	DIR *stream = opendir(from);
@@ -273,19 +276,27 @@ static int copy_files(const char *from, const char *to, struct err *err)
 	int r = 0;
 
 	if (!stream)
-		return fail(err, -errno, "read", from);
+		return errno == ENOENT ? 0 : fail(err, -errno, "read", from);
 	while (r == 0 && (entry = readdir(stream))) {
 		_cleanup_free_ char *source = file_join(from, entry->d_name);
 		_cleanup_free_ char *target = file_join(to, entry->d_name);
 		struct stat st;
 
-		if (entry->d_name[0] != '.' && !str_equal(entry->d_name, RECORD) &&
-			!str_equal(entry->d_name, GENERATION_TRIAL) && lstat(source, &st) == 0 &&
-			S_ISREG(st.st_mode))
+		if (is_copied(entry->d_name) && lstat(source, &st) == 0 && S_ISREG(st.st_mode))
 			r = copy_file(source, target, st.st_mode, err);
 	}
 	closedir(stream);
 	return r;
+}
+
+static int copy_containers(const char *from, const char *to, struct err *err)
+{
+	_cleanup_free_ char *source = file_join(from, GENERATION_CONTAINERS);
+	_cleanup_free_ char *target = file_join(to, GENERATION_CONTAINERS);
+
+	if (mkdir(target, 0700) < 0)
+		return fail(err, -errno, "make", target);
+	return copy_files(source, target, err);
 }
 
 /* The mark: what the installer has said of it, if it has. */
@@ -309,6 +320,8 @@ static int fill(const char *dir, const char *path, uint32_t from,
 		r = fail(err, -errno, "make", path);
 	if (r == 0 && from)
 		r = copy_files(source, path, err);
+	if (r == 0)
+		r = copy_containers(source, path, err);
 	if (r == 0)
 		r = write_record(path, generation, err);
 	if (r == 0 && generation->is_trial)

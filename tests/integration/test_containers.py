@@ -16,6 +16,7 @@ from ashlar import TOP, config
 from ashlar.netconf import RpcError
 from ashlar.network import differences, until
 from ashlar.push import edits, on_change, plain, subtree, update
+from ashlar.slots import Device
 
 pytestmark = pytest.mark.kernel
 
@@ -311,6 +312,54 @@ def test_upgrade(site, nc, make_archive, tmp_path):
     act(nc, "upgrade")
     wait_running(nc, other_than=first)
     wait_page(site, "new\n")
+
+
+def test_n02_generations_keep_their_images(net, make_daemon, make_archive, tmp_path):
+    """N2: back, and on again, containers are what they were, though their archive is another by now."""
+    image = make_archive("--text", "old", path=tmp_path / "image.tar")
+    daemon = make_daemon(net, config.switch(net.ports))
+    device = Device(daemon)
+    shutil.move(daemon.startup_file, device.generations / "1")
+    daemon.options += ["--startup-dir", str(daemon.run_dir / "generation")]
+    device.run(1)
+    daemon.start()
+    seen = {}
+
+    def run_again(generation):
+        daemon.stop()
+        end_containers(daemon)
+        shutil.rmtree(daemon.run_dir / "containers")
+        device.run(generation)
+        daemon.start()
+
+    try:
+        with daemon.local() as nc:
+            nc.edit(container(image))
+            wait_running(nc)
+            seen[1] = look(nc).findtext("image-id")
+            nc.copy("running", "startup")
+        device.copy(1, 2)
+        run_again(2)
+        make_archive("--text", "new", path=image)
+        with daemon.local() as nc:
+            first = wait_running(nc)
+            assert look(nc).findtext("image-id") == seen[1]
+            act(nc, "upgrade")
+            wait_running(nc, other_than=first)
+            seen[2] = look(nc).findtext("image-id")
+            assert seen[2] != seen[1]
+            records = nc.get('<system-state xmlns="urn:ietf:params:xml:ns:yang:ietf-system"/>')
+            digests = [entry.findtext("container/digest") for entry in records.iter("generation")]
+            assert len(set(digests)) == 2
+        image.unlink()
+        for generation in 1, 2, 1:
+            run_again(generation)
+            with daemon.local() as nc:
+                wait_running(nc)
+                assert look(nc).findtext("image-id") == seen[generation]
+    finally:
+        daemon.stop()
+        end_containers(daemon)
 
 
 def test_configuration_reaches_it(site, nc, make_archive):

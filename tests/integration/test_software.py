@@ -1,61 +1,14 @@
 """Slots and generations, as a client sees and changes them: on files, where no machine restarts."""
 
-import os
-
 import pytest
 
 from ashlar import config, slots
 from ashlar.netconf import RpcError
+from ashlar.slots import IMAGES, Device
 
 OWN = 'xmlns="urn:ashlar:params:xml:ns:yang:ashlar-software"'
 INFIX = 'xmlns="urn:infix:system:ns:yang:1.0"'
 STATE = '<system-state xmlns="urn:ietf:params:xml:ns:yang:ietf-system"/>'
-IMAGES = {"a": "a1" * 32, "b": "b2" * 32}
-
-
-class Device:
-    """What ashlar-early leaves for the daemon, of a system that runs from slot a."""
-
-    def __init__(self, daemon):
-        self.daemon = daemon
-        self.disk = daemon.run_dir / "disk"
-        self.generations = daemon.config_dir / "generations"
-        (self.disk / "boot" / "grub").mkdir(parents=True)
-        for name, image in IMAGES.items():
-            slots.make_file(self.disk / name, state="good", sha256=image, version=f"1.0-{name}",
-                            compatible="ashlar-x86_64", size=4096)
-        slots.make_file(self.disk / "recovery", state="good")
-        slots.make_generation(self.generations, 1, IMAGES["b"])
-        slots.make_generation(self.generations, 2, IMAGES["a"])
-        slots.make_current(self.generations, 2)
-        self.run(2)
-
-    def run(self, generation, is_trial=False):
-        (self.daemon.run_dir / "boot").write_text(
-            f"slot=a\nattempts=1\nfirmware=grub\ngeneration={generation}\n"
-            f"trial={'yes' if is_trial else 'no'}\n")
-        link = self.daemon.run_dir / "generation"
-        link.unlink(missing_ok=True)
-        link.symlink_to(self.generations / str(generation))
-
-    def put_on_trial(self, **terms):
-        slots.make_generation(self.generations, 3, IMAGES["a"], is_trial=True, terms=terms)
-        slots.make_current(self.generations, 1)
-        slots.write(self.disk / "a", 0, slots.SLOT_BYTES, state="trial", attempts=1)
-        self.run(3, is_trial=True)
-
-    @property
-    def current(self):
-        return int(os.readlink(self.generations / "current"))
-
-    def slot(self, name):
-        return slots.read_file(self.disk / name)
-
-    @property
-    def boot_order(self):
-        """GRUB's; this machine has no UEFI firmware, as long as it is no appliance itself."""
-        lines = (self.disk / "boot" / "grub" / "grubenv").read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line)
 
 
 @pytest.fixture
