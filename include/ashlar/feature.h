@@ -124,12 +124,19 @@ struct feature {
 	const char *const *roots;
 	/* Schema paths below the roots that it does not own. Ends with NULL; may be NULL. */
 	const char *const *except;
+	/*
+	 * Schema paths of what the unit would be dangerous without (who may log in, what keeps networks apart):
+	 * when that, or something below, is refused at boot, the unit is left out; otherwise only what is at
+	 * fault. Ends with NULL; may be NULL.
+	 */
+	const char *const *vital;
 	/* Ends with path NULL; may be NULL. */
 	const struct feature_reads *reads;
 	/* Values the model leaves to the server (a type from a name), set by edit_fill() within the
 	 * edit, before validation. May be NULL. */
 	int (*fill)(struct edit *edit, const struct unit *unit, struct err *err);
-	/* Beyond what YANG can say. Pure. Error paths may be relative to the unit. May be NULL. */
+	/* Beyond what YANG can say. Pure. Error paths may be relative to the unit; at boot what they name is
+	 * left out, and the rest asked again. May be NULL. */
 	int (*check)(const struct unit *unit, struct err *err);
 	/* What should exist for the unit; not called when unit->node is NULL. Pure. May be NULL. */
 	int (*want)(const struct unit *unit, struct want *want, struct err *err);

@@ -172,20 +172,6 @@ static void collect_references(struct nodes *out, struct lyd_node *node)
 	}
 }
 
-/* Does what is around the node need it? */
-static bool must_stay(const struct lyd_node *node)
-{
-	const struct lysc_node *schema = node->schema, *end = schema_data_parent(schema);
-
-	if (lysc_is_key(schema))
-		return true;
-	for (; schema != end; schema = schema->parent) {
-		if (schema->flags & LYS_MAND_TRUE)
-			return true;
-	}
-	return false;
-}
-
 /* What goes with a reference to nothing: as much of the entry around it as the entry can do without. */
 static struct lyd_node *around(struct lyd_node *reference)
 {
@@ -194,7 +180,7 @@ static struct lyd_node *around(struct lyd_node *reference)
 	for (node = reference; node; node = lyd_parent(node)) {
 		if (node->schema->nodetype == LYS_LIST)
 			return best ? best : node;
-		if (must_stay(node))
+		if (schema_must_stay(node->schema))
 			continue;
 		best = node;
 		least = least ? least : node;

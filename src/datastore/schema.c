@@ -25,6 +25,19 @@ const struct lysc_node *schema_data_parent(const struct lysc_node *schema)
 	return NULL;
 }
 
+bool schema_must_stay(const struct lysc_node *schema)
+{
+	const struct lysc_node *end = schema_data_parent(schema);
+
+	if (lysc_is_key(schema))
+		return true;
+	for (; schema != end; schema = schema->parent) {
+		if (schema->flags & LYS_MAND_TRUE)
+			return true;
+	}
+	return false;
+}
+
 const struct feature_action *schema_action(const struct lysc_node *schema)
 {
 	return map_get(&table.actions, &schema, sizeof(schema));
@@ -177,6 +190,17 @@ static int mark_silent(const struct feature *feature, const char *path, struct e
 	return 0;
 }
 
+static int mark_vital(const struct feature *feature, const char *path, struct err *err)
+{
+	const struct lysc_node *schema = path_schema(path);
+
+	if (!schema)
+		return err_set(err, -EINVAL, path, "feature %s cannot do without an unknown path",
+			feature->name);
+	schema_of(schema)->is_vital = true;
+	return 0;
+}
+
 static int mark_feature(const struct feature *feature, struct err *err)
 {
 	struct mark own = { .feature = feature };
@@ -184,7 +208,8 @@ static int mark_feature(const struct feature *feature, struct err *err)
 
 	for (const char *const *path = feature->silent; r == 0 && path && *path; path++)
 		r = mark_silent(feature, *path, err);
-
+	for (const char *const *path = feature->vital; r == 0 && path && *path; path++)
+		r = mark_vital(feature, *path, err);
 	for (const char *const *root = feature->roots; r == 0 && root && *root; root++)
 		r = mark_root(&own, *root, true, err);
 	for (const char *const *root = feature->state_roots; r == 0 && root && *root; root++)

@@ -14,6 +14,7 @@ struct reader; /* constraints.c: a constraint that reads this node, and how its 
 struct snode {
 	const struct lysc_node *schema;
 	bool is_silent; /* operational; no change of it, or of what is below, is noticed */
+	bool is_vital;	/* its unit would be dangerous without it, or what is below */
 	bool is_owned;	/* some feature owns it (configuration that is not owned is refused) */
 
 	/* Schema nodes whose instances are the units this node belongs to (ancestors or itself). */
@@ -59,6 +60,8 @@ static inline struct snode *schema_of_node(const struct lyd_node *node)
 
 /* Nearest data-tree parent in the schema (choices and cases skipped); NULL at top level. */
 const struct lysc_node *schema_data_parent(const struct lysc_node *schema);
+/* Does what is around an instance need it: is it a key, or mandatory? */
+bool schema_must_stay(const struct lysc_node *schema);
 /* The schema node whose instances are the units of a feature's root: the last list, or container, on it. */
 const struct lysc_node *schema_unit(const struct lysc_node *root);
 /* Feature action by schema node; NULL: nobody has it. */

@@ -24,6 +24,7 @@
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
+#include "ask.h"
 #include "candidate.h"
 #include "confirm.h"
 #include "constraints.h"
@@ -33,7 +34,6 @@
 #include "partial.h"
 #include "push-watch.h"
 #include "record.h"
-#include "refused.h"
 #include "store.h"
 #include "txn.h"
 #include "units.h"
@@ -60,7 +60,7 @@ struct touched {
 	struct want *old; /* before; owned until commit */
 	struct want *new; /* borrowed from the state, or NULL */
 	bool is_exchanged;
-	bool is_refused; /* at boot: it goes on without */
+	struct refusals refusals; /* what it goes on without */
 };
 
 struct txn {
@@ -104,6 +104,8 @@ static void txn_free(struct txn *txn)
 {
 	while (txn->released < txn->touched_count)
 		want_free(txn->touched[txn->released++].old);
+	for (size_t i = 0; i < txn->touched_count; i++)
+		refusals_done(&txn->touched[i].refusals);
 	free(txn->touched);
 	plan_free(txn->plan);
 	validation_free(txn->validation);
@@ -252,24 +254,6 @@ static int phase_validate(struct txn *txn)
 	return 0;
 }
 
-static int ask_unit(
-	struct txn *txn, const struct unit *unit, const struct snode *snode, struct want *want)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < snode->feature_count; i++) {
-		const struct feature *feature = snode->features[i];
-
-		if (feature->check)
-			r = feature->check(unit, &txn->err);
-		if (r == 0 && feature->want)
-			r = feature->want(unit, want, &txn->err);
-	}
-	if (r < 0)
-		err_prefix(&txn->err, unit->path);
-	return r;
-}
-
 static bool is_test(const struct txn *txn);
 
 /* What validation has done of its own accord counts as well. */
@@ -291,17 +275,16 @@ static bool is_test(const struct txn *txn)
 	return txn->opts.source == TXN_TEST || txn->opts.source == TXN_CHECK;
 }
 
-/* What a feature refuses does not keep the rest from coming up. */
-static int leave_out(struct txn *txn, struct touched *touched)
+/* What a boot goes on without is told; of others it was known. */
+static void tell_refusals(const struct txn *txn, struct touched *touched)
 {
-	if (!is_test(txn))
-		log_warning("txn", "%s: %s; going on without it",
-			txn->err.path ? txn->err.path : touched->path, err_text(&txn->err));
-	refused_note(touched->path, &txn->err);
-	touched->is_refused = true;
-	err_done(&txn->err);
-	memset(&txn->err, 0, sizeof(txn->err));
-	return 0;
+	for (size_t i = 0; is_lenient(txn) && !is_test(txn) && i < touched->refusals.count; i++) {
+		const struct refusal *refusal = &touched->refusals.items[i];
+
+		log_warning("txn", "%s: %s; going on without it", refusal->path, refusal->reason);
+	}
+	if (txn->opts.source == TXN_CHECK)
+		refused_replace(touched->path, &touched->refusals);
 }
 
 static int want_unit(struct txn *txn, struct unit_entry *entry)
@@ -313,16 +296,11 @@ static int want_unit(struct txn *txn, struct unit_entry *entry)
 
 	touched->path = entry->path;
 	if (unit.node) {
-		want = want_new(entry->path);
-		r = ask_unit(txn, &unit, schema_of(entry->schema), want);
-		if (r < 0 && is_lenient(txn))
-			return leave_out(txn, touched);
+		r = ask_unit(
+			&unit, &txn->edit, is_lenient(txn), &touched->refusals, &want, &txn->err);
 		if (r < 0)
 			return r;
-		if (!want_count(want)) {
-			want_free(want);
-			want = NULL;
-		}
+		tell_refusals(txn, touched);
 	}
 	if (is_test(txn) || (!want && !state_unit(entry->path)))
 		return 0;
@@ -529,10 +507,8 @@ static int phase_commit(struct txn *txn)
 
 static void tell_kept(struct txn *txn)
 {
-	for (size_t i = 0; i < txn->touched_count; i++) {
-		if (!txn->touched[i].is_refused)
-			refused_forget(txn->touched[i].path);
-	}
+	for (size_t i = 0; i < txn->touched_count; i++)
+		refused_replace(txn->touched[i].path, &txn->touched[i].refusals);
 	txn->is_changed = txn->edit.count > 0;
 	if (txn->is_changed) {
 		add_to_history(txn);
@@ -593,8 +569,6 @@ static int phase_retract(struct txn *txn)
 			claim_back(touched);
 		else
 			give_back(touched);
-		if (!claims && touched->is_refused && txn->is_failed)
-			refused_forget(touched->path);
 		if (loop_should_yield())
 			return 1;
 	}

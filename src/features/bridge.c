@@ -175,6 +175,7 @@ const struct feature feature_bridge = {
 			INTERFACE_PATH "/infix-interfaces:bridge/stp/max-hops",
 			NULL,
 		},
+	.vital = (const char *const[]){ INTERFACE_PATH "/infix-interfaces:bridge/vlans", NULL },
 	.link_types = (const char *const[]){ "bridge", NULL },
 	.silent =
 		(const char *const[]){

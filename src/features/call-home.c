@@ -103,6 +103,7 @@ const struct feature feature_call_home = {
 			{ NULL, NULL },
 		},
 	.roots = (const char *const[]){ CLIENT, NULL },
+	.vital = (const char *const[]){ CLIENT, NULL },
 	.reads =
 		(const struct feature_reads[]){
 			{ "/ietf-netconf-server:netconf-server/listen/endpoints/endpoint",

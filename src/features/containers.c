@@ -433,6 +433,7 @@ const struct feature feature_containers = {
 	.name = "containers",
 	.modules = (const struct feature_module[]){ { "infix-containers", NULL }, { NULL, NULL } },
 	.roots = (const char *const[]){ CONTAINER_PATH, NULL },
+	.vital = (const char *const[]){ CONTAINER_PATH, NULL },
 	.except = (const char *const[]){ CONTAINER_PATH "/network/publish", NULL },
 	.check = check,
 	.want = want,

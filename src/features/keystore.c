@@ -371,6 +371,12 @@ const struct feature feature_keystore = {
 			"/ietf-keystore:keystore/symmetric-keys/symmetric-key",
 			NULL,
 		},
+	.vital =
+		(const char *const[]){
+			"/ietf-keystore:keystore/asymmetric-keys/asymmetric-key",
+			"/ietf-keystore:keystore/symmetric-keys/symmetric-key",
+			NULL,
+		},
 	.except =
 		(const char *const[]){
 			"/ietf-keystore:keystore/asymmetric-keys/asymmetric-key/"

@@ -37,15 +37,16 @@ static bool is_host(int family, const struct in6_addr *addr)
 		!IN_EXPERIMENTAL(v4);
 }
 
-static int check_neighbour(
-	const struct lyd_node *node, int family, const char *path, struct err *err)
+static int check_neighbour(const struct lyd_node *node, int family, struct err *err)
 {
 	const char *ip = node_text(node, "ip", "");
+	_cleanup_free_ char *path = NULL;
 	struct in6_addr addr;
 
-	if (inet_pton(family, ip, &addr) != 1 || !is_host(family, &addr))
-		return err_set(err, -EINVAL, path, "%s is not the address of a neighbour", ip);
-	return 0;
+	if (inet_pton(family, ip, &addr) == 1 && is_host(family, &addr))
+		return 0;
+	path = path_of(node);
+	return err_set(err, -EINVAL, path, "%s is not the address of a neighbour", ip);
 }
 
 static int check(const struct unit *unit, struct err *err)
@@ -63,7 +64,7 @@ static int check(const struct unit *unit, struct err *err)
 					families[i].path,
 					"an interface of this type carries no frames: its "
 					"neighbours have no MAC addresses");
-			r = check_neighbour(node, families[i].family, families[i].path, err);
+			r = check_neighbour(node, families[i].family, err);
 			if (r < 0)
 				break;
 		}

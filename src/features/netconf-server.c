@@ -235,6 +235,13 @@ const struct feature feature_netconf_server = {
 			"/libnetconf2-netconf-server:ln2-netconf-server",
 			NULL,
 		},
+	.vital =
+		(const char *const[]){
+			LISTEN,
+			ENDPOINT,
+			"/libnetconf2-netconf-server:ln2-netconf-server",
+			NULL,
+		},
 	.reads =
 		(const struct feature_reads[]){
 			{ LISTEN "/idle-timeout", affects_idle },

@@ -96,6 +96,7 @@ const struct feature feature_services = {
 	.name = "services",
 	.modules = (const struct feature_module[]){ { "infix-services", NULL }, { NULL, NULL } },
 	.roots = (const char *const[]){ "/infix-services:ssh", "/infix-services:web", NULL },
+	.vital = (const char *const[]){ "/infix-services:ssh", "/infix-services:web", NULL },
 	.except =
 		(const char *const[]){
 			"/infix-services:web/console",

@@ -110,6 +110,58 @@ def test_what_a_feature_refuses_does_not_stop_a_boot(net, make_daemon):
         session.edit(description("p1"))
 
 
+# What features refuse, each beside what they do not.
+REFUSED = {
+    "br0": {"infix-interfaces:container-network": {"type": "infix-interfaces:bridge"},
+            **config.ipv4("192.0.2.1/24", neighbor=[
+                {"ip": "127.0.0.2", "link-layer-address": "02:00:00:00:00:07"},
+                {"ip": "192.0.2.7", "link-layer-address": "02:00:00:00:00:07"}])},
+    "p1": {"ieee802-ethernet-interface:ethernet": {"auto-negotiation": {"enable": False}}},
+}
+LEFT_OUT = {
+    "/ietf-interfaces:interfaces/interface[name='br0']/infix-interfaces:container-network",
+    "/ietf-interfaces:interfaces/interface[name='p1']/ieee802-ethernet-interface:ethernet/speed",
+    "/ietf-interfaces:interfaces/interface[name='br0']/ietf-ip:ipv4/neighbor[ip='127.0.0.2']",
+}
+
+
+def left_out(session):
+    return {entry.findtext("path") for entry in session.get(STATUS).iter("not-applied")}
+
+
+def test_one_refused_leaf_does_not_take_its_interface_away(net, make_daemon):
+    """Not its address, not its ports; and what was left out at boot is no reason to refuse an edit of the rest."""
+    startup = config.switch(net.ports)
+    for entry in startup["ietf-interfaces:interfaces"]["interface"]:
+        entry.update(REFUSED.get(entry["name"], {}))
+    daemon = make_daemon(net, startup).start()
+    for _ in range(2):
+        assert net.addresses("br0") == ["192.0.2.1/24"]
+        assert [net.link(port)["master"] for port in net.ports] == ["br0"] * len(net.ports)
+        neighbours = net.ip_json("neigh show dev br0 nud permanent")
+        assert [entry["dst"] for entry in neighbours] == ["192.0.2.7"]
+        with daemon.local() as session:
+            assert left_out(session) == LEFT_OUT
+            for name in ("br0", "p1"):
+                session.edit(description(name))
+                assert net.link(name)["ifalias"] == "changed"
+            assert left_out(session) == LEFT_OUT
+            session.copy("running", "startup")
+        daemon.restart()
+    saved = {entry["name"]: entry
+             for entry in written(daemon)["ietf-interfaces:interfaces"]["interface"]}
+    for name, data in REFUSED.items():
+        assert by_name({key: saved[name][key] for key in data}) == by_name(data)
+    with daemon.local() as session:
+        with pytest.raises(RpcError) as caught:  # what an edit has to do with is another matter
+            session.edit(config.interfaces({"name": "p1", "ieee802-ethernet-interface:ethernet": {
+                "auto-negotiation": {"enable": False}, "duplex": "full"}}))
+        assert caught.value.path.endswith(":speed")
+        session.edit(config.interfaces({
+            "name": "p1", "ieee802-ethernet-interface:ethernet": {"@operation": "delete"}}))
+        assert left_out(session) == {path for path in LEFT_OUT if not path.endswith("/speed")}
+
+
 def test_an_absent_port_is_told_once(net, make_daemon):
     """Not its addresses and settings too, which wait for nothing else; but a route of another part is."""
     startup = {**config.switch(net.ports), **config.routes(("198.51.100.0/24", "p9"))}
