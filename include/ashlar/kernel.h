@@ -77,6 +77,16 @@ struct link_stp_id {
 	uint8_t bytes[8];
 };
 
+/* In seconds: what a querier's interval means for those that listen (RFC 3376 and RFC 3810, section 8 and 9). */
+struct multicast_intervals {
+	uint16_t query;
+	uint16_t membership;	/* a group that nobody has reported for so long has no members */
+	uint16_t other_querier; /* another querier that was silent for so long is gone */
+	uint16_t startup;	/* between the first queries */
+};
+#define MULTICAST_QUERY_S 125 /* of those who have not been told */
+struct multicast_intervals multicast_intervals(uint16_t query_s);
+
 struct link_bridge {
 	bool vlan_filtering;
 	uint16_t vlan_protocol; /* ETH_P_8021Q, ETH_P_8021AD */
@@ -87,7 +97,7 @@ struct link_bridge {
 	bool multicast_snooping, multicast_querier;
 	bool multicast_query_ifaddr; /* queries bear the bridge's address, not 0.0.0.0 */
 	bool multicast_by_vlan; /* snooping and querier are those of each VLAN: see bridge_multicast */
-	uint16_t multicast_query_interval_s;
+	struct multicast_intervals multicast;
 	/* Observed only. */
 	struct link_stp_id id, root_id;
 	uint16_t root_port; /* number of a port; 0: the bridge is the root */
@@ -385,7 +395,7 @@ struct bridge_multicast {
 	char bridge[KERNEL_NAME_MAX];
 	uint16_t vid;
 	bool snooping, querier;
-	uint16_t query_interval_s;
+	struct multicast_intervals intervals;
 };
 extern const struct object_kind object_kind_bridge_multicast;
 
@@ -399,6 +409,7 @@ struct bridge_mdb {
 	uint8_t group[16];
 	/* Observed only. */
 	bool is_ours, has_aged; /* one that was not permanent is not made again for having aged */
+	bool was_learned;	/* it stands for one that snooping had found out */
 };
 extern const struct object_kind object_kind_bridge_mdb;
 #define BRIDGE_MDB_KEY_MAX 96

@@ -20,11 +20,13 @@ DEFINE_CLEANUP(struct want *, want_free)
 const char *want_unit_path(const struct want *want);
 /*
  * The object of @kind and @key in this unit, made (zeroed) when it is not there yet: several features
- * fill in one object, each its own attributes. @path (static) is the node at fault when it fails,
- * relative to the unit; the first caller's counts.
+ * fill in one object, each its own attributes. @path (static, or by want_path()) is the node at fault when
+ * it fails, relative to the unit; the first caller's counts.
  */
 void *want_object(
 	struct want *want, const struct object_kind *kind, const char *key, const char *path);
+/* A copy of a path that is not static: lives as long as the want. */
+const char *want_path(struct want *want, const char *path);
 void *want_find(const struct want *want, const struct object_kind *kind, const char *key);
 /* @object cannot exist before @kind @key does. Repeating is fine. */
 void want_needs(void *object, const struct object_kind *kind, const char *key);

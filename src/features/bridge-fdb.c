@@ -20,22 +20,25 @@ static int want_entry(
 	const struct lyd_node *entry, const char *bridge, struct want *want, struct err *err)
 {
 	const char *mac = node_text(entry, "mac", ""), *port = node_text(entry, "port", "");
+	_cleanup_free_ char *path =
+		xasprintf(STATIC "[vid='%s'][mac='%s']", node_text(entry, "vid", ""), mac);
 	char key[BRIDGE_FDB_KEY_MAX], vlan_key[BRIDGE_VLAN_KEY_MAX];
 	struct bridge_fdb parsed = { .vid = (uint16_t)node_u64(entry, "vid", 0) }, *fdb;
-	int r = interface_copy_name(parsed.bridge, bridge, STATIC, err);
+	int r = interface_copy_name(parsed.bridge, bridge, path, err);
 
 	if (r == 0)
-		r = interface_copy_name(parsed.port, port, STATIC, err);
+		r = interface_copy_name(parsed.port, port, path, err);
 	if (r == 0 && str_parse_mac(mac, parsed.mac) < 0)
-		r = err_set(err, -EINVAL, STATIC, "\"%s\" is not a MAC address", mac);
+		r = err_set(err, -EINVAL, path, "\"%s\" is not a MAC address", mac);
 	if (r < 0)
 		return r;
 	bridge_fdb_key(key, parsed.bridge, parsed.vid, parsed.mac);
-	fdb = want_object(want, &object_kind_bridge_fdb, key, STATIC);
+	fdb = want_object(want, &object_kind_bridge_fdb, key, want_path(want, path));
 	memcpy(fdb->bridge, parsed.bridge, sizeof(fdb->bridge));
 	memcpy(fdb->port, parsed.port, sizeof(fdb->port));
 	memcpy(fdb->mac, parsed.mac, sizeof(fdb->mac));
 	fdb->vid = parsed.vid;
+	fdb->flags = NTF_STICKY;
 	want_needs(fdb, &object_kind_link, fdb->bridge);
 	want_needs(fdb, &object_kind_link, fdb->port);
 	bridge_vlan_key(vlan_key, fdb->port, fdb->vid);

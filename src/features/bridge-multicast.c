@@ -18,12 +18,11 @@
 #include "bridge-multicast.h"
 #include "interface.h"
 
-#define BRIDGE	      "infix-interfaces:bridge"
-#define PORT	      "infix-interfaces:bridge-port"
-#define VLANS	      BRIDGE "/vlans"
-#define MULTICAST     "infix-interfaces:multicast"
-#define FILTERS	      "infix-interfaces:multicast-filters"
-#define QUERY_SECONDS 125
+#define BRIDGE	  "infix-interfaces:bridge"
+#define PORT	  "infix-interfaces:bridge-port"
+#define VLANS	  BRIDGE "/vlans"
+#define MULTICAST "infix-interfaces:multicast"
+#define FILTERS	  "infix-interfaces:multicast-filters"
 
 /* What one "multicast" says; NULL: there is none. */
 struct settings {
@@ -39,7 +38,8 @@ static struct settings read_settings(const struct lyd_node *multicast)
 		.snooping = multicast && node_bool(multicast, "snooping", true),
 		.querier = !str_equal(querier, "off"),
 		.has_address = str_equal(querier, "auto"),
-		.query_interval_s = (uint16_t)node_u64(multicast, "query-interval", QUERY_SECONDS),
+		.query_interval_s =
+			(uint16_t)node_u64(multicast, "query-interval", MULTICAST_QUERY_S),
 	};
 }
 
@@ -48,7 +48,7 @@ static void fill_by_vlan(const struct lyd_node *vlans, struct link_bridge *bridg
 	const struct lyd_node *vlan;
 	bool has_proxy = false;
 
-	bridge->multicast_query_interval_s = QUERY_SECONDS;
+	bridge->multicast = multicast_intervals(MULTICAST_QUERY_S);
 	NODE_FOREACH (vlan, vlans, "vlan") {
 		struct settings settings = read_settings(node_child(vlan, MULTICAST));
 
@@ -74,7 +74,7 @@ void bridge_multicast_fill(const struct lyd_node *node, struct link_bridge *brid
 	bridge->multicast_snooping = settings.snooping;
 	bridge->multicast_querier = settings.querier;
 	bridge->multicast_query_ifaddr = settings.has_address;
-	bridge->multicast_query_interval_s = settings.query_interval_s;
+	bridge->multicast = multicast_intervals(settings.query_interval_s);
 }
 
 uint8_t bridge_multicast_router(const struct lyd_node *port)
@@ -105,14 +105,20 @@ static int want_port(const struct lyd_node *entry, const struct bridge_mdb *of, 
 	struct want *want, struct err *err)
 {
 	const char *port = node_text(entry, "port", "");
+	const char *group = node_text(lyd_parent(entry), "group", "");
+	_cleanup_free_ char *at =
+		xasprintf("%s/multicast-filter[group='%s']/ports[port='%s']", path, group, port);
 	char key[BRIDGE_MDB_KEY_MAX], vlan_key[BRIDGE_VLAN_KEY_MAX], name[KERNEL_NAME_MAX];
 	struct bridge_mdb *mdb;
-	int r = interface_copy_name(name, port, path, err);
+	int r = interface_copy_name(name, port, at, err);
 
 	if (r < 0)
 		return r;
 	bridge_mdb_key(key, of->bridge, of->vid, name, of->family, of->group);
-	mdb = want_object(want, &object_kind_bridge_mdb, key, path);
+	if (want_find(want, &object_kind_bridge_mdb, key))
+		return err_set(err, -EINVAL, at,
+			"%s is there already, in another spelling: one group is one entry", group);
+	mdb = want_object(want, &object_kind_bridge_mdb, key, want_path(want, at));
 	memcpy(mdb->bridge, of->bridge, sizeof(mdb->bridge));
 	memcpy(mdb->port, name, sizeof(mdb->port));
 	memcpy(mdb->group, of->group, sizeof(mdb->group));
@@ -198,7 +204,7 @@ static int want_vlan(
 	of->vid = vid;
 	of->snooping = settings.snooping;
 	of->querier = settings.snooping && settings.querier;
-	of->query_interval_s = settings.query_interval_s;
+	of->intervals = multicast_intervals(settings.query_interval_s);
 	want_needs(of, &object_kind_link, name);
 	r = interface_copy_name(name, member, path, err);
 	bridge_vlan_key(key, name, vid);

@@ -1,7 +1,11 @@
 /*
  * The forwarding database of bridges: behind which port a MAC address is. What is configured is static and
- * sticky: it neither ages nor moves when it is heard of elsewhere; only such entries are observed, the kernel's
+ * sticky: it neither ages nor moves when it is heard of elsewhere. Static entries are observed, the kernel's
  * events about others are not even received. All there are can be read, one after the other, and none is kept.
+ *
+ * An entry of the device's own, for the address of the bridge or of one of its ports, could be replaced as well
+ * as any other, and then nothing reaches the device any more: so an entry is only made where there is none, or
+ * where what is in the way has been looked at.
  */
 #include <errno.h>
 #include <linux/neighbour.h>
@@ -28,10 +32,11 @@ void bridge_fdb_key(char *key, const char *bridge, uint16_t vid, const uint8_t m
 static enum object_diff fdb_compare(
 	const struct object *want, const struct object *was, const struct object *have)
 {
-	return str_equal(((const struct bridge_fdb *)want)->port,
-		       ((const struct bridge_fdb *)have)->port)
-		? OBJECT_SAME
-		: OBJECT_CHANGE;
+	const struct bridge_fdb *a = (const struct bridge_fdb *)want,
+				*b = (const struct bridge_fdb *)have;
+
+	return str_equal(a->port, b->port) && !((a->flags ^ b->flags) & NTF_STICKY) ? OBJECT_SAME
+										    : OBJECT_CHANGE;
 }
 
 static void fdb_describe(const struct object *object, char *text, size_t size)
@@ -46,10 +51,11 @@ static void fdb_describe(const struct object *object, char *text, size_t size)
 /* The kernel keeps no mark: what is sticky in a bridge of ours is ours. */
 static enum object_owner fdb_owner(const struct object *have)
 {
-	const struct link *bridge =
-		have_get(have_all(), &object_kind_link, ((const struct bridge_fdb *)have)->bridge);
+	const struct bridge_fdb *fdb = (const struct bridge_fdb *)have;
+	const struct link *bridge = have_get(have_all(), &object_kind_link, fdb->bridge);
 
-	return bridge && link_is_made(bridge) ? OBJECT_OURS : OBJECT_FOREIGN;
+	return bridge && link_is_made(bridge) && fdb->flags & NTF_STICKY ? OBJECT_OURS
+									 : OBJECT_FOREIGN;
 }
 
 static size_t fdb_groups(const struct object *have, const char **ret_names)
@@ -78,15 +84,14 @@ static void put_entry(struct nlmsghdr *nlh, const struct bridge_fdb *fdb, uint32
 
 	ndm->ndm_family = AF_BRIDGE;
 	ndm->ndm_ifindex = (int)port;
-	ndm->ndm_flags = NTF_MASTER | NTF_STICKY;
+	ndm->ndm_flags = NTF_MASTER | (fdb->flags & NTF_STICKY);
 	ndm->ndm_state = NUD_NOARP;
 	mnl_attr_put(nlh, NDA_LLADDR, sizeof(fdb->mac), fdb->mac);
 	if (fdb->vid)
 		mnl_attr_put_u16(nlh, NDA_VLAN, fdb->vid);
 }
 
-/* Replacing takes over what was learned, and moves what is on another port. */
-static int fdb_encode(struct nl_batch *batch, struct step *step)
+static int encode(struct nl_batch *batch, struct step *step, uint16_t flags)
 {
 	bool removes = step->op == STEP_REMOVE;
 	const struct bridge_fdb *fdb =
@@ -100,10 +105,65 @@ static int fdb_encode(struct nl_batch *batch, struct step *step)
 			       : err_set(&step->err, -ENODEV, NULL, "%s does not exist", fdb->port);
 	/* What a port had goes with its membership. */
 	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELNEIGH : RTM_NEWNEIGH,
-		removes ? 0 : NLM_F_CREATE | NLM_F_REPLACE, step, removes ? NL_ANY_ERROR : 0);
+		removes ? 0 : NLM_F_CREATE | flags, step, removes ? NL_ANY_ERROR : 0);
 	put_entry(nlh, fdb, port);
 	nl_batch_end(batch);
 	return 0;
+}
+
+static int fdb_encode(struct nl_batch *batch, struct step *step)
+{
+	return encode(batch, step, NLM_F_EXCL);
+}
+
+static bool is_taken(const struct step *step)
+{
+	return step->error == -EEXIST && step->want && step->want->kind == &object_kind_bridge_fdb;
+}
+
+static int take_state(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
+
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*ndm))
+		*(uint16_t *)arg = ndm->ndm_state;
+	return 0;
+}
+
+/* Whether the entry of that address is the device's own. */
+static bool is_own(const struct bridge_fdb *fdb)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *ndm;
+	uint16_t state = 0;
+	struct nl *nl;
+	uint32_t bridge = link_index(fdb->bridge, &nl);
+
+	if (!bridge)
+		return false;
+	nlh->nlmsg_type = RTM_GETNEIGH;
+	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+	ndm->ndm_family = AF_BRIDGE;
+	mnl_attr_put_u32(nlh, NDA_MASTER, bridge);
+	mnl_attr_put(nlh, NDA_LLADDR, sizeof(fdb->mac), fdb->mac);
+	if (fdb->vid)
+		mnl_attr_put_u16(nlh, NDA_VLAN, fdb->vid);
+	return nl_request(nl, nlh, take_state, &state) == 0 && state & NUD_PERMANENT;
+}
+
+void bridge_fdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!is_taken(steps[i]) || is_own((const struct bridge_fdb *)steps[i]->want))
+			continue;
+		steps[i]->error = 0;
+		err_done(&steps[i]->err);
+		steps[i]->err = (struct err){ 0 };
+		steps[i]->is_done = false;
+		(void)encode(batch, steps[i], NLM_F_REPLACE); /* as before */
+	}
+	nl_batch_flush(batch);
 }
 
 static const char *fdb_explain(const struct step *step, int error)
@@ -114,7 +174,7 @@ static const char *fdb_explain(const struct step *step, int error)
 	case EOPNOTSUPP:
 		return "the interface is no port of a bridge";
 	case EEXIST:
-		return "the device itself has this address";
+		return "this is an address of the bridge itself, or of one of its ports";
 	default:
 		return NULL;
 	}
@@ -180,7 +240,7 @@ static void fdb_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	if (!is_static(nlh) || !parse(nl, nlh, &parsed))
 		return;
 	bridge_fdb_key(key, parsed.bridge, parsed.vid, parsed.mac);
-	if (nlh->nlmsg_type == RTM_DELNEIGH || !(parsed.flags & NTF_STICKY)) {
+	if (nlh->nlmsg_type == RTM_DELNEIGH) {
 		have_remove(&object_kind_bridge_fdb, key);
 		return;
 	}

@@ -102,8 +102,7 @@ static void fill_entry(struct br_mdb_entry *entry, const struct bridge_mdb *mdb,
 		entry->addr.proto = htons(mdb->family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
 }
 
-/* Replacing takes over what snooping has found out, and changes how long it stays. */
-static int mdb_encode(struct nl_batch *batch, struct step *step)
+static int encode(struct nl_batch *batch, struct step *step, uint16_t flags)
 {
 	bool removes = step->op == STEP_REMOVE;
 	const struct bridge_mdb *mdb =
@@ -122,9 +121,14 @@ static int mdb_encode(struct nl_batch *batch, struct step *step)
 			       : err_set(&step->err, -ENODEV, NULL, "%s does not exist",
 					 bridge ? mdb->port : mdb->bridge);
 	fill_entry(&entry, mdb, port);
+	if (removes && mdb->was_learned) {
+		entry.state = MDB_TEMPORARY;
+		flags = NLM_F_REPLACE;
+	}
 	/* Gone with its time, its port or the snooping: the kernel says EINVAL of most of it. */
-	nlh = nl_batch_begin(batch, nl, removes ? RTM_DELMDB : RTM_NEWMDB,
-		removes ? 0 : NLM_F_CREATE | NLM_F_REPLACE, step, removes ? NL_ANY_ERROR : 0);
+	nlh = nl_batch_begin(batch, nl, removes && !mdb->was_learned ? RTM_DELMDB : RTM_NEWMDB,
+		removes && !mdb->was_learned ? 0 : NLM_F_CREATE | flags, step,
+		removes ? NL_ANY_ERROR : 0);
 	msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 	msg->family = AF_BRIDGE;
 	msg->ifindex = bridge;
@@ -136,6 +140,45 @@ static int mdb_encode(struct nl_batch *batch, struct step *step)
 	}
 	nl_batch_end(batch);
 	return 0;
+}
+
+/* Replacing changes how long it stays. */
+static int mdb_encode(struct nl_batch *batch, struct step *step)
+{
+	return encode(batch, step, step->op == STEP_CHANGE ? NLM_F_REPLACE : NLM_F_EXCL);
+}
+
+static bool is_taken(const struct step *step)
+{
+	return step->error == -EEXIST && step->op == STEP_ADD &&
+		step->want->kind == &object_kind_bridge_mdb;
+}
+
+/* What snooping has found out is no less true when nobody wants the entry any more. */
+void bridge_mdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count)
+{
+	_cleanup_free_ struct step **taken = NULL;
+	size_t taken_count = 0, room = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!is_taken(steps[i]))
+			continue;
+		steps[i]->error = 0;
+		err_done(&steps[i]->err);
+		steps[i]->err = (struct err){ 0 };
+		steps[i]->is_done = false;
+		(void)encode(batch, steps[i], NLM_F_REPLACE); /* as before */
+		ARRAY_GROW(taken, taken_count, room);
+		taken[taken_count++] = steps[i];
+	}
+	nl_batch_flush(batch);
+	for (size_t i = 0; i < taken_count; i++) {
+		struct bridge_mdb *mdb =
+			have_get(have_all(), &object_kind_bridge_mdb, taken[i]->want->key);
+
+		if (mdb)
+			mdb->was_learned = true;
+	}
 }
 
 static const char *mdb_explain(const struct step *step, int error)
@@ -210,7 +253,10 @@ static void group_seen(struct nl *nl, const struct bridge_mdb *parsed, bool is_g
 	have = have_get(have_all(), &object_kind_bridge_mdb, key);
 	want = (const struct bridge_mdb *)state_wanted(&object_kind_bridge_mdb, key);
 	if (!is_gone && (parsed->is_ours || parsed->is_permanent)) {
-		put(nl, key, parsed);
+		struct bridge_mdb now = *parsed;
+
+		now.was_learned = have && have->was_learned;
+		put(nl, key, &now);
 	} else if (is_gone && have && !have->is_permanent && want && !want->is_permanent) {
 		struct bridge_mdb aged = *have;
 

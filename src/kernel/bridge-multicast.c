@@ -18,8 +18,29 @@
 #define CLOCK_HZ 100 /* USER_HZ, the unit of the kernel's intervals */
 #define VID_MAX	 4094
 
+#define ROBUSTNESS                                                                                 \
+	2 /* queries or reports that may be lost: what RFC 3376 and the kernel begin with */
+#define RESPONSE_S 10 /* in which a query is answered, likewise */
+
+/* Sections 8.4 to 8.6 of RFC 3376, 9.4 to 9.6 of RFC 3810. */
+struct multicast_intervals multicast_intervals(uint16_t query_s)
+{
+	return (struct multicast_intervals){
+		.query = query_s,
+		.membership = (uint16_t)(ROBUSTNESS * query_s + RESPONSE_S),
+		.other_querier = (uint16_t)(ROBUSTNESS * query_s + RESPONSE_S / 2),
+		.startup = query_s < 4 ? 1 : query_s / 4,
+	};
+}
+
 /* What a VLAN begins with. */
-static const struct bridge_multicast fresh = { .snooping = true, .query_interval_s = 125 };
+static struct bridge_multicast fresh(void)
+{
+	return (struct bridge_multicast){
+		.snooping = true,
+		.intervals = multicast_intervals(MULTICAST_QUERY_S),
+	};
+}
 
 static enum object_diff multicast_compare(
 	const struct object *want, const struct object *was, const struct object *have)
@@ -28,7 +49,7 @@ static enum object_diff multicast_compare(
 	const struct bridge_multicast *b = (const struct bridge_multicast *)have;
 
 	return a->snooping == b->snooping && a->querier == b->querier &&
-			a->query_interval_s == b->query_interval_s
+			!memcmp(&a->intervals, &b->intervals, sizeof(a->intervals))
 		? OBJECT_SAME
 		: OBJECT_CHANGE;
 }
@@ -94,10 +115,26 @@ static size_t run_length(struct step *const *steps, size_t count)
 	return n;
 }
 
+static void put_intervals(struct nlmsghdr *nlh, const struct multicast_intervals *intervals)
+{
+	const struct {
+		uint16_t attribute, seconds;
+	} values[] = {
+		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL, intervals->query },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_MEMBERSHIP_INTVL, intervals->membership },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_INTVL, intervals->other_querier },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL, intervals->startup },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		mnl_attr_put_u64(nlh, values[i].attribute, (uint64_t)values[i].seconds * CLOCK_HZ);
+}
+
 static size_t multicast_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
 {
-	const struct bridge_multicast *first = settings_of(steps[0]), *value = first;
+	const struct bridge_multicast *first = settings_of(steps[0]);
 	bool removes = steps[0]->op == STEP_REMOVE;
+	struct bridge_multicast value = removes ? fresh() : *first;
 	size_t n = run_length(steps, count);
 	struct nl *nl;
 	uint32_t ifindex = link_index(first->bridge, &nl);
@@ -111,8 +148,6 @@ static size_t multicast_encode(struct nl_batch *batch, struct step *const *steps
 				&steps[0]->err, -ENODEV, NULL, "%s does not exist", first->bridge);
 		return 1;
 	}
-	if (removes)
-		value = &fresh;
 	nlh = nl_batch_begin(batch, nl, RTM_NEWVLAN, 0, steps[0], removes ? NL_ANY_ERROR : 0);
 	msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
 	msg->family = AF_BRIDGE;
@@ -121,10 +156,9 @@ static size_t multicast_encode(struct nl_batch *batch, struct step *const *steps
 	mnl_attr_put_u16(nlh, BRIDGE_VLANDB_GOPTS_ID, first->vid);
 	if (n > 1)
 		mnl_attr_put_u16(nlh, BRIDGE_VLANDB_GOPTS_RANGE, (uint16_t)(first->vid + n - 1));
-	mnl_attr_put_u8(nlh, BRIDGE_VLANDB_GOPTS_MCAST_SNOOPING, value->snooping);
-	mnl_attr_put_u8(nlh, BRIDGE_VLANDB_GOPTS_MCAST_QUERIER, value->querier);
-	mnl_attr_put_u64(nlh, BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL,
-		(uint64_t)value->query_interval_s * CLOCK_HZ);
+	mnl_attr_put_u8(nlh, BRIDGE_VLANDB_GOPTS_MCAST_SNOOPING, value.snooping);
+	mnl_attr_put_u8(nlh, BRIDGE_VLANDB_GOPTS_MCAST_QUERIER, value.querier);
+	put_intervals(nlh, &value.intervals);
 	mnl_attr_nest_end(nlh, nest);
 	for (size_t i = 1; i < n; i++)
 		steps[i]->is_done = true; /* setting what is there again is no error */
@@ -158,13 +192,13 @@ static void put(struct nl *nl, const char *bridge, uint16_t vid, const struct br
 	seen->vid = vid;
 	seen->snooping = of->snooping;
 	seen->querier = of->querier;
-	seen->query_interval_s = of->query_interval_s;
+	seen->intervals = of->intervals;
 	watch_put(nl, &seen->object);
 }
 
 static void options_seen(struct nl *nl, const char *bridge, const struct nlattr *options)
 {
-	struct bridge_multicast found = fresh;
+	struct bridge_multicast found = fresh();
 	const struct nlattr *attr;
 	uint16_t first = 0, last = 0;
 
@@ -185,7 +219,16 @@ static void options_seen(struct nl *nl, const char *bridge, const struct nlattr 
 			found.querier = value;
 			break;
 		case BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL:
-			found.query_interval_s = (uint16_t)(value / CLOCK_HZ);
+			found.intervals.query = (uint16_t)(value / CLOCK_HZ);
+			break;
+		case BRIDGE_VLANDB_GOPTS_MCAST_MEMBERSHIP_INTVL:
+			found.intervals.membership = (uint16_t)(value / CLOCK_HZ);
+			break;
+		case BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_INTVL:
+			found.intervals.other_querier = (uint16_t)(value / CLOCK_HZ);
+			break;
+		case BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL:
+			found.intervals.startup = (uint16_t)(value / CLOCK_HZ);
 			break;
 		}
 	}
@@ -209,6 +252,7 @@ void bridge_multicast_left(const char *bridge, uint16_t vid)
 static void members_seen(
 	struct nl *nl, const char *bridge, const struct nlattr *entry, bool is_gone)
 {
+	const struct bridge_multicast first = fresh();
 	struct bridge_vlan_info info = { 0 };
 	const struct nlattr *attr;
 	uint16_t last = 0;
@@ -231,7 +275,7 @@ static void members_seen(
 		if (is_gone)
 			bridge_multicast_left(bridge, vid);
 		else if (!have_get(have_all(), &object_kind_bridge_multicast, key))
-			put(nl, bridge, vid, &fresh);
+			put(nl, bridge, vid, &first);
 	}
 }
 

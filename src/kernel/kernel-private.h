@@ -54,6 +54,9 @@ size_t bridge_vlan_failed(struct step *const *steps, size_t count, size_t *ret_r
 void bridge_multicast_link_gone(const char *name);
 void bridge_mdb_link_gone(const char *name);
 void bridge_fdb_link_gone(const char *name);
+/* Of the steps that others' entries were in the way of: those that may be replaced are. */
+void bridge_fdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count);
+void bridge_mdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count);
 /* An event tells of a bridge: whether it snoops on each VLAN may have changed. */
 void bridge_multicast_seen_link(struct nl *nl, const struct link *link, bool was_by_vlan);
 /* A message about VLANs with ports that have a multicast router behind them. */

@@ -164,6 +164,8 @@ static size_t finish(
 	struct nl_batch *batch, struct step *const *steps, size_t dealt, bool stop_on_error)
 {
 	route_take_up(batch, steps, dealt);
+	bridge_fdb_take_over(batch, steps, dealt);
+	bridge_mdb_take_over(batch, steps, dealt);
 	end_batch(batch);
 	look_behind(steps, dealt, stop_on_error);
 	look_again(steps, dealt, false);

@@ -28,7 +28,7 @@ struct field {
 	uint32_t want, have;
 };
 
-#define FIELDS 13
+#define FIELDS 16
 
 static void fill_fields(
 	struct field *fields, const struct link_bridge *want, const struct link_bridge *have)
@@ -47,8 +47,14 @@ static void fill_fields(
 		{ IFLA_BR_MCAST_QUERIER, 1, 1, want->multicast_querier, have->multicast_querier },
 		{ IFLA_BR_MCAST_QUERY_USE_IFADDR, 1, 1, want->multicast_query_ifaddr,
 			have->multicast_query_ifaddr },
-		{ IFLA_BR_MCAST_QUERY_INTVL, 8, CLOCK_HZ, want->multicast_query_interval_s,
-			have->multicast_query_interval_s },
+		{ IFLA_BR_MCAST_QUERY_INTVL, 8, CLOCK_HZ, want->multicast.query,
+			have->multicast.query },
+		{ IFLA_BR_MCAST_MEMBERSHIP_INTVL, 8, CLOCK_HZ, want->multicast.membership,
+			have->multicast.membership },
+		{ IFLA_BR_MCAST_QUERIER_INTVL, 8, CLOCK_HZ, want->multicast.other_querier,
+			have->multicast.other_querier },
+		{ IFLA_BR_MCAST_STARTUP_QUERY_INTVL, 8, CLOCK_HZ, want->multicast.startup,
+			have->multicast.startup },
 		/* it is turned off later: see bridge-stp.c */
 		{ IFLA_BR_STP_STATE, 4, 1, want->stp || have->stp, have->stp },
 		{ IFLA_BR_MULTI_BOOLOPT, 8, 1, want->multicast_by_vlan, have->multicast_by_vlan },
@@ -91,14 +97,14 @@ static void put_field(struct nlmsghdr *nlh, const struct field *field)
 static void bridge_put_data(struct nlmsghdr *nlh, const struct link *want, const struct link *have)
 {
 	/* What the kernel makes by itself. */
-	static const struct link_bridge fresh = {
+	const struct link_bridge fresh = {
 		.vlan_protocol = ETH_P_8021Q,
 		.stp_priority = 0x8000,
 		.stp_hello_s = 2,
 		.stp_forward_delay_s = 15,
 		.stp_max_age_s = 20,
 		.multicast_snooping = true,
-		.multicast_query_interval_s = 125,
+		.multicast = multicast_intervals(MULTICAST_QUERY_S),
 	};
 	struct field fields[FIELDS];
 
@@ -151,7 +157,16 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 		bridge->multicast_query_ifaddr = value;
 		break;
 	case IFLA_BR_MCAST_QUERY_INTVL:
-		bridge->multicast_query_interval_s = (uint16_t)(value / CLOCK_HZ);
+		bridge->multicast.query = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_MCAST_MEMBERSHIP_INTVL:
+		bridge->multicast.membership = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_MCAST_QUERIER_INTVL:
+		bridge->multicast.other_querier = (uint16_t)(value / CLOCK_HZ);
+		break;
+	case IFLA_BR_MCAST_STARTUP_QUERY_INTVL:
+		bridge->multicast.startup = (uint16_t)(value / CLOCK_HZ);
 		break;
 	case IFLA_BR_STP_STATE:
 		bridge->stp = value;

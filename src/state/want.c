@@ -20,8 +20,9 @@
 struct want {
 	struct object **objects;
 	size_t count, room;
-	struct map *by_key; /* "kind key" → object; NULL unless there are many */
-	bool was_claimed;   /* it was in force before and is being put back */
+	struct map *by_key;  /* "kind key" → object; NULL unless there are many */
+	bool was_claimed;    /* it was in force before and is being put back */
+	struct arena *texts; /* NULL: none */
 	char unit_path[];
 };
 
@@ -164,8 +165,16 @@ void want_free(struct want *want)
 	drop_index(want);
 	for (size_t i = 0; i < want->count; i++)
 		object_free(want->objects[i]);
+	arena_free(want->texts);
 	free(want->objects);
 	free(want);
+}
+
+const char *want_path(struct want *want, const char *path)
+{
+	if (!want->texts)
+		want->texts = arena_new();
+	return arena_strdup(want->texts, path);
 }
 
 const char *want_unit_path(const struct want *want)

@@ -35,7 +35,7 @@ static void dump_bridge(struct buf *out, const struct link_bridge *bridge)
 	put(out, " snooping=%d querier=%d query_ifaddr=%d%s query_interval=%u",
 		bridge->multicast_snooping, bridge->multicast_querier,
 		bridge->multicast_query_ifaddr, bridge->multicast_by_vlan ? " by_vlan" : "",
-		bridge->multicast_query_interval_s);
+		bridge->multicast.query);
 }
 
 static void dump_bond(struct buf *out, const struct link_bond *bond)
@@ -161,7 +161,7 @@ static void dump_membership(struct buf *out, const struct bridge_vlan *vlan)
 static void dump_multicast(struct buf *out, const struct bridge_multicast *of)
 {
 	put(out, " snooping=%d querier=%d query_interval=%u", of->snooping, of->querier,
-		of->query_interval_s);
+		of->intervals.query);
 }
 
 static void dump_neighbour(struct buf *out, const struct neighbour *neighbour)

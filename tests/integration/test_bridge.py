@@ -83,7 +83,9 @@ def statics(net):
 
 def by_vlan(net):
     """{vid: multicast settings} of br0."""
-    return {vid: pick(entry, ("mcast_snooping", "mcast_querier", "mcast_query_interval"))
+    return {vid: pick(entry, (
+                "mcast_snooping", "mcast_querier", "mcast_query_interval", "mcast_membership_interval",
+                "mcast_querier_interval", "mcast_startup_query_interval"))
             for found in net.bridge_json("vlan global show dev br0")
             for entry in found.get("vlans", [])
             for vid in range(entry["vlan"], entry.get("vlanEnd", entry["vlan"]) + 1)}
@@ -181,18 +183,24 @@ def snooping():
          port("p1"), port("p2")],
         lambda net: [pick(data(net), (
             "mcast_snooping", "mcast_querier", "mcast_query_use_ifaddr", "mcast_query_intvl",
+            "mcast_membership_intvl", "mcast_querier_intvl", "mcast_startup_query_intvl",
             "group_fwd_mask", "mcast_vlan_snooping")), mdb(net)],
+        # RFC 3376 sections 8.4 to 8.6
         [{"mcast_snooping": 1, "mcast_querier": 1, "mcast_query_use_ifaddr": 0,
-          "mcast_query_intvl": 3000, "group_fwd_mask": "0x4008", "mcast_vlan_snooping": 0},
+          "mcast_query_intvl": 3000, "mcast_membership_intvl": 7000, "mcast_querier_intvl": 6500,
+          "mcast_startup_query_intvl": 700, "group_fwd_mask": "0x4008", "mcast_vlan_snooping": 0},
          {("p1", "239.1.1.1", 0), ("p2", "239.1.1.1", 0), ("p2", "ff05::7", 0),
           ("p1", "01:00:5e:01:01:01", 0)}],
         ["ip link set br0 type bridge mcast_querier 0", "bridge mdb del dev br0 port p1 grp 239.1.1.1",
+         "ip link set br0 type bridge mcast_membership_interval 26000",
          "ip link set br0 type bridge group_fwd_mask 0"])
 
 
 def vlans():
-    off = {"mcast_snooping": 0, "mcast_querier": 0, "mcast_query_interval": 12500}
-    on = {"mcast_snooping": 1, "mcast_querier": 1, "mcast_query_interval": 12500}
+    usual = {"mcast_query_interval": 12500, "mcast_membership_interval": 26000,
+             "mcast_querier_interval": 25500, "mcast_startup_query_interval": 3100}
+    off = {"mcast_snooping": 0, "mcast_querier": 0, **usual}
+    on = {"mcast_snooping": 1, "mcast_querier": 1, **usual}
     return Scene(
         "vlans",
         [bridge(vlans={"vlan": [
@@ -204,7 +212,9 @@ def vlans():
         lambda net: [pick(data(net), ("mcast_vlan_snooping", "mcast_snooping")), by_vlan(net),
                      mdb(net), net.vlans("p2"), routers_by_vlan(net, "p1")],
         [{"mcast_vlan_snooping": 1, "mcast_snooping": 1},
-         {10: {"mcast_snooping": 1, "mcast_querier": 0, "mcast_query_interval": 2000},
+         {10: {"mcast_snooping": 1, "mcast_querier": 0, "mcast_query_interval": 2000,
+               "mcast_membership_interval": 5000, "mcast_querier_interval": 4500,
+               "mcast_startup_query_interval": 500},
           11: on, 12: on, 20: off},
          {("p2", "239.1.1.1", 10)},
          {10: set(), 11: set(), 12: set(), 20: {"PVID", "Egress Untagged"}},
@@ -414,6 +424,74 @@ def test_forwarding_database_is_read(nc, net):
     assert learned <= found and {row[2] for row in found} == {"p1"}
     assert static in entries(nc, "<vid>10</vid>")
     assert entries(nc, "<vid>11</vid>") == set()
+
+
+def behind(net, address):
+    """[(port, state)] of what br0 knows of a station."""
+    return sorted((entry["ifname"], entry.get("state")) for entry in net.bridge_json("fdb show br br0")
+                  if entry["mac"] == address)
+
+
+def test_an_address_of_its_own_is_no_static_entry(nc, net):
+    """If it were said to be behind a port nothing would reach the device any more."""
+    edit(nc, {**bridge(), **config.ipv4("192.0.2.1/24")}, *(port(name) for name in net.ports))
+    net.far[1].ip("address add 192.0.2.11/24 dev eth0")
+    net.wait_up("br0", *net.ports)
+    for owner, at in ("br0", "p2"), ("p1", "p2"), ("p3", "p3"):
+        address = net.link(owner)["address"]
+        before = behind(net, address)
+        for also in {}, REFUSED:
+            with pytest.raises(RpcError) as caught:
+                nc.edit({**config.interfaces(bridge(ashlar_bridge__fdb={"static-entry": [
+                    {"vid": 0, "mac": address, "port": at}]})), **also})
+            assert f"mac='{address}'" in caught.value.path
+            assert f"{address} on port {at} of br0: this is an address of the bridge" in (
+                caught.value.message)
+            assert behind(net, address) == before
+        assert net.far[1].pings("192.0.2.1")
+    # nor does one become its own
+    station = "02:00:00:00:00:55"
+    edit(nc, bridge(ashlar_bridge__fdb={"static-entry": [
+        {"vid": 0, "mac": station, "port": "p2"}]}))
+    with pytest.raises(RpcError) as caught:
+        edit(nc, {"name": "br0", "infix-interfaces:custom-phys-address": {"static": station}})
+    assert f"mac='{station}'" in caught.value.path
+    assert behind(net, station) == [("p2", "static")]
+    net.ip(f"link set p1 address {station}")
+    net.wait(lambda: not_applied(nc), "what is not applied")
+    (path,) = not_applied(nc)
+    assert path.endswith(f"static-entry[vid='0'][mac='{station}']")
+    assert behind(net, station) == [("p1", "permanent")]
+    assert net.far[1].pings("192.0.2.1")
+
+
+def test_refused_entries_leave_those_of_others(nc, net):
+    """What somebody else has made static, and a membership that snooping has found out."""
+    station = "02:00:00:00:00:09"
+    edit(nc, bridge(multicast={}), *(port(name) for name in net.ports))
+    net.wait_up("br0", *net.ports)
+    net.far[1].ip("address add 198.51.100.1/24 dev eth0")
+    net.run("bridge", "fdb", "add", station, "dev", "p3", "master", "static")
+
+    def of_group(kind):
+        return {port for port, group, _ in mdb(net, kind) if group == GROUP}
+
+    with member(net.far[1], "198.51.100.1"):
+        net.wait(lambda: of_group("temp") == {"p1"}, "a member")
+        entries = bridge(
+            ashlar_bridge__fdb={"static-entry": [{"vid": 0, "mac": station, "port": "p2"}]},
+            multicast_filters=groups((GROUP, {"p1": "permanent", "p2": "permanent"})))
+        with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
+            nc.edit({**config.interfaces(entries), **REFUSED})
+        assert behind(net, station) == [("p3", "static")]
+        assert statics(net) == set()
+        assert (of_group("temp"), mdb(net)) == ({"p1"}, set())
+        edit(nc, entries)
+        assert behind(net, station) == [("p2", "static")]
+        assert mdb(net) == {("p1", GROUP, 0), ("p2", GROUP, 0)}
+        edit(nc, {"name": "br0", "infix-interfaces:bridge": {"multicast-filters": {
+            "@operation": "delete"}}})
+        assert (of_group("temp"), mdb(net)) == ({"p1"}, set())
 
 
 # --- multicast ------------------------------------------------------------------------------------------------

@@ -126,7 +126,10 @@ static void set_bridge(struct link *link)
 		.stp_hello_s = 2,
 		.stp_forward_delay_s = 15,
 		.stp_max_age_s = 20,
-		.multicast_query_interval_s = 125,
+		.multicast = { .query = 125,
+			.membership = 260,
+			.other_querier = 255,
+			.startup = 31 },
 	};
 }
 
