@@ -517,8 +517,8 @@ struct wireguard_peer *wireguard_peer(
 /* A blank one, in place of the one with that key. Valid until the next. */
 struct wireguard_peer *wireguard_add_peer(
 	struct wireguard *wireguard, const uint8_t key[WIREGUARD_KEY]);
-/* What is sent to the peer, and not to another one any more. */
-void wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
+/* What is sent to the peer; false: it is sent to another one. */
+bool wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
 	const void *addr, uint8_t length);
 
 /* --- ethernet --------------------------------------------------------------------------------- */

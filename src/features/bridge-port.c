@@ -29,8 +29,16 @@ static uint32_t read_cost(const char *text)
 
 static int check(const struct unit *unit, struct err *err)
 {
-	if (str_equal(node_text(unit->node, MASTER, NULL), interface_name(unit->node)))
+	const char *bridge = node_text(unit->node, MASTER, NULL);
+
+	if (!bridge)
+		return 0;
+	if (str_equal(bridge, interface_name(unit->node)))
 		return err_set(err, -EINVAL, MASTER, "an interface cannot be a port of itself");
+	if (interface_is_above(unit->node, bridge))
+		return err_set(err, -EINVAL, MASTER,
+			"%s is on top of %s and cannot be one of its ports as well: that is a loop",
+			interface_name(unit->node), bridge);
 	return 0;
 }
 

@@ -89,14 +89,10 @@ static int check_options(const struct lyd_node *given, struct err *err)
 				"the only option of an interface is interface_name=NAME, not %s",
 				node_value(option));
 	}
-	if (name &&
-		(strlen(name) >= KERNEL_NAME_MAX || strpbrk(name, "/:") || str_equal(name, ".") ||
-			str_equal(name, "..") || str_equal(name, "lo")))
-		return err_set(err, -EINVAL, "network/interface/option",
-			"\"%s\" cannot be the name of an interface: at most 15 characters, "
-			"without '/' and ':'",
-			name);
-	return 0;
+	if (name && str_equal(name, "lo"))
+		return err_set(
+			err, -EINVAL, "network/interface/option", "\"lo\" is the container's own");
+	return name ? interface_check_name(name, "network/interface/option", err) : 0;
 }
 
 static const char *name_of(const struct lyd_node *given)

@@ -14,6 +14,7 @@
 #include "interface.h"
 
 #define TYPE_PREFIX "infix-if-type:"
+#define STACK_MAX   64 /* VLANs on VLANs: more than the kernel takes */
 #define COUNTER32   0xffffffffU
 
 const char *interface_name(const struct lyd_node *entry)
@@ -45,6 +46,39 @@ int interface_copy_name(
 		return err_set(
 			err, -EINVAL, path, "\"%s\" cannot be the name of an interface", name);
 	return 0;
+}
+
+/*
+ * What the kernel refuses, or completes by itself ("eth%d"), and what stands below /proc/sys/net for all
+ * interfaces, or for those to come. Its idea of a blank includes one of Latin-1.
+ */
+int interface_check_name(const char *name, const char *path, struct err *err)
+{
+	static const char *const taken[] = { ".", "..", "all", "default" };
+	bool is_good =
+		*name && strlen(name) < KERNEL_NAME_MAX && !strpbrk(name, "/:% \t\n\v\f\r\xa0");
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		is_good &= !str_equal(name, taken[i]);
+	return is_good
+		? 0
+		: err_set(err, -EINVAL, path,
+			  "\"%s\" cannot be the name of an interface: one has at most 15 "
+			  "characters, without '/', ':', '%%' and blanks, and is none of \".\", "
+			  "\"..\", \"all\" and \"default\"",
+			  name);
+}
+
+bool interface_is_above(const struct lyd_node *entry, const char *name)
+{
+	for (int i = 0; i < STACK_MAX && entry && interface_is(entry, "vlan"); i++) {
+		const char *lower = node_text(entry, "infix-interfaces:vlan/lower-layer-if", "");
+
+		if (str_equal(lower, name))
+			return true;
+		entry = interface_find(entry, lower);
+	}
+	return false;
 }
 
 struct link *interface_link(const struct unit *unit, struct want *want)
@@ -181,13 +215,10 @@ static int check(const struct unit *unit, struct err *err)
 {
 	const char *name = node_text(unit->node, "name", ""),
 		   *type = node_identity(unit->node, "type");
+	int r = interface_check_name(name, "name", err);
 
-	if (strlen(name) >= KERNEL_NAME_MAX || strpbrk(name, "/: \t\r\n") || str_equal(name, ".") ||
-		str_equal(name, ".."))
-		return err_set(err, -EINVAL, "name",
-			"\"%s\" cannot be the name of an interface: at most 15 characters, "
-			"without '/', ':' and blanks",
-			name);
+	if (r < 0)
+		return r;
 	if (!type || !is_supported(type))
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
 			"interfaces of type %s are not supported by this device",

@@ -21,6 +21,10 @@ const struct lyd_node *interface_find(const struct lyd_node *entry, const char *
 /* Copies the name of an interface into an object; @path is the node at fault if it is too long. */
 int interface_copy_name(
 	char to[KERNEL_NAME_MAX], const char *name, const char *path, struct err *err) WARN_UNUSED;
+/* Refuses what cannot be the name of a link, or would not be the name of that one alone. */
+int interface_check_name(const char *name, const char *path, struct err *err) WARN_UNUSED;
+/* Whether the entry is a VLAN interface on top of @name, or on one that is, and so on. */
+bool interface_is_above(const struct lyd_node *entry, const char *name);
 /* The unit's wanted link. */
 struct link *interface_link(const struct unit *unit, struct want *want);
 /* The unit's observed link; NULL: there is none. */

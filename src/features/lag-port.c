@@ -2,6 +2,7 @@
  * An interface as a port of a link aggregate. While it is one its MAC address is that of the aggregate,
  * whatever is configured.
  */
+#include <errno.h>
 #include <linux/if_bonding.h>
 
 #include "ashlar/str.h"
@@ -10,6 +11,17 @@
 
 #define PORT   "infix-interfaces:lag-port"
 #define MASTER PORT "/lag"
+
+static int check(const struct unit *unit, struct err *err)
+{
+	const char *master = node_text(unit->node, MASTER, NULL);
+
+	if (!master || !interface_is_above(unit->node, master))
+		return 0;
+	return err_set(err, -EINVAL, MASTER,
+		"%s is on top of %s and cannot be one of its ports as well: that is a loop",
+		interface_name(unit->node), master);
+}
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
 {
@@ -81,6 +93,7 @@ static int show(
 const struct feature feature_lag_port = {
 	.name = "lag-port",
 	.roots = (const char *const[]){ INTERFACE_PATH "/infix-interfaces:lag-port", NULL },
+	.check = check,
 	.want = want,
 	.show = show,
 	.silent =

@@ -77,8 +77,11 @@ static int check(const struct unit *unit, struct err *err)
 	if (!kernel_can(KERNEL_CAN_VLAN))
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, "type",
 			"the kernel of this device has no VLAN interfaces (802.1Q)");
-	if (str_equal(node_text(unit->node, LOWER, ""), interface_name(unit->node)))
-		return err_set(err, -EINVAL, LOWER, "a VLAN interface cannot be on top of itself");
+	if (interface_is_above(unit->node, interface_name(unit->node)))
+		return err_set(err, -EINVAL, LOWER,
+			"a VLAN interface cannot be on top of itself, nor on one that is on top of "
+			"it: %s",
+			node_text(unit->node, LOWER, ""));
 	return check_mtu(unit, err);
 }
 

@@ -83,6 +83,16 @@ static int read_endpoint(const struct lyd_node *own, const struct lyd_node *all,
 	return 0;
 }
 
+/* The kernel would give it to the last who asks, and take it from the others without a word. */
+static int refuse_shared(const struct lyd_node *ip, struct err *err)
+{
+	_cleanup_free_ char *path = path_of(ip);
+
+	return err_set(err, -EINVAL, path,
+		"%s belongs to another peer of this interface: what is sent there goes to one",
+		node_value(ip));
+}
+
 static int read_ips(const struct lyd_node *own, const struct lyd_node *all,
 	struct wireguard *wireguard, struct wireguard_peer *peer, struct err *err)
 {
@@ -101,7 +111,8 @@ static int read_ips(const struct lyd_node *own, const struct lyd_node *all,
 		if (inet_pton(family, text, &addr) != 1 ||
 			str_u64(slash + 1, 0, family == AF_INET6 ? 128 : 32, &length) < 0)
 			return err_set(err, -EINVAL, "allowed-ips", "\"%s\" is no prefix", value);
-		wireguard_add_ip(wireguard, peer, family, &addr, (uint8_t)length);
+		if (!wireguard_add_ip(wireguard, peer, family, &addr, (uint8_t)length))
+			return refuse_shared(node, err);
 	}
 	return 0;
 }
@@ -151,6 +162,9 @@ static int read_peers(const struct lyd_node *peers, const struct secret *self,
 			return err_set(err, r, "public-key-bag", "key %s: %s", name, err_text(err));
 		if (!memcmp(public.data, self->data, WIREGUARD_KEY))
 			continue;
+		if (wireguard_peer(wireguard, public.data))
+			return err_set(err, -EINVAL, "public-key-bag",
+				"key %s: the interface has this peer already", name);
 		r = read_settings(node_entry(peers, "peer", name), peers, wireguard,
 			wireguard_add_peer(wireguard, public.data), err);
 		if (r < 0)
@@ -159,12 +173,42 @@ static int read_peers(const struct lyd_node *peers, const struct secret *self,
 	return 0;
 }
 
+static int read_bags(const struct unit *unit, const struct secret *self,
+	struct wireguard *wireguard, struct err *err)
+{
+	const struct lyd_node *peers;
+	int r = 0;
+
+	NODE_FOREACH (peers, node_child(unit->node, WIREGUARD), "peers") {
+		r = read_peers(peers, self, wireguard, err);
+		if (r < 0) {
+			_cleanup_free_ char *at = xasprintf(PEERS "[public-key-bag='%s']",
+				node_text(peers, "public-key-bag", ""));
+
+			err_prefix(err, at);
+			break;
+		}
+	}
+	return r;
+}
+
+/* What will be wrong when the key is there is wrong now. */
+static int check_peers(const struct unit *unit, struct err *err)
+{
+	static const uint8_t nobody[WIREGUARD_KEY];
+	const struct secret self = { .data = (uint8_t *)nobody, .size = sizeof(nobody) };
+	struct wireguard wireguard = { 0 };
+	int r = read_bags(unit, &self, &wireguard, err);
+
+	object_kind_wireguard.done(&wireguard.object);
+	return r;
+}
+
 static int want_peers(const struct unit *unit, const struct key_pair *pair, struct want *want,
 	struct link *link, struct err *err)
 {
 	_cleanup_secret_ struct secret self = { 0 };
 	struct wireguard *wireguard;
-	const struct lyd_node *peers;
 	int r;
 
 	if (pair->key->type != KEY_X25519)
@@ -176,17 +220,7 @@ static int want_peers(const struct unit *unit, const struct key_pair *pair, stru
 	want_needs(wireguard, &object_kind_link, link->object.key);
 	wireguard_set_key(wireguard, pair->key->seed);
 	wireguard->port = (uint16_t)node_u64(unit->node, WIREGUARD "/listen-port", 51820);
-	NODE_FOREACH (peers, node_child(unit->node, WIREGUARD), "peers") {
-		r = read_peers(peers, &self, wireguard, err);
-		if (r < 0) {
-			_cleanup_free_ char *at = xasprintf(PEERS "[public-key-bag='%s']",
-				node_text(peers, "public-key-bag", ""));
-
-			err_prefix(err, at);
-			return r;
-		}
-	}
-	return 0;
+	return read_bags(unit, &self, wireguard, err);
 }
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
@@ -209,7 +243,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 		err);
 	if (r < 0)
 		return err_set(err, r, PRIVATE_KEY, "%s", err_text(err));
-	return pair.key ? want_peers(unit, &pair, want, link, err) : 0;
+	return pair.key ? want_peers(unit, &pair, want, link, err) : check_peers(unit, err);
 }
 
 /* A key has changed: there are few tunnels, and fewer changes of keys. */

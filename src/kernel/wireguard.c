@@ -5,7 +5,7 @@
  * The kernel tells of no change by itself. It is read when a link appears, after each change and when somebody
  * asks. Peers move about: where one was last heard from is no less right than where it was configured, so an
  * endpoint is compared only when configuration says another one than before, or when the peer has never been
- * heard: then it can only have been given. An allowed address belongs to the last peer that it was given to, here as there.
+ * heard: then it can only have been given. An allowed address belongs to one peer, here as there.
  */
 #include <errno.h>
 #include <linux/genetlink.h>
@@ -94,24 +94,26 @@ static void append_ip(struct wireguard_peer *peer, const struct wireguard_ip *ip
 	peer->ips[peer->ip_count++] = *ip;
 }
 
-static void drop_ip(struct wireguard_peer *peer, const struct wireguard_ip *ip)
+static bool has_ip(const struct wireguard_peer *peer, const struct wireguard_ip *ip)
 {
 	for (size_t i = 0; i < peer->ip_count; i++) {
-		if (compare_ips(&peer->ips[i], ip))
-			continue;
-		peer->ips[i] = peer->ips[--peer->ip_count];
-		return;
+		if (!compare_ips(&peer->ips[i], ip))
+			return true;
 	}
+	return false;
 }
 
-void wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
+bool wireguard_add_ip(struct wireguard *wireguard, struct wireguard_peer *peer, uint8_t family,
 	const void *addr, uint8_t length)
 {
 	struct wireguard_ip ip = make_ip(family, addr, length);
 
-	for (size_t i = 0; i < wireguard->peer_count; i++)
-		drop_ip(&wireguard->peers[i], &ip);
+	for (size_t i = 0; i < wireguard->peer_count; i++) {
+		if (has_ip(&wireguard->peers[i], &ip))
+			return &wireguard->peers[i] == peer;
+	}
 	append_ip(peer, &ip);
+	return true;
 }
 
 /* --- what differs ------------------------------------------------------------------------------ */

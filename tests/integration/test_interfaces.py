@@ -32,6 +32,39 @@ def not_applied(nc):
     return {node.findtext("path"): node.findtext("reason") for node in status.iter("not-applied")}
 
 
+# --- names ----------------------------------------------------------------------------------------
+
+# completed by the kernel, or not taken, or those of something else
+NO_NAMES = ["br%d", "%", ".", "..", "a/b", "a:b", "a b", "a\tb", "all", "default", "\u00e5" * 8,
+            "\u00e0"]  # of which a part is a blank to the kernel
+
+
+def links(net):
+    return {link["ifname"]: link["ifindex"] for link in net.ip_json("link show")}
+
+
+def test_no_names_of_links(net, make_daemon):
+    """The kernel is not asked whether it would take them, neither in an edit nor at boot."""
+    startup = config.switch(net.ports)
+    startup["ietf-interfaces:interfaces"]["interface"] += [
+        config.interface(name, "bridge") for name in NO_NAMES]
+    before = links(net)
+    with make_daemon(net, startup).start().local() as nc:
+        assert links(net).keys() == before.keys() | {"br0"}
+        listed = not_applied(nc)
+        assert len(listed) == len(NO_NAMES)
+        for name in NO_NAMES:
+            assert f"/ietf-interfaces:interfaces/interface[name='{name}']/name" in listed
+        before = links(net)
+        for name in NO_NAMES:
+            edit(nc, {"name": name, "@operation": "delete"})
+            with pytest.raises(RpcError) as caught:
+                edit(nc, config.interface(name, "bridge"))
+            assert caught.value.path.endswith(":name")
+            assert f'"{name}"' in caught.value.message
+            assert links(net) == before
+
+
 # --- loopback -------------------------------------------------------------------------------------
 
 

@@ -602,6 +602,24 @@ def test_two_tags(nc, net):
         assert (found, before) == ([], [])
 
 
+def test_vlans_in_a_circle(nc, net):
+    """What is below is never above; and the ports of a bridge are below it."""
+    edit(nc, vlan("a", "p3", 1), vlan("b", "p3", 2), vlan("c", "b", 3), vlan("br0.5", "br0", 5),
+         vlan("br0.5.6", "br0.5", 6))
+    before = net.dump()
+    for entries, path in (([vlan("a", "b", 1), vlan("b", "a", 2)], "vlan/{}lower-layer-if"),
+                          ([vlan("b", "c", 2)], "vlan/{}lower-layer-if"),
+                          ([vlan("x", "y", 2), vlan("y", "z", 2), vlan("z", "x", 2)],
+                           "vlan/{}lower-layer-if"),
+                          ([{"name": "br0.5.6", "infix-interfaces:bridge-port": {"bridge": "br0"}}],
+                           "bridge-port/{}bridge")):
+        with pytest.raises(RpcError) as caught:
+            edit(nc, *entries)
+        assert caught.value.path.endswith(path.format("infix-if:"))
+        assert "on top of" in caught.value.message
+        assert differences(before, net.dump()) == []
+
+
 def test_priorities(nc, net):
     """From tag to tag through the device: what came in with one priority leaves with that or another."""
     edit(nc, config.interface("brq", "bridge"),

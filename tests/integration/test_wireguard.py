@@ -154,6 +154,25 @@ def test_made_changed_and_removed(nc, net, pairs):
     assert differences(before, net.dump()) == []
 
 
+def test_what_is_allowed_to_two_peers(nc, net, pairs):
+    """The kernel would take it from one of them without a word."""
+    nc.edit(keys(bags=[bag("again", b=pairs["b"]), bag("more", d=Pair())]))
+    mine = {"public-key": "b", "allowed-ips": ["10.9.1.1/16"]}
+    for peers, path, value in (
+            ([peers_of_mesh(peer=[])], "peers[{0}public-key-bag='mesh']/{0}allowed-ips", "10.9.0.0/16"),
+            ([peers_of_mesh(peer=[mine])], "peers[{0}public-key-bag='mesh']/{0}allowed-ips",
+             "10.9.0.0/16"),
+            ([peers_of_mesh(), {"public-key-bag": "more", "allowed-ips": ["10.9.0.0/16"]}],
+             "peers[{0}public-key-bag='more']/{0}allowed-ips", "10.9.0.0/16"),
+            ([peers_of_mesh(), {"public-key-bag": "again", "allowed-ips": ["10.7.0.0/16"]}],
+             "']/{0}public-key-bag", "key b")):
+        with pytest.raises(RpcError) as caught:
+            edit(nc, wireguard("wg0", "a", *peers))
+        assert path.format("infix-if:") in caught.value.path
+        assert value in caught.value.message
+        assert net.link("wg0") is None
+
+
 @pytest.mark.covers("notify", "rollback", of="wireguard")
 def test_restart_and_refusal(daemon, net, pairs):
     with daemon.local() as nc:
@@ -161,7 +180,7 @@ def test_restart_and_refusal(daemon, net, pairs):
         made, known = net.dump(), device(net, "wg0")
         for change in (peers_of_mesh(endpoint="198.51.100.9", allowed_ips=["10.8.0.0/16"]),
                        {"public-key-bag": "mesh", "peer": [
-                           {"public-key": "b", "@operation": "delete"}]}):
+                           {"public-key": "c", "@operation": "delete"}]}):
             with pytest.raises(RpcError, match="Nexthop has invalid gateway"):
                 nc.edit({**config.interfaces(wireguard("wg0", "a", change)), **REFUSED})
             assert device(net, "wg0") == known
@@ -195,8 +214,10 @@ def test_many_addresses(nc, net, pairs):
     peers = device(net, "wg0")["peers"]
     assert peers[pairs["b"].public]["ips"] == prefixes
     assert peers[pairs["c"].public]["ips"] == ["2001:db8::/32"]
-    # what is given to another one is taken from the first
+    # from one to another
     edit(nc, wireguard("wg0", "a", {"public-key-bag": "mesh", "peer": [
+        {"public-key": "b", "allowed-ips": prefixes[7],
+         "@allowed-ips": {"ietf-netconf:operation": "delete"}},
         {"public-key": "c", "allowed-ips": [prefixes[7]]}]}))
     peers = device(net, "wg0")["peers"]
     assert len(peers[pairs["b"].public]["ips"]) == len(prefixes) - 1
@@ -261,9 +282,13 @@ def test_tunnel_between_two_devices(net, daemon, other, pairs):
 
 
 def test_key_that_the_device_makes(nc, net, pairs):
-    nc.edit({"ietf-keystore:keystore": {"asymmetric-keys": {"asymmetric-key": [
-        {"name": "made", "public-key-format": INFIX + "x25519-public-key-format"}]}},
-        **config.interfaces(wireguard("wg1", "made", peers_of_mesh(), listen_port=7002))})
+    peers = peers_of_mesh()
+    made = {"ietf-keystore:keystore": {"asymmetric-keys": {"asymmetric-key": [
+        {"name": "made", "public-key-format": INFIX + "x25519-public-key-format"}]}}}
+    with pytest.raises(RpcError, match="10.9.0.0/16 belongs to another peer"):  # both a and c
+        nc.edit({**made, **config.interfaces(wireguard("wg1", "made", peers))})
+    peers["peer"].append({"public-key": "a", "allowed-ips": ["10.8.0.0/16"]})
+    nc.edit({**made, **config.interfaces(wireguard("wg1", "made", peers, listen_port=7002))})
     net.wait(lambda: device(net, "wg1")["peers"], "wg1 with its key")
     assert device(net, "wg1")["port"] == 7002
 
