@@ -154,6 +154,7 @@ struct link_port { /* of a bridge */
 	uint8_t multicast_router; /* 0 off, 1 auto, 2 permanent */
 	uint16_t priority;	  /* in the spanning tree, 0–63 */
 	uint32_t cost;		  /* 1–65535; wanted: 0 leaves it to the kernel */
+	uint16_t group_forward; /* as group_fwd_mask of the bridge, which cannot have all of them */
 	/* Observed only. */
 	uint8_t state;	 /* BR_STATE_* */
 	uint16_t number; /* given by the bridge, the lowest that is free */
@@ -165,6 +166,11 @@ struct link_port { /* of a bridge */
 struct link_stats {
 	uint64_t rx_packets, rx_bytes, rx_errors, rx_dropped, rx_multicast, rx_nohandler;
 	uint64_t tx_packets, tx_bytes, tx_errors, tx_dropped;
+};
+
+/* Of a port, what the spanning tree has sent, heard and done. */
+struct link_stp_stats {
+	uint64_t rx_bpdu, tx_bpdu, rx_tcn, tx_tcn, to_blocking, to_forwarding;
 };
 
 /* There are many of these: what few have is allocated apart. */
@@ -192,8 +198,9 @@ struct link {
 		struct {
 			struct link_stats *
 				stats; /* fresh after object_kind_link.refresh(); NULL: never read */
-			uint64_t last_change_ms; /* monotonic; 0: not since start */
-			uint64_t since_ms;	 /* monotonic, when it came; 0: before the start */
+			struct link_stp_stats *stp_stats; /* likewise; NULL: no spanning tree */
+			uint64_t last_change_ms;	  /* monotonic; 0: not since start */
+			uint64_t since_ms; /* monotonic, when it came; 0: before the start */
 			uint32_t ifindex, lower_ifindex, flags; /* IFF_* */
 			uint32_t group;
 			/* What we configured is marked in the group of a link that we made, and else in an

@@ -8,10 +8,12 @@
 
 #include "bridge-multicast.h"
 #include "bridge-stp.h"
+#include "bridge.h"
 #include "interface.h"
 
 #define PORT   "infix-interfaces:bridge-port"
 #define MASTER PORT "/bridge"
+#define COST   PORT "/stp/cist/external-path-cost"
 #define TREE   INTERFACE_PATH "/infix-interfaces:bridge-port/stp/cist"
 
 #define PRIORITY_SCALE 4 /* of 16 steps; the kernel's are 64 */
@@ -20,11 +22,19 @@
 /* 0: as the kernel finds it, by the speed. */
 static uint32_t read_cost(const char *text)
 {
-	uint64_t cost;
+	uint64_t cost = 0;
 
-	if (str_u64(text, 0, UINT32_MAX, &cost) < 0)
+	return str_u64(text, 1, COST_MAX, &cost) < 0 ? 0 : (uint32_t)cost;
+}
+
+static int check_cost(const struct lyd_node *node, struct err *err)
+{
+	const char *cost = node_text(node, COST, "auto");
+
+	if (str_equal(cost, "auto") || read_cost(cost))
 		return 0;
-	return cost > COST_MAX ? COST_MAX : (uint32_t)cost;
+	return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, COST,
+		"%s: the kernel's spanning tree takes a cost of 1 to %d, or auto", cost, COST_MAX);
 }
 
 static int check(const struct unit *unit, struct err *err)
@@ -39,7 +49,7 @@ static int check(const struct unit *unit, struct err *err)
 		return err_set(err, -EINVAL, MASTER,
 			"%s is on top of %s and cannot be one of its ports as well: that is a loop",
 			interface_name(unit->node), bridge);
-	return 0;
+	return check_cost(unit->node, err);
 }
 
 static int want(const struct unit *unit, struct want *want, struct err *err)
@@ -70,8 +80,26 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	link->port.learning = node_bool(node, PORT "/ashlar-bridge:learning", true);
 	link->port.priority =
 		(uint16_t)(node_u64(node, PORT "/stp/cist/priority", 8) * PRIORITY_SCALE);
-	link->port.cost = read_cost(node_text(node, PORT "/stp/cist/external-path-cost", "auto"));
+	link->port.group_forward =
+		bridge_groups(interface_find(node, master)) & BRIDGE_GROUPS_OF_PORTS;
+	link->port.cost = read_cost(node_text(node, COST, "auto"));
 	return 0;
+}
+
+/* --- what is forwarded is said of the bridge -------------------------------------------------------- */
+
+static void add_port(const struct object *object, void *arg)
+{
+	if (object->kind == &object_kind_link &&
+		((const struct link *)object)->set & (1U << LINK_PORT))
+		unit_set_add_path(arg, want_unit_path(object->want));
+}
+
+/* Ports that the same change adds are asked anyway. */
+static void groups_affect(const struct lyd_node *node, const char *old, struct unit_set *set)
+{
+	state_each_needing(
+		&object_kind_link, interface_name(node_ancestor(node, "interface")), add_port, set);
 }
 
 /* --- show -------------------------------------------------------------------------------------- */
@@ -148,6 +176,12 @@ const struct feature feature_bridge_port = {
 			INTERFACE_PATH "/infix-interfaces:bridge-port",
 			NULL,
 		},
+	.reads =
+		(const struct feature_reads[]){
+			{ INTERFACE_PATH "/infix-interfaces:bridge/ieee-group-forward",
+				groups_affect },
+			{ NULL, NULL },
+		},
 	.except =
 		(const char *const[]){
 			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/edge",
@@ -161,6 +195,7 @@ const struct feature feature_bridge_port = {
 			TREE "/port-id",
 			TREE "/role",
 			TREE "/designated",
+			INTERFACE_PATH "/infix-interfaces:bridge-port/stp/statistics",
 			NULL,
 		},
 	.check = check,

@@ -1,6 +1,6 @@
 /*
- * What is found out of the spanning tree. The kernel keeps no counters of it, and no record of when it has
- * changed; which part a port plays follows from who is designated.
+ * What is found out of the spanning tree. The kernel keeps no record of when it has changed; which part a port
+ * plays follows from who is designated.
  */
 #include <linux/if_bridge.h>
 #include <string.h>
@@ -111,6 +111,28 @@ static const char *role_of(const struct link_port *port, const struct link_bridg
 	return port->designated_port == port->id ? "designated" : "backup";
 }
 
+static int show_statistics(
+	const struct link_stp_stats *stats, struct lyd_node *stp, struct err *err)
+{
+	const struct {
+		const char *name;
+		uint64_t value;
+	} counters[] = {
+		{ "in-bpdus", stats->rx_bpdu },
+		{ "in-tcns", stats->rx_tcn },
+		{ "out-bpdus", stats->tx_bpdu },
+		{ "out-tcns", stats->tx_tcn },
+		{ "to-blocking", stats->to_blocking },
+		{ "to-forwarding", stats->to_forwarding },
+	};
+	struct lyd_node *node = NULL;
+	int r = build_container(stp, "statistics", &node, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(counters); i++)
+		r = build_u64(node, counters[i].name, counters[i].value, err);
+	return r;
+}
+
 int bridge_stp_show_port(
 	const struct link *link, const struct link *bridge, struct lyd_node *port, struct err *err)
 {
@@ -134,5 +156,7 @@ int bridge_stp_show_port(
 		r = build_container(cist, "designated", &designated, err);
 	if (r == 0)
 		r = show_bridge_id(&link->port.designated_bridge, "bridge-id", designated, err);
-	return r < 0 ? r : show_port_id(link->port.designated_port, designated, err);
+	if (r == 0)
+		r = show_port_id(link->port.designated_port, designated, err);
+	return r == 0 && link->stp_stats ? show_statistics(link->stp_stats, stp, err) : r;
 }

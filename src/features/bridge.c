@@ -2,8 +2,8 @@
  * Bridges: the link itself. Its ports are in bridge-port.c, its VLANs in bridge-vlan.c.
  *
  * A bridge is made with filtering as configured and without a default PVID, so that a port carries nothing
- * before it is a member of a VLAN. The kernel keeps back three of the reserved groups whatever is configured:
- * they are refused here by name.
+ * before it is a member of a VLAN. Two of the reserved groups are forwarded by what its ports are told: see
+ * bridge.h.
  *
  * The kernel's own spanning tree is the original one (802.1D, 1998). Bridges that speak rapid spanning tree
  * understand it, and force-protocol names the highest version that may be spoken: rstp is the model's default.
@@ -17,14 +17,14 @@
 
 #include "bridge-multicast.h"
 #include "bridge-stp.h"
+#include "bridge.h"
 #include "interface.h"
 
-#define BRIDGE	   "infix-interfaces:bridge"
-#define FORWARD	   BRIDGE "/ieee-group-forward"
-#define VLANS	   BRIDGE "/vlans"
-#define STP	   BRIDGE "/stp"
-#define TREE	   INTERFACE_PATH "/infix-interfaces:bridge/stp/cist"
-#define RESTRICTED 0x0007 /* groups 0 to 2: spanning tree, pause frames, LACP */
+#define BRIDGE	"infix-interfaces:bridge"
+#define FORWARD BRIDGE "/ieee-group-forward"
+#define VLANS	BRIDGE "/vlans"
+#define STP	BRIDGE "/stp"
+#define TREE	INTERFACE_PATH "/infix-interfaces:bridge/stp/cist"
 
 static int fill(struct edit *edit, const struct unit *unit, struct err *err)
 {
@@ -49,12 +49,12 @@ static unsigned read_group(const char *text)
 	return str_u64(text, 0, 15, &group) < 0 ? 0 : (unsigned)group;
 }
 
-static uint16_t read_groups(const struct lyd_node *bridge)
+uint16_t bridge_groups(const struct lyd_node *entry)
 {
 	const struct lyd_node *item;
 	uint16_t mask = 0;
 
-	NODE_FOREACH (item, bridge, "ieee-group-forward")
+	NODE_FOREACH (item, node_child(entry, BRIDGE), "ieee-group-forward")
 		mask |= (uint16_t)(1U << read_group(node_value(item)));
 	return mask;
 }
@@ -70,9 +70,9 @@ static int check(const struct unit *unit, struct err *err)
 		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, VLANS,
 			"the bridges of this device's kernel cannot keep VLANs apart "
 			"(bridge VLAN filtering)");
-	if (read_groups(node_at(unit->node, BRIDGE)) & RESTRICTED)
-		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, FORWARD,
-			"the kernel forwards only groups 3 to 15, not 0 (stp), 1 and 2 (lacp)");
+	if (bridge_groups(unit->node) & (1U << BRIDGE_GROUP_PAUSE))
+		return err_tagged(err, ERR_TAG_OPERATION_NOT_SUPPORTED, FORWARD "[.='1']",
+			"pause frames (1) end at the port, no bridge forwards them");
 	return 0;
 }
 
@@ -113,7 +113,7 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 	bridge->vlan_protocol = str_equal(node_identity(node, VLANS "/proto"), "s-vlan")
 		? ETH_P_8021AD
 		: ETH_P_8021Q;
-	bridge->group_fwd_mask = read_groups(node_at(node, BRIDGE));
+	bridge->group_fwd_mask = bridge_groups(node) & (uint16_t)~BRIDGE_GROUPS_OF_PORTS;
 	bridge->stp = node_exists(node, STP);
 	want_stp(node, link, want);
 	bridge->stp_priority = (uint16_t)(node_u64(node, STP "/cist/priority", 8) * 4096);
@@ -126,15 +126,35 @@ static int want(const struct unit *unit, struct want *want, struct err *err)
 
 /* --- show -------------------------------------------------------------------------------------- */
 
-static int show_groups(const struct link *link, struct lyd_node *bridge, struct err *err)
+/* By the bridge, or by each of its ports. */
+static uint16_t groups_forwarded(const struct link *bridge, const struct have *have)
 {
+	void *const *links;
+	size_t count = have_group(have, &object_kind_link, bridge->object.key, &links), ports = 0;
+	uint16_t by_all = UINT16_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct link *link = links[i];
+
+		if (!str_equal(link->master, bridge->object.key))
+			continue;
+		by_all &= link->port.group_forward;
+		ports++;
+	}
+	return bridge->bridge.group_fwd_mask | (ports ? by_all : 0);
+}
+
+static int show_groups(
+	const struct link *link, const struct have *have, struct lyd_node *bridge, struct err *err)
+{
+	uint16_t mask = groups_forwarded(link, have);
 	char text[4];
 	int r = 0;
 
 	if (node_exists(bridge, "ieee-group-forward"))
 		return 0;
 	for (unsigned group = 0; r == 0 && group < 16; group++) {
-		if (!(link->bridge.group_fwd_mask & (1U << group)))
+		if (!(mask & (1U << group)))
 			continue;
 		snprintf(text, sizeof(text), "%u", group);
 		r = build_item(bridge, "ieee-group-forward", text, err);
@@ -153,7 +173,7 @@ static int show(
 		return 0;
 	r = build_container(node, BRIDGE, &bridge, err);
 	if (r == 0)
-		r = show_groups(link, bridge, err);
+		r = show_groups(link, have, bridge, err);
 	if (r == 0 && link->bridge.vlan_filtering)
 		r = build_container(bridge, "vlans", &vlans, err);
 	if (r == 0 && link->bridge.stp)

@@ -38,6 +38,7 @@ static const struct {
 	ATTRIBUTE(LOCKED, locked),
 	ATTRIBUTE(PRIORITY, priority),
 	ATTRIBUTE(COST, cost),
+	ATTRIBUTE(GROUP_FWD_MASK, group_forward),
 	/* what can only be seen */
 	ATTRIBUTE(STATE, state),
 	ATTRIBUTE(NO, number),
@@ -47,7 +48,7 @@ static const struct {
 };
 
 #define COST	 9
-#define SETTABLE 10
+#define SETTABLE 11
 
 const struct link_port link_default_port = {
 	.flood_unicast = true,

@@ -572,6 +572,84 @@ static int take_all_stats(const struct nlmsghdr *nlh, void *arg)
 	return 0;
 }
 
+/* The bridge whose spanning tree the link is a port of: what the port's part is depends on it. */
+static uint32_t tree_of(const struct link *link)
+{
+	const struct link *bridge = link && *link->master
+		? have_get(have_all(), &object_kind_link, link->master)
+		: NULL;
+
+	return bridge && bridge->kind == &link_kind_bridge && bridge->bridge.stp ? bridge->ifindex
+										 : 0;
+}
+
+static void take_stp_stats(struct link *link, const struct nlattr *bridge)
+{
+	struct bridge_stp_xstats raw;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested (attr, bridge) {
+		if (mnl_attr_get_type(attr) != BRIDGE_XSTATS_STP ||
+			mnl_attr_get_payload_len(attr) < sizeof(raw))
+			continue;
+		memcpy(&raw, mnl_attr_get_payload(attr), sizeof(raw));
+		if (!link->stp_stats)
+			link->stp_stats = XNEW(struct link_stp_stats);
+		*link->stp_stats = (struct link_stp_stats){
+			.rx_bpdu = raw.rx_bpdu,
+			.tx_bpdu = raw.tx_bpdu,
+			.rx_tcn = raw.rx_tcn,
+			.tx_tcn = raw.tx_tcn,
+			.to_blocking = raw.transition_blk,
+			.to_forwarding = raw.transition_fwd,
+		};
+	}
+}
+
+static int take_port_stats(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct if_stats_msg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr, *kind;
+	const char *name;
+	struct link *link;
+
+	if (nlh->nlmsg_type != RTM_NEWSTATS || mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg))
+		return 0;
+	name = nl_name_of(arg, msg->ifindex);
+	link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+	if (!link || !tree_of(link))
+		return 0;
+	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
+		if (mnl_attr_get_type(attr) != IFLA_STATS_LINK_XSTATS_SLAVE)
+			continue;
+		mnl_attr_for_each_nested (kind, attr) {
+			if (mnl_attr_get_type(kind) == LINK_XSTATS_TYPE_BRIDGE)
+				take_stp_stats(link, kind);
+		}
+	}
+	return 0;
+}
+
+/*
+ * Counters of the spanning tree, of one port or (0) of all. In the same message are those of each VLAN, of which
+ * there may be too many for one message: then all are asked, because those come in parts.
+ */
+static int ask_stp_stats(struct nl *nl, uint32_t ifindex)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct if_stats_msg *msg;
+	int r;
+
+	nlh->nlmsg_type = RTM_GETSTATS;
+	nlh->nlmsg_flags = ifindex ? 0 : NLM_F_DUMP;
+	msg = mnl_nlmsg_put_extra_header(nlh, sizeof(*msg));
+	msg->ifindex = ifindex;
+	msg->filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_XSTATS_SLAVE);
+	r = nl_request(nl, nlh, take_port_stats, nl);
+	return r == -ENOSPC && ifindex ? ask_stp_stats(nl, 0) : r;
+}
+
 /* All ports of a bridge or bond. */
 static int ask_ports(struct nl *nl, uint32_t master)
 {
@@ -593,6 +671,7 @@ static int refresh_masters(struct nl *nl)
 {
 	_cleanup_free_ uint32_t *indexes = NULL;
 	size_t count = 0, room = 0, at = 0;
+	bool has_tree = false;
 	const struct link *link;
 	int r = 0;
 
@@ -603,12 +682,15 @@ static int refresh_masters(struct nl *nl)
 			continue;
 		ARRAY_GROW(indexes, count, room);
 		indexes[count++] = link->ifindex;
+		has_tree |= link->kind == &link_kind_bridge;
 	}
 	for (size_t i = 0; r == 0 && i < count; i++) {
 		r = ask(nl, 0, indexes[i], NULL, 0);
 		if (r == 0)
 			r = ask_ports(nl, indexes[i]);
 	}
+	if (r == 0 && has_tree)
+		r = ask_stp_stats(nl, 0);
 	return r == -ENODEV ? 0 : r;
 }
 
@@ -675,17 +757,6 @@ void link_check(const struct step *step)
 		lower_mtu_above(want->key);
 }
 
-/* The bridge whose spanning tree the link is a port of: what the port's part is depends on it. */
-static uint32_t tree_of(const struct link *link)
-{
-	const struct link *bridge = link && *link->master
-		? have_get(have_all(), &object_kind_link, link->master)
-		: NULL;
-
-	return bridge && bridge->kind == &link_kind_bridge && bridge->bridge.stp ? bridge->ifindex
-										 : 0;
-}
-
 static int refresh_one(const char *key)
 {
 	const struct link *link = have_get(have_all(), &object_kind_link, key);
@@ -697,6 +768,8 @@ static int refresh_one(const char *key)
 		drop_name(nl, ifindex);
 	if (r == 0 && tree)
 		r = ask(nl, 0, tree, NULL, RTEXT_FILTER_SKIP_STATS);
+	if (r == 0 && tree)
+		r = ask_stp_stats(nl, ifindex);
 	return r == -ENODEV ? 0 : r;
 }
 

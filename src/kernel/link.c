@@ -334,6 +334,8 @@ static void link_copy(struct object *to_object, const struct object *from_object
 		memset(to->paths, 0, sizeof(to->paths));
 	else if (from->stats)
 		to->stats = xmemdup(from->stats, sizeof(*from->stats));
+	if (!from_object->want && from->stp_stats)
+		to->stp_stats = xmemdup(from->stp_stats, sizeof(*from->stp_stats));
 }
 
 static void link_done(struct object *object)
@@ -343,8 +345,10 @@ static void link_done(struct object *object)
 	free(link->alias);
 	free(link->netns);
 	free(link->netns_name);
-	if (!object->want)
-		free(link->stats);
+	if (object->want)
+		return;
+	free(link->stats);
+	free(link->stp_stats);
 }
 
 static bool link_equal(const struct object *one_object, const struct object *other_object)

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import re
 import socket
 import struct
 import threading
@@ -375,6 +376,31 @@ def locked_port_takes_whom_it_knows(nc, net):
         assert set(wire.send("p2", destination=wire.far["p1"].mac)) == {"p1"}
 
 
+def reserved_groups_are_forwarded(nc, net):
+    """Of IEEE 802.1Q table 8-1; whatever port comes later."""
+    forwarded = {0: "stp", 2: "lacp", 3: "dot1x", 14: "lldp"}
+    edit(nc, bridge(stp={"forward-delay": 4}), port("p1"), port("p2"))
+
+    def arrive(wire):
+        return {group for group in (0, 2, 3, 14)
+                if wire.send("p1", destination=f"01:80:c2:00:00:{group:02x}")}
+
+    net.wait(lambda: {told(nc, name)["state"] for name in ("p1", "p2")} == {"forwarding"}, "open", 60)
+    with wired(net, "p1", "p2") as wire:
+        assert arrive(wire) == set()
+        edit(nc, bridge(ieee_group_forward=list(forwarded.values())))
+        assert arrive(wire) == set(forwarded)
+        assert (data(net)["group_fwd_mask"], slave(net, "p1")["group_fwd_mask"]) == ("0x4008", "0x5")
+        edit(nc, port("p3"))
+        assert slave(net, "p3")["group_fwd_mask"] == "0x5"
+        with pytest.raises(RpcError, match="pause frames") as caught:
+            edit(nc, bridge(ieee_group_forward=[1]))
+        assert "[.='1']" in caught.value.path
+        edit(nc, {"name": "br0", "infix-interfaces:bridge": {
+            "ieee-group-forward": "lacp", "@ieee-group-forward": {"ietf-netconf:operation": "delete"}}})
+        assert arrive(wire) == {0, 3, 14}
+
+
 @pytest.fixture
 def afterwards(nc, net):
     """afterwards(): nobody uses the ports any more."""
@@ -388,6 +414,8 @@ def test_what_ports_let_through(nc, net, afterwards):
     flooding_can_be_turned_off(nc, net)
     afterwards()
     locked_port_takes_whom_it_knows(nc, net)
+    afterwards()
+    reserved_groups_are_forwarded(nc, net)
 
 
 def entries(nc, inside=""):
@@ -462,6 +490,7 @@ def test_an_address_of_its_own_is_no_static_entry(nc, net):
     (path,) = not_applied(nc)
     assert path.endswith(f"static-entry[vid='0'][mac='{station}']")
     assert behind(net, station) == [("p1", "permanent")]
+    net.far[1].ip("neigh flush all")  # the bridge's address may be another now
     assert net.far[1].pings("192.0.2.1")
 
 
@@ -685,6 +714,12 @@ def test_spanning_tree(daemon, net, other):
         cist = nc.interface("p2").find("bridge-port/stp/cist")
         assert cist.findtext("designated/bridge-id/address") == other.link("other")["address"]
         assert (cist.findtext("port-id/priority"), cist.findtext("port-id/port-id")) == ("8", "2")
+        for name in "p1", "p2":  # the kernel's in its own order, which we know by what they are called
+            counted = [int(number) for number in re.findall(
+                r": (\d+)", net.ip(f"link xstats type bridge_slave dev {name} stp"))]
+            shown = nc.interface(name).find("bridge-port/stp/statistics")
+            assert counted[0] > 0 and counted == pytest.approx([int(shown.findtext(leaf)) for leaf in (
+                "in-bpdus", "out-bpdus", "in-tcns", "out-tcns", "to-blocking", "to-forwarding")], abs=2)
         once_only(net)
     # the timers in force are the root's, those that are configured are ours
     daemon.kill()
