@@ -95,7 +95,7 @@ int sbom_packages(const struct sbom_package **ret_packages, size_t *ret_count, s
 	size_t size;
 	int r = 0;
 
-	if (!sbom.packages && file_exists(sbom.path)) {
+	if (!sbom.packages && sbom.path && file_exists(sbom.path)) {
 		r = file_read(sbom.path, FILE_MAX, &text, &size, err);
 		if (r == 0)
 			r = sbom_parse(text, size, &sbom.packages, &sbom.count, err);
