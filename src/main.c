@@ -145,6 +145,7 @@ static int start_layers(const struct options *options, struct err *err)
 static void stop_layers(void)
 {
 	server_stop();
+	power_done();
 	trial_end();
 	ds_done();
 	installer_done();
@@ -176,6 +177,7 @@ static int run(const struct options *options, struct err *err)
 	loop_signal(SIGINT, on_signal, NULL);
 	loop_signal(SIGHUP, on_signal, NULL);
 	ds_on_restart(on_restart);
+	power_prepare_with(containers_end);
 	ds_start(started, NULL);
 	loop_run();
 	supervisor_notify("STOPPING=1\n");

@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "ashlar/child.h"
 #include "ashlar/clock.h"
 #include "ashlar/datastore.h"
 #include "ashlar/file.h"
@@ -22,31 +21,18 @@
 
 #define END_FILE   "trial-end" /* monotonic milliseconds */
 #define RETRY_MS   1000
-#define OUTPUT_MAX 1024
 
 static struct {
 	struct loop_timer *timer;
-	struct child *restart;
 	char *reason; /* it is given up for; NULL: it is not */
 } trial;
-
-static void restart_done(const struct child_result *result, void *arg)
-{
-	trial.restart = NULL;
-	if (result->status)
-		log_error("trial", "reboot: status %d: %s", result->status, result->output);
-}
 
 static void restart(void)
 {
 	_cleanup_err_ struct err err = { 0 };
-	struct child_opts opts = {
-		.argv = (const char *const[]){ "reboot", NULL },
-		.output_max = OUTPUT_MAX,
-		.done = restart_done,
-	};
+	const char *why = trial.reason ? trial.reason : "the trial is over";
 
-	if (!trial.restart && child_start(&opts, &trial.restart, &err) < 0)
+	if (power_end(POWER_RESTART, why, &err) < 0)
 		log_error("trial", "%s", err_text(&err));
 }
 
@@ -152,6 +138,5 @@ void trial_end(void)
 	software_on_change(NULL);
 	health_stop();
 	loop_timer_free(TAKE(trial.timer));
-	child_cancel(TAKE(trial.restart));
 	free(TAKE(trial.reason));
 }

@@ -50,6 +50,11 @@ int containers_init(const struct containers_config *config, struct err *err) WAR
  * they kept (volumes, unpacked images) goes only where an earlier daemon was told to remove it.
  */
 void containers_settled(void);
+/*
+ * None is to run any more, because the machine is about to end: @ended is called when all have come to their end,
+ * each by its own stop signal as long as it takes one. NULL: they run again.
+ */
+void containers_end(void (*ended)(void));
 /* Containers run on. */
 void containers_done(void);
 

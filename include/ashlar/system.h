@@ -22,6 +22,19 @@ extern const struct object_kind object_kind_machine;
 /* Sets the machine's clock (not its calendar's in hardware). Refused when the machine is another's. */
 int zone_set_clock(time_t seconds, long nanoseconds, struct err *err) WARN_UNUSED;
 
+enum power {
+	POWER_RESTART,
+	POWER_OFF,
+};
+/*
+ * The machine restarts or goes off, a moment from now, so that replies get out; @why is told. Asking again for the
+ * same is fine. operation-not-supported when the machine is another's, in-use when it is about to do the other.
+ */
+int power_end(enum power act, const char *why, struct err *err) WARN_UNUSED;
+/* What comes to its end before init is asked, and calls back then; with NULL init has refused, and all goes on. */
+void power_prepare_with(void (*prepare)(void (*ready)(void)));
+void power_done(void);
+
 /* Feeds the machine's watchdog from the loop, if it has one; it stays armed after the end. */
 void watchdog_start(void);
 void watchdog_stop(void);

@@ -196,6 +196,14 @@ void containers_settled(void)
 	runtime_kick_all();
 }
 
+void containers_end(void (*ended)(void))
+{
+	if (!containers_paths.record)
+		runtime_end_all(ended);
+	else if (ended)
+		ended();
+}
+
 void containers_done(void)
 {
 	struct containers_paths *paths = &containers_paths;

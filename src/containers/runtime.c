@@ -52,6 +52,8 @@ static struct loop_task *task;
 static struct loop_timer *patience; /* while a plan is being applied */
 static uint64_t capability_bounds;
 static bool has_seccomp;
+static void (*all_ended)(void); /* none is to run any more: to be called, once, when none does */
+static bool is_all_ended;	/* it was */
 
 static void step(struct runtime *runtime);
 
@@ -117,7 +119,7 @@ static void set_failure(struct runtime *runtime, char *text)
 
 bool runtime_is_up_wanted(const struct runtime *runtime)
 {
-	if (!runtime->intent || !runtime->intent->is_enabled)
+	if (!runtime->intent || !runtime->intent->is_enabled || all_ended)
 		return false;
 	if (runtime->goal == GOAL_AUTO)
 		return !runtime->intent->is_manual;
@@ -496,8 +498,20 @@ static void on_patience(void *arg)
 	loop_task_schedule(task);
 }
 
+static bool is_any_up(void)
+{
+	struct runtime *runtime;
+	size_t at = 0;
+
+	while ((runtime = map_next(&runtimes, &at)))
+		if (runtime->phase != PHASE_IDLE && runtime->phase != PHASE_DELETING)
+			return true;
+	return false;
+}
+
 static void on_task(void *arg)
 {
+	void (*ended)(void) = all_ended;
 	struct runtime *runtime;
 	size_t at = 0;
 
@@ -512,6 +526,10 @@ static void on_task(void *arg)
 			continue;
 		runtime->is_kicked = false;
 		step(runtime);
+	}
+	if (ended && !is_all_ended && !is_any_up()) {
+		is_all_ended = true;
+		ended();
 	}
 }
 
@@ -592,6 +610,14 @@ void runtime_kick_all(void)
 
 	while ((runtime = map_next(&runtimes, &at)))
 		kick(runtime);
+}
+
+void runtime_end_all(void (*ended)(void))
+{
+	all_ended = ended;
+	is_all_ended = false;
+	runtime_kick_all();
+	loop_task_schedule(task);
 }
 
 bool runtime_is_ending(const char *container)
@@ -722,6 +748,7 @@ void runtime_init(void)
 	unsigned i;
 
 	runtimes = (struct map){ 0 };
+	all_ended = NULL;
 	task = loop_task_new("containers", on_task, NULL);
 	patience = loop_timer_new("containers", on_patience, NULL);
 	has_seccomp = file_exists("/proc/sys/kernel/seccomp/actions_avail");

@@ -18,6 +18,8 @@ int runtime_apply(struct step *step) WARN_UNUSED;
 /* Something that it depends on has changed: looked at after this turn of the loop. */
 void runtime_kick(const char *container);
 void runtime_kick_all(void);
+/* See containers_end(). */
+void runtime_end_all(void (*ended)(void));
 /* Whether a program runs that is to be stopped or replaced. */
 bool runtime_is_ending(const char *container);
 /* Whether a program runs from the image of that digest. */

@@ -183,6 +183,25 @@ static void run_set_datetime(struct action_call *call)
 	call->done(call, r < 0 ? &err : NULL);
 }
 
+static void run_power(struct action_call *call, enum power act)
+{
+	_cleanup_free_ char *why = xasprintf("asked for by %s", call->user);
+	_cleanup_err_ struct err err = { 0 };
+	int r = power_end(act, why, &err);
+
+	call->done(call, r < 0 ? &err : NULL);
+}
+
+static void run_restart(struct action_call *call)
+{
+	run_power(call, POWER_RESTART);
+}
+
+static void run_shutdown(struct action_call *call)
+{
+	run_power(call, POWER_OFF);
+}
+
 static const char *const system_features[] = { "authentication", "local-users", NULL };
 static const char *const hash_features[] = { "crypt-hash-md5", "crypt-hash-sha-256",
 	"crypt-hash-sha-512", NULL };
@@ -230,6 +249,8 @@ const struct feature feature_system = {
 	.actions =
 		(const struct feature_action[]){
 			{ "/ietf-system:set-current-datetime", run_set_datetime },
+			{ "/ietf-system:system-restart", run_restart },
+			{ "/ietf-system:system-shutdown", run_shutdown },
 			{ NULL, NULL },
 		},
 };

@@ -362,6 +362,27 @@ def test_n02_generations_keep_their_images(net, make_daemon, make_archive, tmp_p
         end_containers(daemon)
 
 
+def test_machine_ends(net, make_daemon, make_archive, tmp_path, monkeypatch):
+    """They come to their end before init is asked, by their own signal; and on, when init refuses."""
+    program = tmp_path / "reboot"
+    program.write_text("#!/bin/sh\necho not now\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    daemon = make_daemon(net, config.switch(net.ports), options=["--system"]).start()
+    try:
+        with daemon.local() as session:
+            session.edit(container(make_archive(), command="/bin/sleep 1000"))
+            first = wait_running(session)
+            begin = len(daemon.log)
+            session.ok(f'<system-restart xmlns="{config.namespaces()["ietf-system"]}"/>')
+            daemon.wait_log("reboot: not now", begin)
+            assert not pathlib.Path(f"/proc/{first}").exists()
+            wait_running(session, other_than=first)
+    finally:
+        daemon.stop()
+        end_containers(daemon)
+
+
 def test_configuration_reaches_it(site, nc, make_archive):
     nc.edit(networked(
         make_archive("--user", "web"),

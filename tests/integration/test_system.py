@@ -129,14 +129,68 @@ def test_own_clock(net, make_daemon):
 
 
 @pytest.mark.parametrize("name", ["system-restart", "system-shutdown"])
-def test_what_it_does_not_do(daemon, nc, name):
-    """Refused in plain words; the list of operations does not have them."""
-    with pytest.raises(RpcError, match=f"{name} is not supported by this device") as refused:
+def test_the_power_of_others(daemon, nc, name):
+    """Not this daemon's machine: refused in plain words."""
+    with pytest.raises(RpcError, match="without --system") as refused:
         nc.ok(f'<{name} xmlns="{SYSTEM}"/>')
     assert refused.value.tag == "operation-not-supported"
     with daemon.restconf() as client:
-        operations = client.get("operations").json["ietf-restconf:operations"]
-        assert "ietf-system:set-current-datetime" in operations
-        assert f"ietf-system:{name}" not in operations
-        response = client.post(f"operations/ietf-system:{name}")
-        assert response.status == 404 and response.error["error-tag"] == "invalid-value"
+        assert f"ietf-system:{name}" in client.get("operations").json["ietf-restconf:operations"]
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """Instead of those that would end this machine: each writes that it was called into the file CALLED."""
+    directory = tmp_path / "programs"
+    directory.mkdir()
+    called = tmp_path / "called"
+    for name in "reboot", "poweroff":
+        path = directory / name
+        path.write_text(f"#!/bin/sh\necho {name} $# >>{called}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=":")
+    return directory
+
+
+def lines_of(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.mark.parametrize("name, program", [("system-restart", "reboot"),
+                                           ("system-shutdown", "poweroff")])
+def test_own_power(net, make_daemon, programs, tmp_path, name, program):
+    """Answered, then init is asked, once; what was edited by RESTCONF is saved by then or with our end."""
+    daemon = make_daemon(net, config.switch(net.ports), options=["--system"]).start()
+    other = {"system-restart": "system-shutdown", "system-shutdown": "system-restart"}[name]
+    with daemon.local() as session:
+        session.request(f'<{name} xmlns="{SYSTEM}"/>')
+        session.request(f'<{name} xmlns="{SYSTEM}"/>')
+        session.request(f'<{other} xmlns="{SYSTEM}"/>')
+        replies = [session.message() for _ in range(3)]
+        assert [reply.findtext(".//{*}error-tag") for reply in replies] == [None, None, "in-use"]
+    daemon.wait_log(f"event={name.removeprefix('system-')} reason=\"asked for by ")
+    until(lambda: lines_of(tmp_path / "called") == [f"{program} 0"], "init's being asked")
+
+
+def test_init_refuses(net, make_daemon, programs, tmp_path):
+    """That is said, and it can be asked for again."""
+    daemon = make_daemon(net, config.switch(net.ports), options=["--system"]).start()
+    (programs / "reboot").write_text("#!/bin/sh\necho not now\nexit 3\n")
+    with daemon.local() as session:
+        session.ok(f'<system-restart xmlns="{SYSTEM}"/>')
+        daemon.wait_log("reboot: not now")
+        session.ok(f'<system-shutdown xmlns="{SYSTEM}"/>')
+    until(lambda: lines_of(tmp_path / "called") == ["poweroff 0"], "init's being asked")
+
+
+@pytest.mark.parametrize("name", ["system-restart", "system-shutdown"])
+def test_power_is_not_for_everybody(make_daemon, net, programs, name):
+    """RFC 7317: default-deny-all."""
+    startup = {**config.switch(net.ports), **config.access({"some": ["some"]}, [])}
+    startup["ietf-netconf-acm:nacm"]["exec-default"] = "permit"
+    startup["ietf-system:system"]["authentication"]["user"].append(config.user("some"))
+    daemon = make_daemon(net, startup, options=["--system"]).start()
+    with daemon.ssh("some") as session:
+        with pytest.raises(RpcError) as refused:
+            session.ok(f'<{name} xmlns="{SYSTEM}"/>')
+        assert refused.value.tag == "access-denied"
