@@ -5,7 +5,8 @@
  * Those that nobody shall wait for run in a forked child, which has a copy of everything and whose output
  * is the text: walks that have not ended after a few slices; an XPath expression that is not of the simple
  * kind (libyang evaluates it, in a time that nobody can foretell); a large startup file, which has to be
- * parsed. A few children run at a time, fewer for one user; the reads that wait for one hold nothing.
+ * parsed. A few children run at a time, fewer for one user (read-room.c); the reads that wait for one hold
+ * nothing. Whose peer takes next to nothing of its answer while others wait has it broken off.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "fields.h"
 #include "oper.h"
 #include "persist.h"
+#include "read-room.h"
 #include "store.h"
 #include "walk.h"
 #include "xpath.h"
@@ -34,8 +36,8 @@
 #define HERE_BYTES_MAX	  (1024 * 1024) /* of an answer that can come in parts */
 #define CHILD_DEADLINE_MS 10000
 #define CHILD_OUTPUT_MAX  (256 * 1024 * 1024)
-#define CHILDREN_MAX	  4
-#define CHILDREN_USER_MAX 2
+#define LOOK_MS		  100	 /* between looks for room, as long as any read waits for it */
+#define WAIT_MS		  300000 /* for room */
 /* Of a walk, before a child begins it anew; one, where it will wait for that. */
 #define SLICES_MAX   5
 #define STEPS_HERE   16384 /* of a walk that no child does, however slow the machine is */
@@ -59,18 +61,22 @@ struct read {
 	struct loop_task *task;
 	unsigned slices;
 	bool is_in_child; /* this is the child's copy */
-	bool is_waiting;  /* for a child to end, so that its own can be made */
-	bool has_parts;	  /* of the text are out */
-	bool wants_part;  /* whoever gets them has room for the next */
+	bool is_waiting;  /* for room, so that its own child can be made */
+	uint64_t waits_since_ms;
+	bool has_parts;	 /* of the text are out */
+	bool wants_part; /* whoever gets them has room for the next */
 	struct child *child;
+	struct read_place place; /* taken as long as there is a child */
 };
 
 static struct list reads = LIST_INIT(reads);
-static struct loop_task *room_task; /* tells that waiting reads may go on */
+static struct loop_task *room_task;   /* tells that waiting reads may go on */
+static struct loop_timer *room_timer; /* runs as long as any waits */
 
 static void read_free(struct read *read)
 {
 	list_remove(&read->link);
+	read_place_leave(&read->place);
 	walk_end(&read->walk);
 	child_cancel(read->child);
 	loop_task_free(read->task);
@@ -245,8 +251,12 @@ static int check_found(struct read *read, struct err *err)
 	return -ENOENT;
 }
 
-static bool has_room(const struct read *asking);
 static void leave_to_child(struct read *read);
+
+static bool has_room(const struct read *read)
+{
+	return read_room_has(read->user, clock_ms());
+}
 
 /* Of the walk at hand: its text, and how long that may get before something is done about it. */
 static struct {
@@ -450,19 +460,6 @@ static int child_main(void *arg)
 
 /* --- the child -------------------------------------------------------------------------------- */
 
-/* Is there room for another child of this user? */
-static bool has_room(const struct read *asking)
-{
-	struct read *read;
-	size_t count = 0, of_user = 0;
-
-	LIST_FOREACH (read, &reads, link) {
-		count += read->child != NULL;
-		of_user += read->child && str_equal(read->user, asking->user);
-	}
-	return count < CHILDREN_MAX && of_user < CHILDREN_USER_MAX;
-}
-
 static void parse_error(const char *output, struct err *err)
 {
 	const char *line = strchr(output, '\n');
@@ -492,6 +489,67 @@ static void tell_room(void)
 		loop_task_schedule(room_task);
 }
 
+/* The first that waits, and has done so for too long. */
+static struct read *next_in_vain(uint64_t now_ms)
+{
+	struct read *read;
+
+	LIST_FOREACH (read, &reads, link) {
+		if (read->is_waiting && now_ms - read->waits_since_ms >= WAIT_MS)
+			return read;
+	}
+	return NULL;
+}
+
+/* One that has to make room for one that waits. */
+static struct read *next_to_leave(uint64_t now_ms)
+{
+	struct read *read;
+
+	LIST_FOREACH (read, &reads, link) {
+		struct read_place *slowest =
+			read->is_waiting ? read_room_slowest(read->user, now_ms) : NULL;
+
+		if (slowest)
+			return CONTAINER_OF(slowest, struct read, place);
+	}
+	return NULL;
+}
+
+static bool is_anyone_waiting(void)
+{
+	struct read *read;
+
+	LIST_FOREACH (read, &reads, link) {
+		if (read->is_waiting)
+			return true;
+	}
+	return false;
+}
+
+/* Peers stop taking their answers, and nothing tells of that. */
+static void on_room_timer(void *arg)
+{
+	_cleanup_err_ struct err late = { 0 }, slow = { 0 };
+	uint64_t now_ms = clock_ms();
+	struct read *read = next_in_vain(now_ms);
+
+	if (read) {
+		err_tagged(&late, ERR_TAG_RESOURCE_DENIED, NULL,
+			"too many long answers are being read: try again later");
+		finish(read, &late);
+	}
+	read = next_to_leave(now_ms);
+	if (read) {
+		err_tagged(&slow, ERR_TAG_RESOURCE_DENIED, NULL,
+			"the answer is not being read, and others wait for their turn");
+		finish(read, &slow);
+	}
+	tell_room();
+	if (is_anyone_waiting())
+		loop_timer_start(room_timer, LOOK_MS);
+}
+
 static void on_child_done(const struct child_result *result, void *arg)
 {
 	struct read *read = arg;
@@ -499,6 +557,7 @@ static void on_child_done(const struct child_result *result, void *arg)
 	_cleanup_err_ struct err err = { 0 };
 
 	read->child = NULL;
+	read_place_leave(&read->place);
 	tell_room();
 	if (result->timed_out)
 		err_tagged(&err, ERR_TAG_RESOURCE_DENIED, NULL,
@@ -527,6 +586,7 @@ static void on_output(struct buf *output, void *arg)
 	buf_init(output, 0);
 	read->has_parts = true;
 	read->wants_part = false;
+	read_place_hold(&read->place, clock_ms());
 	read->request->part(&part, read->arg);
 }
 
@@ -538,6 +598,7 @@ void oper_more(void *arg)
 		if (read->arg != arg || !read->child)
 			continue;
 		read->wants_part = true;
+		read_place_go_on(&read->place);
 		child_go_on(read->child);
 		return;
 	}
@@ -555,6 +616,7 @@ static int start_child(struct read *read, struct err *err)
 		.done = on_child_done,
 		.arg = read,
 	};
+	int r;
 
 	if (read->request->ds == DS_OPERATIONAL && !read->request->is_for_changes) {
 		struct show show;
@@ -564,7 +626,10 @@ static int start_child(struct read *read, struct err *err)
 		show_end(&show);
 	}
 	read->wants_part = is_in_parts;
-	return child_start(&opts, &read->child, err);
+	r = child_start(&opts, &read->child, err);
+	if (r == 0)
+		read_place_take(&read->place, read->user, clock_ms());
+	return r;
 }
 
 /* Starts the child now or when there is room for one; others may change the trees meanwhile. */
@@ -573,10 +638,15 @@ static void leave_to_child(struct read *read)
 	_cleanup_err_ struct err err = { 0 };
 
 	read->is_waiting = !has_room(read);
-	if (!read->is_waiting && start_child(read, &err) < 0)
+	if (!read->is_waiting && start_child(read, &err) < 0) {
 		finish(read, &err);
-	else
-		read->detached(read->arg);
+		return;
+	}
+	if (read->is_waiting) {
+		read->waits_since_ms = clock_ms();
+		loop_timer_start(room_timer, LOOK_MS);
+	}
+	read->detached(read->arg);
 }
 
 void oper_use_room(void)
@@ -648,6 +718,7 @@ void oper_cancel(void *arg)
 void oper_init(void (*use_room)(void *arg))
 {
 	room_task = loop_task_new("read-room", use_room, NULL);
+	room_timer = loop_timer_new("read-room", on_room_timer, NULL);
 }
 
 void oper_done(void)
@@ -657,5 +728,6 @@ void oper_done(void)
 	LIST_FOREACH_SAFE (read, next, &reads, link)
 		read_free(read);
 	loop_task_free(TAKE(room_task));
+	loop_timer_free(TAKE(room_timer));
 	show_done();
 }

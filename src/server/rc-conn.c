@@ -204,8 +204,10 @@ void rc_conn_send_end(struct rc_conn *rc, struct buf *body, const char *text)
 	sent(rc);
 }
 
-void rc_conn_break(struct rc_conn *rc)
+void rc_conn_break(struct rc_conn *rc, const struct err *err)
 {
+	log_notice("restconf", "event=reply-broken user=\"%s\" peer=\"%s\" reason=\"%s\"",
+		rc->conn->username, rc->conn->peer, err_text(err));
 	conn_abort(rc->conn);
 }
 

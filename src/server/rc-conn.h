@@ -67,7 +67,7 @@ bool rc_conn_send_piece(struct rc_conn *rc, const char *text, struct buf *body,
 	void (*go_on)(struct rc_request *req));
 /* The last one, and the end of the request. */
 void rc_conn_send_end(struct rc_conn *rc, struct buf *body, const char *text);
-/* There will not be more: the peer is to see that something is missing. */
-void rc_conn_break(struct rc_conn *rc);
+/* There will not be more, because of @err: the peer is to see that something is missing. */
+void rc_conn_break(struct rc_conn *rc, const struct err *err);
 
 #endif

@@ -113,7 +113,7 @@ static void on_read(struct buf *out, const struct err *err, void *arg)
 	};
 
 	if (req->has_begun && err)
-		rc_conn_break(req->rc);
+		rc_conn_break(req->rc, err);
 	else if (req->has_begun)
 		rc_conn_send_end(req->rc, out, wraps[is_node][req->out_format].after);
 	else if (err && err->code == -ENOENT && req->read_ds == DS_RUNNING && !req->uri.is_ds &&

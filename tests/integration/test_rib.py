@@ -1,5 +1,6 @@
 """Routing tables with a great many routes of others: what is read of them, and what that costs."""
 
+import contextlib
 import http.client
 import os
 import signal
@@ -166,6 +167,80 @@ def test_broken_off(daemon, many):
             with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
                 response.read()
         assert one(editor, 3) == [prefix(3)]
+
+
+PLACES, PLACES_USER = 16, 8  # src/datastore/read-room.h
+
+
+def restconf_begin(stack, daemon, net):
+    """The same by RESTCONF, where little is kept on the way."""
+    net.run("sh", "-c", "echo 4096 16384 16384 >/proc/sys/net/ipv4/tcp_wmem")
+    client = stack.enter_context(daemon.restconf(room=4096))
+    client.connection.request("GET", "/restconf/data/ietf-routing:routing/ribs/rib=ipv4",
+                              headers=client.headers)
+    response = client.connection.getresponse()
+    assert response.status == 200 and response.read(20_000)
+    return response
+
+
+@pytest.fixture
+def quick(net, make_daemon):
+    """One that is quick enough to fill all places before somebody's time is over."""
+    daemon = make_daemon(net, config.switch(net.ports), build="release").start()
+    insert(net, MANY)
+    return daemon
+
+
+@pytest.mark.host
+def test_stalled_readers(net, quick):
+    """Whose peers do not read count for little: others read meanwhile, however long their answers are."""
+    daemon = quick
+    with contextlib.ExitStack() as stack:
+        before = len(daemon.children())
+        readers = [stack.enter_context(daemon.local()) for _ in range(PLACES_USER - 2)]
+        numbers = [begin(reader) for reader in readers]
+        responses = [restconf_begin(stack, daemon, net) for _ in range(PLACES_USER - 2)]
+        assert len(daemon.children()) - before == len(readers) + len(responses)
+        everything = [prefix(number) for number in range(MANY)] + ["192.0.2.0/24"]
+        third = stack.enter_context(daemon.local())
+        assert shown(third.get(PREFIXES)) == everything
+        with daemon.restconf() as client:
+            path = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4/routes"
+            routes = client.get(path).json["ietf-routing:routes"]["route"]
+            assert [route[ADDRESS] for route in routes] == everything
+        # they have waited for nothing, and nobody has had to go
+        for reader, number in zip(readers, numbers):
+            assert len(shown(reader.reply(number))) == MANY + 1
+        for response in responses:
+            assert b"192.0.2.0/24" in response.read()
+
+
+@pytest.mark.host
+def test_place_of_another(net, quick):
+    """When there are as many as can be, the one that has read the least for longest has to go."""
+    daemon = quick
+    with contextlib.ExitStack() as stack:
+        before = len(daemon.children())
+        readers = [stack.enter_context(daemon.local()) for _ in range(PLACES_USER)]
+        numbers = [begin(reader) for reader in readers]
+        responses = [restconf_begin(stack, daemon, net) for _ in range(PLACES - PLACES_USER)]
+        assert len(daemon.children()) - before == PLACES
+        with daemon.local() as another:
+            assert len(shown(another.get(PREFIXES))) == MANY + 1
+        daemon.wait_log("event=reply-broken session=\\d+ user=\"root\" reason=\".*not being read")
+        # root's, for root asked; of the others nobody lost anything
+        with pytest.raises((netconf.Closed, ConnectionError)):
+            readers[0].reply(numbers[0])
+        with daemon.restconf() as client:
+            path = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4/routes"
+            assert len(client.get(path).json["ietf-routing:routes"]["route"]) == MANY + 1
+        daemon.wait_log("event=reply-broken user=\"admin\" .*reason=\".*not being read")
+        with pytest.raises((http.client.IncompleteRead, ssl.SSLError, ConnectionError)):
+            responses[0].read()
+        for reader, number in zip(readers[1:], numbers[1:]):
+            assert len(shown(reader.reply(number))) == MANY + 1
+        for response in responses[1:]:
+            assert b"192.0.2.0/24" in response.read()
 
 
 # --- what it costs --------------------------------------------------------------------------------
