@@ -19,8 +19,8 @@
 #include "health.h"
 #include "trial.h"
 
-#define END_FILE   "trial-end" /* monotonic milliseconds */
-#define RETRY_MS   1000
+#define END_FILE "trial-end" /* monotonic milliseconds */
+#define RETRY_MS 1000
 
 static struct {
 	struct loop_timer *timer;

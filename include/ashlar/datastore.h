@@ -148,6 +148,12 @@ void ds_discard(const struct ds_client *client, ds_done_fn done, void *arg);
  * that the next one starts by removing what else was kept. Access control has been asked for the RPC.
  */
 void ds_factory(bool is_reset, ds_done_fn done, void *arg);
+/*
+ * For a device that is wiped when it starts next: nothing is changed any more (in-use), as after the former; unless
+ * it has come to nothing. in-use: one has begun already.
+ */
+int ds_reset_begin(struct err *err) WARN_UNUSED;
+void ds_reset_failed(void);
 /* Called when the daemon is to stop and start anew: a moment after done(), so that the answer gets out. */
 void ds_on_restart(void (*callback)(void));
 /* Before anything else is read from those directories: ends a reset that the last daemon began. */

@@ -45,6 +45,9 @@ struct slot_header {
 	int64_t installed, activated;	      /* seconds since 1970; 0: never */
 	uint32_t installed_count, activated_count; /* of this slot, whatever was in it */
 	uint32_t security;			   /* the bundle's security counter */
+	/* Of recovery, whose state outlives everything else: 1: /cfg and /var are to be wiped before anything uses
+	 * them, however often that is cut off; 0 again when that is done. */
+	uint32_t reset;
 	char version[SLOT_VERSION_MAX];
 	char compatible[SLOT_COMPATIBLE_MAX];
 	char reason[SLOT_REASON_MAX]; /* why it is in that state; may be empty */

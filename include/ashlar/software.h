@@ -70,6 +70,11 @@ int software_abandon(const char *reason, software_fn done, void *arg, struct err
  */
 int software_roll_back(
 	uint32_t number, const char *who, software_fn done, void *arg, struct err *err) WARN_UNUSED;
+/*
+ * The device is one from the factory from the next start on: /cfg and /var are wiped then, before anything else.
+ * That is settled when @done is called without an error; the caller restarts the device.
+ */
+int software_reset(const char *who, software_fn done, void *arg, struct err *err) WARN_UNUSED;
 /* The newest generation that was confirmed with the image of the slot; 0: there is none. */
 uint32_t software_newest(const char *slot);
 /* The slot, of slot_names, that has the image of that generation and may be started; NULL: none. */

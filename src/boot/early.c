@@ -59,13 +59,13 @@ void early_mount(const char *source, const char *target, const char *type, unsig
 		early_fail(target);
 }
 
-int early_run(const char *program, const char *argument, const char *device)
+int early_run(const char *const *argv)
 {
 	int status = -1;
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		execl(program, program, argument, device, (char *)NULL);
+		execv(argv[0], (char *const *)argv);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
@@ -104,6 +104,16 @@ static void mount_kernel_views(void)
 		early_say(EFIVARS ": %s", strerror(errno));
 	early_mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
 	mkdir("/run/ashlar", 0755);
+}
+
+void early_feed(void)
+{
+	int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)ioctl(fd, WDIOC_KEEPALIVE, 0);
+	close(fd);
 }
 
 /* Closed without the magic letter it goes on: whoever feeds it opens it again. */
@@ -392,6 +402,24 @@ static void choose_generation(struct decide *decide, FILE *told)
 		fprintf(told, "fallback=yes\n");
 }
 
+/* Somebody has asked for that before the start; the mark goes last. */
+static void finish_reset(struct decide *decide, FILE *told)
+{
+	struct slot_header *recovery = &decide->slots[DECIDE_RECOVERY];
+	bool is_done;
+
+	if (!recovery->reset)
+		return;
+	early_say("back to the factory: wiping /cfg and /var");
+	is_done = writable_wipe();
+	fprintf(told, "reset=%s\n", is_done ? "done" : "failed");
+	if (!is_done)
+		return; /* the next start tries again */
+	recovery->reset = 0;
+	decide->is_changed[DECIDE_RECOVERY] = true;
+	write_decisions(decide);
+}
+
 int main(void)
 {
 	struct verity verity;
@@ -411,6 +439,8 @@ int main(void)
 		early_fail(TOLD);
 	fprintf(told, "slot=%s\nattempts=%u\nfirmware=%s\n", slot_names[decide.booted],
 		decide.slots[decide.booted].attempts, boot_order_loader(EFIVARS)->name);
+	writable_begin();
+	finish_reset(&decide, told);
 	writable_mount(told);
 	choose_generation(&decide, told);
 	write_decisions(&decide);

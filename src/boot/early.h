@@ -23,7 +23,9 @@ void early_mount(const char *source, const char *target, const char *type, unsig
 /* Copies the value of WORD= on the kernel's command line; false: it is not there. */
 bool early_cmdline(const char *word, char *value, size_t room);
 /* The exit status of a program; -1: it has none. */
-int early_run(const char *program, const char *argument, const char *device);
+int early_run(const char *const *argv);
+/* The watchdog begins to count anew. */
+void early_feed(void);
 
 /* --- partition.c: the partitions of the disk that was started from ------------------------------- */
 
@@ -54,8 +56,12 @@ int verity_mount(const struct verity *verity, const char *device, bool is_whole)
 
 /* --- writable.c: what is writable ----------------------------------------------------------------- */
 
-/* Mounts all of it; what became of each partition is told. */
+/* /tmp, and /etc as each start begins with it. */
+void writable_begin(void);
+/* Mounts all else; what became of each partition is told. */
 void writable_mount(FILE *told);
+/* Makes empty file systems of cfg and var, over what they were; before they are mounted. False: told why not. */
+bool writable_wipe(void);
 /* Whether /cfg is the partition's, mounted. */
 bool writable_has_cfg(void);
 

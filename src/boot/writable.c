@@ -17,6 +17,7 @@
 #include "ashlar/str.h"
 
 #include "early.h"
+#include "wipe.h"
 
 #define SUPERBLOCK_AT 1024
 #define GAIN_MIN      ((uint64_t)1024 * 1024)
@@ -52,6 +53,11 @@ static void grow_file_system(const char *device, const char *target)
 		early_say("%s does not use all of %s: %s", target, device, strerror(errno));
 }
 
+static int check(const char *how, const char *device)
+{
+	return early_run((const char *const[]){ "/usr/sbin/e2fsck", how, device, NULL });
+}
+
 /*
  * Mounts the file system of the partition NAME at its place, mended if need be. What cannot be mounted
  * is told and left away: the device comes up, and without what it would have kept there. True: it is there.
@@ -69,11 +75,11 @@ static bool mount_data(const char *name, unsigned long flags, FILE *told)
 		return false;
 	}
 	if (!(flags & MS_RDONLY))
-		checked = early_run("/usr/sbin/e2fsck", "-p", device);
+		checked = check("-p", device);
 	/* 1: mended; 2 wants a restart only of a mounted root. A superblock that a power cut tore is what
 	   -p leaves alone and a copy of it makes up for. */
 	if (checked & ~3)
-		checked = early_run("/usr/sbin/e2fsck", "-fy", device);
+		checked = check("-fy", device);
 	if ((checked & ~3) ||
 		mount(device, target, "ext4", flags | MS_NOSUID | MS_NODEV | MS_NOATIME, NULL) <
 			0) {
@@ -132,11 +138,43 @@ static void copy_tree(const char *from, const char *to)
 	closedir(dir);
 }
 
-void writable_mount(FILE *told)
+static bool wipe_partition(const char *name)
+{
+	const char *device = partition_device(name);
+	const char *const make[] = { "/usr/sbin/mke2fs", "-q", "-F", "-t", "ext4", "-E",
+		"nodiscard", "-L", name, device, NULL };
+	int r;
+
+	if (!device)
+		return true; /* nothing is kept there */
+	r = wipe(device, early_feed);
+	if (r < 0)
+		early_say("%s on %s cannot be wiped: %s", name, device, strerror(-r));
+	else if (early_run(make) != 0)
+		early_say("%s on %s cannot be made anew", name, device);
+	else
+		return true;
+	return false;
+}
+
+bool writable_wipe(void)
+{
+	bool is_done = wipe_partition("var");
+
+	is_done = wipe_partition("cfg") && is_done;
+	sync();
+	return is_done;
+}
+
+void writable_begin(void)
 {
 	early_mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
 	early_mount("tmpfs", "/etc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755");
 	copy_tree("/usr/share/ashlar/etc", "/etc");
+}
+
+void writable_mount(FILE *told)
+{
 	has_cfg = mount_data("cfg", 0, told);
 	if (mount_data("var", 0, told))
 		grow_file_system(partition_device("var"), "/var");

@@ -111,6 +111,19 @@ static void running_reset(const struct err *err, void *arg)
 	ds_discard(&self, candidate_reset, reset);
 }
 
+int ds_reset_begin(struct err *err)
+{
+	int r = reset_check(err);
+
+	is_begun = true;
+	return r;
+}
+
+void ds_reset_failed(void)
+{
+	is_begun = false;
+}
+
 void ds_factory(bool is_reset, ds_done_fn done, void *arg)
 {
 	struct ds_source factory = { .ds = DS_FACTORY };

@@ -28,6 +28,7 @@ enum {
 	AT_INSTALLED_COUNT = 112,
 	AT_ACTIVATED_COUNT = 116,
 	AT_SECURITY = 120,
+	AT_RESET = 124,
 	AT_VERSION = 128,
 	AT_COMPATIBLE = AT_VERSION + SLOT_VERSION_MAX,
 	AT_REASON = AT_COMPATIBLE + SLOT_COMPATIBLE_MAX,
@@ -104,6 +105,7 @@ void slot_encode(const struct slot_header *header, uint8_t *copy)
 	put(copy + AT_INSTALLED_COUNT, header->installed_count, 4);
 	put(copy + AT_ACTIVATED_COUNT, header->activated_count, 4);
 	put(copy + AT_SECURITY, header->security, 4);
+	put(copy + AT_RESET, header->reset, 4);
 	memcpy(copy + AT_VERSION, header->version, strnlen(header->version, SLOT_VERSION_MAX - 1));
 	memcpy(copy + AT_COMPATIBLE, header->compatible,
 		strnlen(header->compatible, SLOT_COMPATIBLE_MAX - 1));
@@ -130,6 +132,7 @@ int slot_decode(const uint8_t *copy, struct slot_header *ret_header)
 	header.attempts = get32(copy + AT_ATTEMPTS);
 	header.generation = get32(copy + AT_GENERATION);
 	header.security = get32(copy + AT_SECURITY);
+	header.reset = get32(copy + AT_RESET);
 	header.size = get(copy + AT_SIZE, 8);
 	memcpy(header.sha256, copy + AT_SHA256, SLOT_SHA256_BYTES);
 	memcpy(header.root_hash, copy + AT_ROOT_HASH, SLOT_SHA256_BYTES);

@@ -38,6 +38,7 @@ enum act {
 	ACT_CONFIRM,
 	ACT_ABANDON,
 	ACT_ROLL_BACK,
+	ACT_RESET,
 };
 
 static struct {
@@ -361,6 +362,15 @@ static int roll_back(struct err *err)
 	return r;
 }
 
+/* From here on the device is one from the factory, whatever happens. */
+static int mark_reset(struct err *err)
+{
+	struct slot_header *header = &software.now.slots[RECOVERY];
+
+	header->reset = 1;
+	return write_slot(RECOVERY, header, err);
+}
+
 static int run(void *arg)
 {
 	_cleanup_err_ struct err err = { 0 };
@@ -379,6 +389,9 @@ static int run(void *arg)
 	case ACT_ROLL_BACK:
 		r = roll_back(&err);
 		break;
+	case ACT_RESET:
+		r = mark_reset(&err);
+		break;
 	}
 	if (r < 0)
 		dprintf(STDOUT_FILENO, "%s", err_text(&err));
@@ -394,6 +407,7 @@ static void finished(const struct child_result *result, void *arg)
 		[ACT_CONFIRM] = "confirmed",
 		[ACT_ABANDON] = "abandoned",
 		[ACT_ROLL_BACK] = "rolled-back",
+		[ACT_RESET] = "factory-reset",
 	};
 	_cleanup_err_ struct err err = { 0 };
 	software_fn done = software.done;
@@ -499,4 +513,10 @@ int software_roll_back(
 			generation->version);
 	stop_reading();
 	return begin(ACT_ROLL_BACK, number, who, done, arg, err);
+}
+
+int software_reset(const char *who, software_fn done, void *arg, struct err *err)
+{
+	stop_reading();
+	return begin(ACT_RESET, software.now.generation, who, done, arg, err);
 }

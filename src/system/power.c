@@ -82,7 +82,8 @@ int power_end(enum power act, const char *why, struct err *err)
 		return 0;
 	power.is_asked = true;
 	power.act = act;
-	log_notice("system", "event=%s reason=\"%s\"", act == POWER_OFF ? "shutdown" : "restart", why);
+	log_notice(
+		"system", "event=%s reason=\"%s\"", act == POWER_OFF ? "shutdown" : "restart", why);
 	console_say("%s: %s", act == POWER_OFF ? "shutdown" : "restart", why);
 	if (!power.timer)
 		power.timer = loop_timer_new("power", on_timer, NULL);

@@ -8,6 +8,8 @@ from lxml import etree
 
 from ashlar import config
 from ashlar.netconf import BASE, Closed, RpcError
+from ashlar.network import until
+from ashlar.slots import Device
 
 RESET = f'<factory-reset xmlns="{config.namespaces()["ietf-factory-default"]}"/>'
 DEFAULT = f'<factory-default xmlns="{config.namespaces()["infix-factory-default"]}"/>'
@@ -101,6 +103,52 @@ def test_nothing_is_changed_after_a_reset(nc, daemon, net):
         assert sorted(content(again, "running")) == sorted(wanted)
     for path in daemon.run_dir, daemon.config_dir, daemon.state_dir:
         assert subprocess.run(["grep", "-rqs", "topsecret", str(path)]).returncode == 1
+
+
+@pytest.fixture
+def device(net, make_daemon, tmp_path, monkeypatch):
+    """An appliance, whose init only notes that it was asked to restart."""
+    program = tmp_path / "reboot"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/restarted\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    return Device(make_daemon(net, config.switch(net.ports), options=["--system"]))
+
+
+def test_n10_mark_first(device, tmp_path):
+    """An appliance is marked before anything else becomes of it, and from then on nothing is changed."""
+    daemon = device.daemon.start()
+    saved = daemon.startup_file.read_bytes()
+    keys = sorted(path.name for path in (daemon.config_dir / "keys").iterdir())
+    with daemon.local() as session:
+        running = content(session, "running")
+        assert device.slot("recovery")["reset"] == 0
+        session.ok(RESET)
+        assert device.slot("recovery")["reset"] == 1
+        assert device.slot("recovery")["state"] == "good"
+        for change in (lambda: session.ok(RESET), lambda: session.ok(DEFAULT),
+                       lambda: session.describe("late"),
+                       lambda: session.copy("running", "startup")):
+            with pytest.raises(RpcError) as refused:
+                change()
+            assert refused.value.tag == "in-use"
+        until((tmp_path / "restarted").exists, "init's being asked")
+        assert content(session, "running") == running
+    daemon.stop()
+    assert daemon.startup_file.read_bytes() == saved
+    assert sorted(path.name for path in (daemon.config_dir / "keys").iterdir()) == keys
+
+
+def test_n10_no_mark_no_reset(device, tmp_path):
+    """What cannot be marked stays as it is, and goes on."""
+    daemon = device.daemon.start()
+    (device.disk / "recovery").unlink()
+    with daemon.local() as session:
+        with pytest.raises(RpcError) as refused:
+            session.ok(RESET)
+        assert refused.value.tag == "operation-failed"
+        session.edit(config.interfaces({"name": "p1", "description": "goes on"}))
+    assert not (tmp_path / "restarted").exists()
 
 
 def test_not_for_everybody(make_daemon, net):

@@ -41,6 +41,7 @@ static struct slot_header full(void)
 		.attempts = 2,
 		.generation = 0x01020304,
 		.security = 7,
+		.reset = 1,
 		.size = 0x123456789a,
 		.installed = 1700000000,
 		.activated = 1800000000,
