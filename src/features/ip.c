@@ -3,8 +3,8 @@
  *
  * IPv6 is on only where its container is configured and enabled: a port without it has no link-local
  * address and answers nobody. The loopback keeps what the kernel gave it unless it has the container. The
- * link's MTU is ipv4/mtu, as Infix has it; ipv6/mtu can only lower it for IPv6. What equals the kernel's
- * default (autoconfiguration without temporary addresses, one probe for duplicate addresses) is left alone.
+ * link's MTU is ipv4/mtu, as Infix has it; ipv6/mtu can only lower it for IPv6. How long
+ * temporary addresses live is asked for where there are any, or where it is not what the kernel begins with.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -131,7 +131,7 @@ static int want_ipv4(const struct unit *unit, struct link *link, struct want *wa
 	return is_enabled ? want_addresses(ip, AF_INET, want, link, err) : 0;
 }
 
-/* What the kernel does by itself is not asked for. */
+/* What it does by itself is asked for as well: others may have told it otherwise. */
 static void want_autoconf(const struct lyd_node *ip, struct want *want, const struct link *link)
 {
 	static const struct {
@@ -143,19 +143,21 @@ static void want_autoconf(const struct lyd_node *ip, struct want *want, const st
 			TEMPORARY_VALID },
 		{ IPV6 "/autoconf/temporary-preferred-lifetime", SYSCTL_IPV6_TEMPORARY_PREFERRED,
 			TEMPORARY_PREFERRED },
-		{ IPV6 "/dup-addr-detect-transmits", SYSCTL_IPV6_DAD_TRANSMITS, 1 },
 	};
+	bool is_temporary = node_bool(ip, "autoconf/create-temporary-addresses", false);
 
-	if (!node_bool(ip, "autoconf/create-global-addresses", true))
-		want_sysctl(want, link, SYSCTL_IPV6_AUTOCONF, 0,
-			IPV6 "/autoconf/create-global-addresses");
-	if (node_bool(ip, "autoconf/create-temporary-addresses", false))
-		want_sysctl(want, link, SYSCTL_IPV6_TEMPORARY, TEMPORARY_IN_USE,
-			IPV6 "/autoconf/create-temporary-addresses");
+	want_sysctl(want, link, SYSCTL_IPV6_AUTOCONF,
+		node_bool(ip, "autoconf/create-global-addresses", true),
+		IPV6 "/autoconf/create-global-addresses");
+	want_sysctl(want, link, SYSCTL_IPV6_TEMPORARY, is_temporary ? TEMPORARY_IN_USE : 0,
+		IPV6 "/autoconf/create-temporary-addresses");
+	want_sysctl(want, link, SYSCTL_IPV6_DAD_TRANSMITS,
+		(uint32_t)node_u64(ip, "dup-addr-detect-transmits", 1),
+		IPV6 "/dup-addr-detect-transmits");
 	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
 		uint64_t value = node_u64(lyd_parent(ip), numbers[i].path, numbers[i].usual);
 
-		if (value != numbers[i].usual)
+		if (is_temporary || value != numbers[i].usual)
 			want_sysctl(want, link, numbers[i].knob, (uint32_t)value, numbers[i].path);
 	}
 }

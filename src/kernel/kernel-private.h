@@ -37,6 +37,13 @@ void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_s
 void sysctl_link_gone(const char *name);
 /* A link has come up, or has another MTU. */
 void sysctl_mtu_reset(const char *name);
+/* Somebody else has turned a knob for all interfaces: reads those of each again. */
+int sysctl_all_written(struct err *err) WARN_UNUSED;
+/* sysctl-watch.c: hears of what others write from here on, as far as it can; begun before anything is read. */
+void sysctl_watch_start(void);
+void sysctl_watch_stop(void);
+/* Path of a file below /proc/sys/net through which we write it, malloc'd. */
+char *sysctl_path(const char *below);
 /* Frees what was read of the neighbours of a link, or of all (NULL). */
 void neighbour_forget_learned(const char *link);
 /* IPv4 routes through a link that went down, or has lost its last IPv4 address, vanish without a word. */

@@ -302,8 +302,10 @@ int kernel_init(bool record_only, struct err *err)
 	if (record_only)
 		return 0;
 	r = nl_open("", -1, &nl, err);
-	if (r == 0)
+	if (r == 0) {
+		sysctl_watch_start();
 		r = sysctl_init(err);
+	}
 	if (r == 0)
 		r = genl_events_start(err);
 	if (r == 0)
@@ -324,6 +326,7 @@ void kernel_done(void)
 	memset(&at_work, 0, sizeof(at_work));
 	genl_events_done();
 	uevent_done();
+	sysctl_watch_stop();
 	while ((nl = nl_at(0)))
 		nl_close(nl);
 	sysctl_done();

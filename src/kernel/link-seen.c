@@ -554,6 +554,14 @@ int link_dump(struct nl *nl, struct err *err)
 	return r < 0 ? err_set(err, r, NULL, "reading interfaces: %s", strerror(-r)) : 0;
 }
 
+int link_read_named(struct nl *nl, const char *name, struct err *err)
+{
+	int r = ask(nl, 0, 0, name, RTEXT_FILTER_SKIP_STATS);
+
+	return r < 0 && r != -ENODEV ? err_set(err, r, NULL, "reading %s: %s", name, strerror(-r))
+				     : 0;
+}
+
 static int take_all_stats(const struct nlmsghdr *nlh, void *arg)
 {
 	const struct if_stats_msg *msg = mnl_nlmsg_get_payload(nlh);

@@ -139,6 +139,8 @@ bool link_is_for_bond(const struct link *want, const char *master);
 /* One message about a link into have; and all there are. */
 void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event);
 int link_dump(struct nl *nl, struct err *err) WARN_UNUSED;
+/* Reads the link again that has that name for the kernel; if there is none, nothing. */
+int link_read_named(struct nl *nl, const char *name, struct err *err) WARN_UNUSED;
 
 /* A number for a link to be made (of the kind; NULL: it is there already and moves), and what goes by it until
  * the kernel has told of the link. */

@@ -75,10 +75,20 @@ static uint32_t default_of(const char *link, enum sysctl_knob knob)
 	return defaults[knob];
 }
 
+/* No temporary addresses are -1 where the kernel begins with that. */
+static uint32_t value_of(const struct sysctl *want)
+{
+	uint32_t usual = default_of(want->link, want->knob);
+
+	return want->knob == SYSCTL_IPV6_TEMPORARY && !want->value && usual == UINT32_MAX
+		? usual
+		: want->value;
+}
+
 static enum object_diff sysctl_compare(
 	const struct object *want, const struct object *was, const struct object *have)
 {
-	return ((const struct sysctl *)want)->value == ((const struct sysctl *)have)->value
+	return value_of((const struct sysctl *)want) == ((const struct sysctl *)have)->value
 		? OBJECT_SAME
 		: OBJECT_CHANGE;
 }
@@ -146,8 +156,10 @@ const struct object_kind object_kind_sysctl = {
 
 static char *knob_path(const char *link, enum sysctl_knob knob)
 {
-	return xasprintf("/proc/sys/net/%s/conf/%s/%s",
+	_cleanup_free_ char *below = xasprintf("%s/conf/%s/%s",
 		knobs[knob].family == AF_INET ? "ipv4" : "ipv6", link, knobs[knob].name);
+
+	return sysctl_path(below);
 }
 
 static int read_knob(const char *link, enum sysctl_knob knob, uint32_t *ret_value)
@@ -207,7 +219,7 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 		name = link_netns_name(link);
 		fd = nl_of(link->netns)->fd;
 	}
-	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
+	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : value_of(sysctl);
 	r = netns_enter(fd, &own);
 	/* A link made just now has told of its knobs: only what it left out is read. */
 	seen = have_get(have_all(), &object_kind_sysctl, sysctl->object.key);
@@ -294,13 +306,26 @@ void sysctl_mtu_reset(const char *name)
 		take_value(name, SYSCTL_IPV6_MTU, link->mtu);
 }
 
-/* Forwarding is the one knob whose change by others is told of. */
+/* What is not wanted is not kept: each interface has its own. */
+static void take_all(enum sysctl_knob knob, uint32_t value)
+{
+	char key[SYSCTL_KEY_MAX];
+
+	sysctl_key(key, ALL, knob);
+	if (state_wanted(&object_kind_sysctl, key))
+		put(ALL, knob, value);
+	else
+		have_remove(&object_kind_sysctl, key);
+}
+
+/* Forwarding is the one knob whose change by others is told of here; for the others there is sysctl-watch.c. */
 static void sysctl_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 {
 	const struct netconfmsg *msg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *attr;
 	const char *name = NULL;
 	struct link *link;
+	bool is_of_all = false;
 	int value = -1;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*msg) ||
@@ -311,12 +336,17 @@ static void sysctl_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event
 
 		if (mnl_attr_validate(attr, MNL_TYPE_U32) < 0)
 			continue;
-		if (type == NETCONFA_IFINDEX)
-			name = nl_name_of(nl, mnl_attr_get_u32(attr));
-		else if (type == NETCONFA_FORWARDING)
+		if (type == NETCONFA_IFINDEX) {
+			is_of_all = (int)mnl_attr_get_u32(attr) == NETCONFA_IFINDEX_ALL;
+			name = is_of_all ? ALL : nl_name_of(nl, mnl_attr_get_u32(attr));
+		} else if (type == NETCONFA_FORWARDING)
 			value = (int)mnl_attr_get_u32(attr);
 	}
-	link = name ? have_get(have_all(), &object_kind_link, name) : NULL;
+	if (is_of_all && value >= 0 && !*nl->netns)
+		take_all(msg->ncm_family == AF_INET ? SYSCTL_IPV4_FORWARDING
+						    : SYSCTL_IPV6_FORWARDING,
+			(uint32_t)value);
+	link = name && !is_of_all ? have_get(have_all(), &object_kind_link, name) : NULL;
 	if (!link || value < 0)
 		return;
 	if (msg->ncm_family == AF_INET)
@@ -340,17 +370,30 @@ void sysctl_link_gone(const char *name)
 
 /*
  * Addresses outlive what would otherwise take them along: secondary ones the removal of their primary, IPv6
- * ones the link's going down. Set once as the default for links to come.
+ * ones the link's going down. Links to come begin with the default.
  */
 static const struct {
 	const char *path;
 	const char *value;
-} once[] = {
-	{ "/proc/sys/net/ipv4/conf/all/promote_secondaries", "1\n" },
-	{ "/proc/sys/net/ipv4/conf/default/promote_secondaries", "1\n" },
-	{ "/proc/sys/net/ipv6/conf/all/keep_addr_on_down", "1\n" },
-	{ "/proc/sys/net/ipv6/conf/default/keep_addr_on_down", "1\n" },
+} for_all[] = {
+	{ "ipv4/conf/all/promote_secondaries", "1\n" },
+	{ "ipv4/conf/default/promote_secondaries", "1\n" },
+	{ "ipv6/conf/all/keep_addr_on_down", "1\n" },
+	{ "ipv6/conf/default/keep_addr_on_down", "1\n" },
 };
+
+static void set_for_all(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(for_all); i++) {
+		_cleanup_free_ char *path = sysctl_path(for_all[i].path), *now = NULL;
+
+		if (file_read_virtual(path, 16, &now, NULL) < 0 || now[0] == for_all[i].value[0])
+			continue;
+		nl_count_change();
+		if (file_write_virtual(path, for_all[i].value) < 0)
+			log_debug("sysctl", "%s stays as it is", for_all[i].path);
+	}
+}
 
 int sysctl_init(struct err *err)
 {
@@ -358,17 +401,14 @@ int sysctl_init(struct err *err)
 	for (enum sysctl_knob knob = SYSCTL_IPV6_DISABLE; knob < SYSCTL_KNOBS; knob++)
 		(void)read_knob(
 			"default", knob, &defaults[knob]); /* a kernel without IPv6 has none */
-	for (size_t i = 0; i < ARRAY_SIZE(once); i++) {
-		_cleanup_free_ char *now = NULL;
-
-		if (file_read_virtual(once[i].path, 16, &now, NULL) == 0 &&
-			now[0] != once[i].value[0]) {
-			nl_count_change();
-			if (file_write_virtual(once[i].path, once[i].value) < 0)
-				log_debug("sysctl", "%s stays as it is", once[i].path);
-		}
-	}
+	set_for_all();
 	return 0;
+}
+
+int sysctl_all_written(struct err *err)
+{
+	set_for_all();
+	return link_dump(nl_of(""), err);
 }
 
 void sysctl_done(void)
