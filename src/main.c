@@ -19,6 +19,7 @@
 #include "ashlar/sbom.h"
 #include "ashlar/server.h"
 #include "ashlar/software.h"
+#include "ashlar/starts.h"
 #include "ashlar/state.h"
 #include "ashlar/supervisor.h"
 #include "ashlar/system.h"
@@ -66,6 +67,7 @@ static void started(const struct err *err, void *arg)
 	supervisor_notify("READY=1\n");
 	if (self.options->is_system) {
 		console_say("ready");
+		start_log_ready(self.started_us / 1000);
 		recovery_say();
 		trial_start(self.options->run_dir);
 		ds_provision_start();
@@ -130,6 +132,8 @@ static int start_layers(const struct options *options, struct err *err)
 	sbom_init(options->share_dir);
 	installer_init(options->run_dir, options->share_dir, options->config_dir);
 	software_init(options->run_dir, options->config_dir);
+	if (!options->check)
+		start_log_init(options->run_dir, options->config_dir);
 	r = options->check ? 0 : recovery_prepare(options->startup_dir, options->config_dir, err);
 	if (r == 0)
 		r = start_containers(options, err);
@@ -142,6 +146,18 @@ static int start_layers(const struct options *options, struct err *err)
 	return r < 0 ? r : ds_init(&ds, err);
 }
 
+static void end_log(void)
+{
+	enum power act;
+	const char *why = power_asked(&act);
+
+	if (!self.is_restarting && self.status == 0)
+		start_log_end(!why		   ? ""
+				: act == POWER_OFF ? "shutdown"
+						   : "restart",
+			why ? why : "");
+}
+
 static void stop_layers(void)
 {
 	server_stop();
@@ -150,6 +166,7 @@ static void stop_layers(void)
 	ds_done();
 	installer_done();
 	software_done();
+	start_log_done();
 	sbom_done();
 	containers_done();
 	hardware_done();
@@ -181,6 +198,7 @@ static int run(const struct options *options, struct err *err)
 	ds_start(started, NULL);
 	loop_run();
 	supervisor_notify("STOPPING=1\n");
+	end_log();
 	stop_layers();
 	watchdog_stop();
 	return 0;

@@ -13,6 +13,7 @@
 #include "ashlar/log.h"
 #include "ashlar/loop.h"
 #include "ashlar/software.h"
+#include "ashlar/starts.h"
 #include "ashlar/str.h"
 #include "ashlar/system.h"
 
@@ -32,6 +33,7 @@ static void restart(void)
 	_cleanup_err_ struct err err = { 0 };
 	const char *why = trial.reason ? trial.reason : "the trial is over";
 
+	start_log_failed(why);
 	if (power_end(POWER_RESTART, why, &err) < 0)
 		log_error("trial", "%s", err_text(&err));
 }

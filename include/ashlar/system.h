@@ -33,6 +33,8 @@ enum power {
 int power_end(enum power act, const char *why, struct err *err) WARN_UNUSED;
 /* What comes to its end before init is asked, and calls back then; with NULL init has refused, and all goes on. */
 void power_prepare_with(void (*prepare)(void (*ready)(void)));
+/* Why it is about to end, and how; NULL: it is not. Borrowed. */
+const char *power_asked(enum power *ret_act);
 void power_done(void);
 
 /* Feeds the machine's watchdog from the loop, if it has one; it stays armed after the end. */

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <linux/watchdog.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,9 +19,12 @@
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "ashlar/clock.h"
 #include "ashlar/generation.h"
+#include "ashlar/starts.h"
 #include "ashlar/str.h"
 
 #include "decide.h"
@@ -30,8 +34,10 @@
 #define EFIVARS		 "/sys/firmware/efi/efivars"
 #define BOOT_DIR	 "/boot"
 #define TOLD		 "/run/ashlar/boot"
+#define STARTS_PATH	 "/cfg/" STARTS_FILE
 
 static int kmsg = -1;
+static bool is_by_watchdog; /* that the device has restarted */
 
 void early_say(const char *format, ...)
 {
@@ -119,7 +125,7 @@ void early_feed(void)
 /* Closed without the magic letter it goes on: whoever feeds it opens it again. */
 static void arm_watchdog(void)
 {
-	int seconds = WATCHDOG_SECONDS;
+	int seconds = WATCHDOG_SECONDS, status = 0;
 	int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0) {
@@ -128,6 +134,8 @@ static void arm_watchdog(void)
 	}
 	if (ioctl(fd, WDIOC_SETTIMEOUT, &seconds) < 0)
 		early_say("watchdog: %s", strerror(errno));
+	if (ioctl(fd, WDIOC_GETBOOTSTATUS, &status) == 0)
+		is_by_watchdog = status & WDIOF_CARDRESET;
 	close(fd);
 }
 
@@ -345,17 +353,18 @@ static int take_step(
 	return r == 0 ? generation_tidy(GENERATION_DIR, *number, err) : r;
 }
 
-/* A trial of the other slot that is over, unless it is still to come. */
-static void end_trial(struct decide *decide)
+/* A trial of the other slot that is over, unless it is still to come. True: it is. */
+static bool end_trial(struct decide *decide)
 {
 	struct boot_order order = { 0 };
 
 	if (!decide_has_other_trial(decide) || !access_order(&order, false))
-		return;
+		return false;
 	decide_end_trial(decide, order.next);
 	if (!decide_has_other_trial(decide) && unlink(GENERATION_DIR "/" GENERATION_TRIAL) < 0 &&
 		errno != ENOENT)
 		early_say(GENERATION_DIR ": %s", strerror(errno));
+	return !decide_has_other_trial(decide);
 }
 
 /* Where nothing can be kept, or where it is not to be touched: a place of its own, in memory. */
@@ -366,7 +375,14 @@ static void use_memory(const char *path)
 		early_fail(GENERATION_RUNNING);
 }
 
-static void choose_generation(struct decide *decide, FILE *told)
+/* What is going to be told of this start. */
+struct story {
+	const char *kind;    /* NULL: what it was before tells */
+	uint32_t generation; /* 0: none */
+	bool has_just_failed;
+};
+
+static void choose_generation(struct decide *decide, FILE *told, struct story *story)
 {
 	struct generation *list = NULL;
 	_cleanup_free_ char *path = NULL;
@@ -376,6 +392,8 @@ static void choose_generation(struct decide *decide, FILE *told)
 	size_t count = 0;
 	int r;
 
+	if (decide->booted == DECIDE_RECOVERY)
+		story->kind = "recovery";
 	if (decide->booted == DECIDE_RECOVERY || !writable_has_cfg()) {
 		use_memory("/run/ashlar/memory");
 		return;
@@ -392,7 +410,7 @@ static void choose_generation(struct decide *decide, FILE *told)
 	if (r < 0)
 		early_say("generation %u: %s", number, err_text(&err));
 	if (step != DECIDE_STEP_TRIAL)
-		end_trial(decide);
+		story->has_just_failed = end_trial(decide);
 	path = generation_path(GENERATION_DIR, number);
 	if (symlink(path, GENERATION_RUNNING) < 0)
 		early_fail(GENERATION_RUNNING);
@@ -400,10 +418,47 @@ static void choose_generation(struct decide *decide, FILE *told)
 		step == DECIDE_STEP_TRIAL ? "yes" : "no");
 	if (step == DECIDE_STEP_FALL_BACK || step == DECIDE_STEP_COPY)
 		fprintf(told, "fallback=yes\n");
+	story->generation = number;
+	if (step == DECIDE_STEP_TRIAL)
+		story->kind = "trial";
+	else if (step == DECIDE_STEP_FALL_BACK || step == DECIDE_STEP_COPY)
+		story->kind = "fallback";
+}
+
+/* This start, for whoever asks later; without /cfg it is not kept. */
+static void keep_story(const struct decide *decide, const struct story *story, FILE *told)
+{
+	const struct slot_header *slot = &decide->slots[decide->booted];
+	const struct slot_header *other =
+		&decide->slots[decide->booted == DECIDE_A ? DECIDE_B : DECIDE_A];
+	_cleanup_free_ char *panic = panic_take();
+	_cleanup_err_ struct err err = { 0 };
+	struct starts_found found = {
+		.by_watchdog = is_by_watchdog,
+		.panic = panic,
+		.failed = other->state == SLOT_STATE_FAILED ? other->reason : NULL,
+		.has_just_failed = story->has_just_failed,
+	};
+	char now[CLOCK_TEXT_MAX];
+	uint32_t number;
+	json_t *start;
+
+	if (!writable_has_cfg())
+		return;
+	clock_text(now, time(NULL));
+	start = json_pack("{s:s, s:s, s:s, s:s*, s:I}", "datetime", now, "slot",
+		slot_names[decide->booted], "version", slot->version, "kind", story->kind, "early",
+		(json_int_t)clock_ms());
+	if (story->generation)
+		json_object_set_new(start, "generation", json_integer(story->generation));
+	if (starts_begin(STARTS_PATH, start, &found, &number, &err) < 0)
+		early_say("%s", err_text(&err));
+	else
+		fprintf(told, "start=%u\n", number);
 }
 
 /* Somebody has asked for that before the start; the mark goes last. */
-static void finish_reset(struct decide *decide, FILE *told)
+static void finish_reset(struct decide *decide, FILE *told, struct story *story)
 {
 	struct slot_header *recovery = &decide->slots[DECIDE_RECOVERY];
 	bool is_done;
@@ -415,6 +470,7 @@ static void finish_reset(struct decide *decide, FILE *told)
 	fprintf(told, "reset=%s\n", is_done ? "done" : "failed");
 	if (!is_done)
 		return; /* the next start tries again */
+	story->kind = "reset";
 	recovery->reset = 0;
 	decide->is_changed[DECIDE_RECOVERY] = true;
 	write_decisions(decide);
@@ -424,6 +480,7 @@ int main(void)
 {
 	struct verity verity;
 	struct decide decide = { 0 };
+	struct story story = { 0 };
 	FILE *told;
 
 	mount_kernel_views();
@@ -440,10 +497,11 @@ int main(void)
 	fprintf(told, "slot=%s\nattempts=%u\nfirmware=%s\n", slot_names[decide.booted],
 		decide.slots[decide.booted].attempts, boot_order_loader(EFIVARS)->name);
 	writable_begin();
-	finish_reset(&decide, told);
+	finish_reset(&decide, told, &story);
 	writable_mount(told);
-	choose_generation(&decide, told);
+	choose_generation(&decide, told, &story);
 	write_decisions(&decide);
+	keep_story(&decide, &story, told);
 	if (fclose(told) != 0)
 		early_fail(TOLD);
 	early_say("slot %s", slot_names[decide.booted]);

@@ -27,6 +27,11 @@ int early_run(const char *const *argv);
 /* The watchdog begins to count anew. */
 void early_feed(void);
 
+/* --- panic.c -------------------------------------------------------------------------------------- */
+
+/* The text that the kernel has left of a panic, malloc'd, forgotten there; NULL: there was none. */
+char *panic_take(void);
+
 /* --- partition.c: the partitions of the disk that was started from ------------------------------- */
 
 /* Waits for a disk with the slot @slot, and takes the first; of several the one that @root_hash is of. */

@@ -23,6 +23,7 @@ static const char *const programs[] = {
 static struct {
 	bool is_asked;
 	enum power act;
+	char *why;
 	struct loop_timer *timer;
 	struct child *child;
 	void (*prepare)(void (*ready)(void));
@@ -82,6 +83,8 @@ int power_end(enum power act, const char *why, struct err *err)
 		return 0;
 	power.is_asked = true;
 	power.act = act;
+	free(power.why);
+	power.why = xstrdup(why);
 	log_notice(
 		"system", "event=%s reason=\"%s\"", act == POWER_OFF ? "shutdown" : "restart", why);
 	console_say("%s: %s", act == POWER_OFF ? "shutdown" : "restart", why);
@@ -91,8 +94,17 @@ int power_end(enum power act, const char *why, struct err *err)
 	return 0;
 }
 
+const char *power_asked(enum power *ret_act)
+{
+	if (!power.is_asked)
+		return NULL;
+	*ret_act = power.act;
+	return power.why;
+}
+
 void power_done(void)
 {
+	free(TAKE(power.why));
 	loop_timer_free(TAKE(power.timer));
 	child_cancel(TAKE(power.child));
 }

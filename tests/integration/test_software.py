@@ -1,9 +1,12 @@
 """Slots and generations, as a client sees and changes them: on files, where no machine restarts."""
 
+import json
+
 import pytest
 
 from ashlar import config, slots
 from ashlar.netconf import RpcError
+from ashlar.network import until
 from ashlar.slots import IMAGES, Device
 
 OWN = 'xmlns="urn:ashlar:params:xml:ns:yang:ashlar-software"'
@@ -160,6 +163,72 @@ def test_saved_in_its_generation(device):
     assert "kept" in (device.generations / "2" / "startup-config.cfg").read_text()
     assert device.daemon.startup_file.read_text() == old
     assert (device.daemon.config_dir / "keys").is_dir()
+
+
+def starts(session):
+    return session.get(STATE).findall("system-state/starts/start")
+
+
+@pytest.fixture
+def started(device):
+    """The third start of a device, as ashlar-early has told of it."""
+    with open(device.daemon.run_dir / "boot", "a", encoding="ascii") as boot:
+        boot.write("start=3\n")
+    device.kept = device.daemon.config_dir / "starts.json"
+    device.kept.write_text(json.dumps([
+        {"number": 2, "slot": "b", "version": "1.1", "generation": 2, "kind": "trial", "cause": "restart",
+         "cause-detail": "asked for by admin", "failure": "no ping", "panic": "BUG: <here>\nRIP",
+         "datetime": "2026-01-02T03:04:05Z", "early": 900, "init": 1500, "ready": 2500},
+        {"number": 3, "slot": "a", "kind": "fallback", "detail": "it was not confirmed", "cause": "watchdog",
+         "early": 1000}]))
+    device.daemon.options += ["--system"]
+    return device
+
+
+def kept_end(device):
+    return json.loads(device.kept.read_text())[-1].get("end")
+
+
+def test_n11_starts(started, tmp_path, monkeypatch):
+    """Each start tells its reason; the daemon completes its own, and how it ended."""
+    program = tmp_path / "reboot"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    daemon = started.daemon.start()
+    with daemon.local() as session:
+        before, this = starts(session)
+        assert [before.findtext(leaf) for leaf in (
+            "number", "slot", "kind", "cause", "cause-detail", "failure", "panic", "duration/ready")] == \
+            ["2", "b", "trial", "restart", "asked for by admin", "no ping", "BUG: <here>\nRIP", "2500"]
+        assert (this.findtext("kind"), this.findtext("detail"), this.findtext("cause")) == \
+            ("fallback", "it was not confirmed", "watchdog")
+        early, init, ready = (int(this.findtext(f"duration/{stage}"))
+                              for stage in ("early", "init", "ready"))
+        assert early == 1000 and init <= ready
+        until(lambda: json.loads(started.kept.read_text())[-1].get("ready") == ready, "its being kept")
+    daemon.stop()
+    assert kept_end(started) == {"act": "", "why": ""}
+    daemon.start()  # the daemon alone was started again: no end, and ready as it was
+    until(lambda: kept_end(started) is None, "no end")
+    with daemon.local() as session:
+        assert int(starts(session)[1].findtext("duration/ready")) == ready
+        session.ok('<system-restart xmlns="urn:ietf:params:xml:ns:yang:ietf-system"/>')
+        daemon.wait_log("event=restart")
+    daemon.stop()
+    end = kept_end(started)
+    assert end["act"] == "restart" and end["why"].startswith("asked for by ")
+
+
+def test_n11_a_start_of_others(started):
+    """What does not belong to this start is left as it is."""
+    started.kept.write_text(json.dumps([{"number": 2, "slot": "b", "kind": "normal"}]))
+    before = started.kept.read_bytes()
+    daemon = started.daemon.start()
+    with daemon.local() as session:
+        assert not starts(session)
+    daemon.stop()
+    assert started.kept.read_bytes() == before
 
 
 def test_recovery_knows_the_users(device):
