@@ -179,7 +179,8 @@ struct link {
 	const struct link_kind
 		*kind; /* wanted: NULL adopts; observed: NULL for kinds not managed */
 	char *alias, *netns, *netns_name; /* owned; NULL: none. See link_alias(), link_put_text() */
-	uint32_t set;			  /* wanted: bits of enum link_attr; observed: all */
+	/* Observed with a @netns_name but no @netns: others have called it that. */
+	uint32_t set; /* wanted: bits of enum link_attr; observed: all */
 	uint32_t mtu;
 	uint8_t mac[6];
 	struct link_port port;

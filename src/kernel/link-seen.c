@@ -23,6 +23,9 @@
 #include "link-local.h"
 #include "link.h"
 
+/* Who gives names to ports does so at once when they come. */
+#define NAMING_MS 3000
+
 struct seen {
 	struct link link;
 	char ifname[KERNEL_NAME_MAX], altname[KERNEL_NAME_MAX];
@@ -420,18 +423,71 @@ static void put_link(struct nl *nl, struct seen *seen, const char *key)
 		sysctl_mtu_reset(key);
 }
 
+/*
+ * Whether a link that others have called otherwise is still known by its name in configuration, which it then gets
+ * back. Not a port whose new name is the one that another entry waits for, nor one that came just now: who gives
+ * names to ports has only heard of it.
+ */
+static bool keeps_name(const char *key, const struct seen *seen)
+{
+	const struct link *have = have_get(have_all(), &object_kind_link, key);
+	const struct link *other =
+		(const struct link *)state_wanted(&object_kind_link, seen->ifname);
+
+	if (!state_wanted(&object_kind_link, key) || !have || have->netns ||
+		have->ifindex != seen->link.ifindex)
+		return false;
+	if (link_is_made(have) || *link_netns_name(have))
+		return true;
+	if (other && !other->kind && !have_get(have_all(), &object_kind_link, seen->ifname))
+		return false;
+	return !have->since_ms || watch_now_ms() - have->since_ms > NAMING_MS;
+}
+
+/* In our own namespace. Where a link sits on the name of another, it is that one's. */
+static const char *own_key(struct nl *nl, const struct seen *seen)
+{
+	const char *known = nl_name_of(nl, seen->link.ifindex);
+	const struct link *other = have_get(have_all(), &object_kind_link, seen->ifname);
+
+	if (known && !str_equal(known, seen->ifname) && keeps_name(known, seen))
+		return known;
+	return other && other->ifindex != seen->link.ifindex && !other->netns &&
+			*link_netns_name(other)
+		? NULL
+		: seen->ifname;
+}
+
 /* Its name in configuration; NULL: none of our business. */
-static const char *key_of(const struct nl *nl, const struct seen *seen)
+static const char *key_of(struct nl *nl, const struct seen *seen)
 {
 	const struct link *other;
 
 	if (!*nl->netns)
-		return seen->ifname;
+		return own_key(nl, seen);
 	if (!*seen->altname || !link_mark(&seen->link))
 		return NULL;
 	/* A container cannot pass for an interface of the device. */
 	other = have_get(have_all(), &object_kind_link, seen->altname);
 	return other && !other->netns ? NULL : seen->altname;
+}
+
+/* It sits on the name of another: see own_key(). */
+static bool is_hidden(struct nl *nl, uint32_t ifindex)
+{
+	return !*nl->netns && nl_index_is_taken(nl, ifindex) && !nl_name_of(nl, ifindex);
+}
+
+/* Something has left a name: perhaps that of one that waits for it. */
+static void look_at_names(void)
+{
+	const struct link *link;
+	size_t at = 0;
+
+	while ((link = have_next(have_all(), &object_kind_link, &at))) {
+		if (!link->netns && *link_netns_name(link))
+			state_look_at(&object_kind_link, link->object.key);
+	}
 }
 
 static void drop_name(struct nl *nl, uint32_t ifindex)
@@ -445,6 +501,8 @@ static void drop_name(struct nl *nl, uint32_t ifindex)
 		memcpy(master, link->master, sizeof(master));
 		link_forget(link->object.key);
 		look_at_follower(master);
+	} else if (is_hidden(nl, ifindex)) {
+		look_at_names();
 	}
 	nl_name_set(nl, ifindex, NULL);
 }
@@ -483,7 +541,7 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	const char *key, *known;
 	_cleanup_(seen_done) struct seen seen = { 0 };
-	bool is_renamed;
+	bool is_renamed, was_hidden;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*ifi) || ifi->ifi_index <= 0)
 		return;
@@ -501,13 +559,19 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	key = key_of(nl, &seen);
 	known = nl_name_of(nl, seen.link.ifindex);
 	is_renamed = known && !str_equal(known, key);
+	was_hidden = is_hidden(nl, seen.link.ifindex);
 	if (is_renamed)
 		drop_name(nl, seen.link.ifindex);
-	nl_name_set(nl, seen.link.ifindex, key ? key : "");
+	if (is_renamed || !known)
+		nl_name_set(nl, seen.link.ifindex, key ? key : "");
 	if (!key)
 		return;
+	if (!*nl->netns && !str_equal(key, seen.ifname))
+		link_put_text(&seen.link.netns_name, seen.ifname);
 	name_neighbours(nl, &seen, key);
 	put_link(nl, &seen, key);
+	if (was_hidden)
+		look_at_names();
 	if (is_renamed && is_event) { /* what is on it is known by the old name */
 		_cleanup_err_ struct err err = { 0 };
 

@@ -218,9 +218,78 @@ static void mark_port(struct nl_batch *batch, const struct place *place, struct 
 	}
 }
 
+static void set_up(struct nl_batch *batch, struct step *step, const struct place *place, bool is_up)
+{
+	struct ifinfomsg *ifi;
+
+	begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
+	ifi->ifi_change = IFF_UP;
+	ifi->ifi_flags = is_up ? IFF_UP : 0;
+	nl_batch_end(batch);
+}
+
+/* A message beside the batch: what comes next depends on the answer. */
+static int ask(const struct place *place, uint16_t attribute, const void *value, size_t size)
+{
+	char buffer[NL_MESSAGE_BYTES] = { 0 };
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_NEWLINK;
+	nlh->nlmsg_flags = NLM_F_ACK;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)place->ifindex;
+	mnl_attr_put(nlh, attribute, size, value);
+	nl_count_change();
+	return nl_request(place->nl, nlh, NULL, NULL);
+}
+
+/* Another one of ours was given this name by others: it gets one that nobody has, until it has its own again. */
+static void make_room(const char *name, const struct place *place)
+{
+	static const char any[] = "ashlar%d";
+	const struct link *link;
+	size_t at = 0;
+
+	while ((link = have_next(have_all(), &object_kind_link, &at))) {
+		struct place other = { place->nl, link->ifindex };
+
+		if (link->netns || other.ifindex == place->ifindex ||
+			!str_equal(link_netns_name(link), name))
+			continue;
+		(void)ask(&other, IFLA_IFNAME, any, sizeof(any)); /* then the name is refused */
+		return;
+	}
+}
+
+/* Kernels before 6.2 do not do it while the link is up. */
+static int rename_back(struct nl_batch *batch, struct step *step, const char *name,
+	const struct link *have, const struct place *place)
+{
+	int r;
+
+	nl_batch_flush(batch);
+	make_room(name, place);
+	r = ask(place, IFLA_IFNAME, name, strlen(name) + 1);
+	if (r == -EBUSY && (have->flags & IFF_UP)) {
+		set_up(batch, step, place, false);
+		nl_batch_flush(batch);
+		r = ask(place, IFLA_IFNAME, name, strlen(name) + 1);
+		set_up(batch, step, place, true);
+		nl_batch_flush(batch);
+	}
+	watch_drain();
+	if (r < 0)
+		return err_set(&step->err, r, NULL,
+			"it is called %s now, and cannot be renamed: %s", link_netns_name(have),
+			r == -EEXIST ? "another interface has its name" : strerror(-r));
+	step->is_done = true;
+	return 0;
+}
+
 /* Into another namespace, or to another name in the one it is in. */
 static int move(struct nl_batch *batch, struct step *step, const struct link *want,
-	const struct link_delta *delta, const struct place *place)
+	const struct link *have, const struct link_delta *delta, const struct place *place)
 {
 	const char *key = want->object.key;
 	struct nl *from = place->nl, *to = nl_of(delta->netns);
@@ -232,6 +301,9 @@ static int move(struct nl_batch *batch, struct step *step, const struct link *wa
 	if (!to)
 		return err_set(&step->err, -ENOENT, link_path(want, LINK_NETNS),
 			"network namespace %s does not exist", delta->netns);
+	if (to == from && !*to->netns)
+		return rename_back(
+			batch, step, *delta->netns_name ? delta->netns_name : key, have, place);
 	snprintf(altname, sizeof(altname), LINK_ALTNAME "%s", key);
 	if (*to->netns)
 		put_altname(batch, from, false, step, altname, ifindex);
@@ -300,16 +372,6 @@ static int check_mtu(struct nl_batch *batch, const struct link *want, const stru
 		lower->mtu);
 }
 
-static void set_up(struct nl_batch *batch, struct step *step, const struct place *place, bool is_up)
-{
-	struct ifinfomsg *ifi;
-
-	begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
-	ifi->ifi_change = IFF_UP;
-	ifi->ifi_flags = is_up ? IFF_UP : 0;
-	nl_batch_end(batch);
-}
-
 /* A bond puts up what joins it, and down what leaves it; nobody else looks after what is taken back. */
 static void settle_flags(struct nl_batch *batch, struct step *step, const struct link *want,
 	bool joins, const struct place *place)
@@ -328,19 +390,10 @@ static bool must_ask_for_mac(const struct link *have, const struct link_delta *d
 static int ask_for_mac(struct nl_batch *batch, struct step *step, const struct link_delta *delta,
 	const struct place *place)
 {
-	char buffer[NL_MESSAGE_BYTES] = { 0 };
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *ifi;
 	int r;
 
 	nl_batch_flush(batch);
-	nlh->nlmsg_type = RTM_NEWLINK;
-	nlh->nlmsg_flags = NLM_F_ACK;
-	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
-	ifi->ifi_index = (int)place->ifindex;
-	mnl_attr_put(nlh, IFLA_ADDRESS, 6, delta->mac);
-	nl_count_change();
-	r = nl_request(place->nl, nlh, NULL, NULL);
+	r = ask(place, IFLA_ADDRESS, delta->mac, sizeof(delta->mac));
 	watch_drain();
 	step->is_done |= r == 0;
 	return r;
@@ -465,7 +518,7 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	if (have)
 		mark_port(batch, &place, step, want, have, marked, mark);
 	if (comes_back) {
-		r = move(batch, step, want, &delta, &place);
+		r = move(batch, step, want, have, &delta, &place);
 		if (r < 0)
 			return r;
 		place.ifindex = link_index(want->object.key, &place.nl);
@@ -486,7 +539,7 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	if (r == 0 && have && delta.has_port_mark)
 		mark_port(batch, &place, step, want, have, mark, delta.port_mark);
 	if (r == 0 && !comes_back && moves(&delta, have))
-		r = move(batch, step, want, &delta, &place);
+		r = move(batch, step, want, have, &delta, &place);
 	return r;
 }
 

@@ -251,6 +251,13 @@ static void find_port_delta(struct link_delta *delta, uint32_t set, const struct
 		delta->attrs |= 1U << LINK_PORT;
 }
 
+/* Others have called it otherwise. */
+static bool has_lost_its_name(const struct link *want, const struct link *have)
+{
+	return !link_is_former(want) && !(want->set & (1U << LINK_NETNS)) && !*link_netns(have) &&
+		*link_netns_name(have);
+}
+
 void link_find_delta(struct link_delta *delta, const struct link *want, const struct link *was,
 	const struct link *have)
 {
@@ -292,6 +299,8 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	if ((set & (1U << LINK_NETNS)) &&
 		(!str_equal(delta->netns, link_netns(have)) ||
 			!str_equal(delta->netns_name, link_netns_name(have))))
+		delta->attrs |= 1U << LINK_NETNS;
+	if (has_lost_its_name(want, have))
 		delta->attrs |= 1U << LINK_NETNS;
 	find_marks(delta, want, have);
 	compare_flags(delta, want, was, have);

@@ -215,10 +215,10 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 
 	nl_batch_flush(batch);
 	link = have_get(have_all(), &object_kind_link, sysctl->link);
-	if (link && link->netns) {
+	if (link && *link_netns_name(link))
 		name = link_netns_name(link);
+	if (link && link->netns)
 		fd = nl_of(link->netns)->fd;
-	}
 	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : value_of(sysctl);
 	r = netns_enter(fd, &own);
 	/* A link made just now has told of its knobs: only what it left out is read. */

@@ -1,8 +1,13 @@
 """What others do, behind the daemon's back, to what it has configured, and to what is their own."""
 
+import contextlib
+import signal
+
 import pytest
 
 from ashlar import config
+from ashlar.netconf import RpcError
+from ashlar.network import differences
 
 IPV6_KNOBS = {
     "forwarding": "1", "autoconf": "0", "use_tempaddr": "2", "temp_valid_lft": "7200",
@@ -82,3 +87,99 @@ def test_others_may_turn_what_is_theirs(nc, net, daemon):
     daemon.restart()
     assert daemon.start_changes() == 0
     assert knob(net, "other", "autoconf") == "0"
+
+
+# --- names ----------------------------------------------------------------------------------------
+
+def named(net, *names):
+    links = {name: net.link(name) for name in names}
+    return {name: link and link["ifindex"] for name, link in links.items()}
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("is_up", [True, False])
+def test_names_come_back(nc, net, is_up):
+    edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24", forwarding=True), "enabled": is_up},
+         config.veth("va", "vb", enabled=is_up, **config.ipv4("198.51.101.1/24")),
+         config.veth("vb", "va"),
+         {"name": "p1", "enabled": is_up}, {"name": "br0", "enabled": is_up})
+    names = ("p1", "p3", "va", "br0")
+    before, state = named(net, *names), net.dump()
+    for name in names:
+        net.ip(f"link set {name} name foo")
+        net.wait(lambda: named(net, name)[name] == before[name], f"{name} again")
+        assert net.link("foo") is None
+    assert differences(state, net.dump()) == []
+    assert nc.interface("foo") is None
+
+
+@contextlib.contextmanager
+def asleep(daemon):
+    """It hears of all that happens only afterwards."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
+def swap(net, one, other):
+    net.run("ip", "-batch", "-", stdin=f"link set {one} name foo\nlink set {other} name {one}\n"
+            f"link set foo name {other}\n")
+
+
+@pytest.mark.kernel
+def test_swapped_names_come_back(nc, net, daemon):
+    edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24")})
+    before = named(net, "p3", "p4")
+    with asleep(daemon):
+        swap(net, "p3", "p4")
+    net.wait(lambda: named(net, "p3", "p4") == before, "the names")
+    assert net.addresses("p3") == ["198.51.100.1/24"]
+    assert net.addresses("p4") == []
+
+
+@pytest.mark.kernel
+def test_a_name_that_is_taken(nc, net):
+    """By another's interface, which stays what it is; the name comes back when that goes."""
+    edit(nc, {"name": "p3", "description": "ours", **config.ipv4("198.51.100.1/24")})
+    before = named(net, "p3")
+    net.run("ip", "-batch", "-", stdin="link set p3 name foo\n"
+            "link add p3 type veth peer name other\n")
+    reason = net.wait(lambda: not_applied(nc).get("p3"), "the reason")
+    assert "another interface has its name" in reason
+    assert "ifalias" not in net.link("p3")
+    with pytest.raises(RpcError, match="another interface has its name"):
+        edit(nc, {"name": "p3", "description": "changed"})
+    assert net.link("foo")["ifalias"] == "ours"
+    edit(nc, {"name": "p4", "description": "goes on"})
+    net.ip("link del other")
+    net.wait(lambda: named(net, "p3") == before, "the name")
+    assert net.link("p3")["ifalias"] == "ours"
+    net.wait(lambda: not not_applied(nc), "no more of it")
+
+
+def not_applied(nc):
+    """{interface: reason}"""
+    status = nc.get(f'<status xmlns="{config.namespaces()["ashlar-status"]}"/>')
+    return {node.findtext("path").split("'")[1]: node.findtext("reason")
+            for node in status.iter("not-applied")}
+
+
+@pytest.mark.kernel
+def test_a_port_is_given_the_name_that_is_waited_for(nc, net):
+    edit(nc, config.interface("p9", "ethernet", description="to come"))
+    number = named(net, "p4")["p4"]
+    net.ip("link set p4 name p9")
+    net.wait(lambda: net.link("p9").get("ifalias") == "to come", "the description")
+    assert named(net, "p4", "p9") == {"p4": None, "p9": number}
+    assert nc.interface("p4").findtext("oper-status") == "not-present"
+
+
+@pytest.mark.kernel
+def test_what_is_not_configured_may_be_renamed(nc, net):
+    net.ip("link add other type veth peer name other2")
+    net.wait(lambda: nc.interface("other") is not None, "it")
+    net.ip("link set other name another")
+    net.wait(lambda: nc.interface("other") is None, "its end")
+    assert nc.interface("another") is not None
