@@ -107,6 +107,15 @@ uint64_t ds_undone(void)
 	return 0;
 }
 
+int ds_reset_begin(struct err *err)
+{
+	return 0;
+}
+
+void ds_reset_failed(void)
+{
+}
+
 void ds_factory(bool is_reset, ds_done_fn done, void *arg)
 {
 	done(NULL, arg);
