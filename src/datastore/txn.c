@@ -175,30 +175,27 @@ static int phase_edit(struct txn *txn)
 	return edit_apply(&txn->edit, txn->opts.request, txn->opts.operation, &txn->err);
 }
 
-/* What stood in the tree when it was collected stands there unless the edit has removed it since. */
-static bool is_where_it_was(const struct txn *txn, const struct unit_entry *entry)
+static const struct lyd_node *find_running(const char *path)
 {
-	if (!entry->node_events)
-		return false;
-	return entry->node ? !edit_is_dead(&txn->edit, entry->node)
-			   : entry->node_events == txn->edit.count;
+	struct lyd_node *node = NULL;
+
+	if (*store_running() && lyd_find_path(*store_running(), path, 0, &node) == LY_SUCCESS)
+		return node;
+	ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
+	return NULL;
 }
 
+/* What was taken out and made anew has been collected again, where it stands now. */
 static struct unit unit_of(const struct txn *txn, struct unit_entry *entry)
 {
 	struct unit unit = { .path = entry->path, .schema = entry->schema };
-	struct lyd_node *node = NULL;
 
-	if (!is_where_it_was(txn, entry)) {
-		entry->node = NULL;
+	if (!entry->node && entry->node_events != txn->edit.count) {
+		entry->node = find_running(entry->path);
 		entry->node_events = txn->edit.count;
-		if (*store_running() &&
-			lyd_find_path(*store_running(), entry->path, 0, &node) == LY_SUCCESS)
-			entry->node = node;
-		else
-			ly_err_clean((struct ly_ctx *)yang_ctx(), NULL);
 	}
-	unit.node = entry->node;
+	if (entry->node && !edit_is_dead(&txn->edit, entry->node))
+		unit.node = entry->node;
 	return unit;
 }
 

@@ -14,17 +14,17 @@
 static void add_unit(struct unit_set *set, char *path, const struct lysc_node *schema,
 	const struct lyd_node *node)
 {
-	struct unit_entry *entry;
+	struct unit_entry *entry = map_get_str(&set->by_path, path);
 
-	if (map_get_str(&set->by_path, path)) {
+	if (entry) {
 		free(path);
+		entry->node = node ? node : entry->node;
 		return;
 	}
 	entry = XNEW(struct unit_entry);
 	entry->path = path;
 	entry->schema = schema;
 	entry->node = node;
-	entry->node_events = node ? set->events : 0;
 	map_put_str(&set->by_path, path, entry);
 	ARRAY_GROW(set->entries, set->count, set->room);
 	set->entries[set->count++] = entry;
@@ -107,8 +107,6 @@ void units_collect_removed(struct unit_set *set, struct lyd_node *subtree)
 			(elem->schema->nodetype & LYD_NODE_TERM) ? lyd_get_value(elem) : NULL);
 		LYD_TREE_DFS_END(subtree, elem);
 	}
-	/* The address of a removed node may be used again. */
-	set->last = NULL;
 }
 
 /* The node behind @node in the subtree of @root; NULL: there is none. */
@@ -141,12 +139,9 @@ bool units_collect(struct unit_set *set, const struct edit *edit, size_t *at)
 {
 	size_t n = 0;
 
-	set->events = edit->count;
 	while (*at < edit->count && !(++n % NODES_AT_ONCE == 0 && loop_should_yield())) {
 		if (!collect_event(set, edit, &edit->events[*at]))
 			(*at)++;
 	}
-	set->events = 0;
-	set->last = NULL;
 	return *at < edit->count;
 }

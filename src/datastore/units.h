@@ -8,8 +8,9 @@
 struct unit_entry {
 	char *path;
 	const struct lysc_node *schema;
-	/* Where it stood (NULL: nowhere) when the edit had so many events; 0: to be looked for. */
+	/* Where it was seen last: there it stands unless the edit has taken it out since. */
 	const struct lyd_node *node;
+	/* When node is NULL: it stood nowhere when the edit had so many events; 0: to be looked for. */
 	size_t node_events;
 };
 
@@ -21,7 +22,6 @@ struct unit_set {
 	const struct lyd_node *last; /* node added last: most additions repeat it */
 	const struct lyd_node
 		*below; /* where units_collect() goes on within an event; NULL: at its node */
-	size_t events;	/* of the edit now; 0: what is added is about to go */
 };
 
 void unit_set_done(struct unit_set *set);

@@ -3,8 +3,55 @@
 
 #include "ashlar/yang.h"
 
+static void put(struct buf *out, const char *text)
+{
+	(void)!buf_append_str(out, text); /* no ceiling */
+}
+
+static void put_predicate(struct buf *out, const char *name, const char *value)
+{
+	const char *quote = strchr(value, '\'') ? "\"" : "'";
+
+	put(out, "[");
+	put(out, name);
+	put(out, "=");
+	put(out, quote);
+	put(out, value);
+	put(out, quote);
+	put(out, "]");
+}
+
+/* False: the place of a node among its siblings is part of its path, or there is no schema to name it. */
+static bool put_steps(struct buf *out, const struct lyd_node *node)
+{
+	const struct lyd_node *parent = lyd_parent(node), *key;
+
+	if (!node->schema || lysc_is_dup_inst_list(node->schema) ||
+		(parent && !put_steps(out, parent)))
+		return false;
+	put(out, "/");
+	if (!parent || parent->schema->module != node->schema->module) {
+		put(out, node->schema->module->name);
+		put(out, ":");
+	}
+	put(out, node->schema->name);
+	if (node->schema->nodetype == LYS_LEAFLIST)
+		put_predicate(out, ".", lyd_get_value(node));
+	if (node->schema->nodetype != LYS_LIST)
+		return true;
+	for (key = lyd_child(node); key && lysc_is_key(key->schema); key = key->next)
+		put_predicate(out, key->schema->name, lyd_get_value(key));
+	return true;
+}
+
 char *path_of(const struct lyd_node *node)
 {
+	struct buf out = { 0 };
+
+	/* lyd_path() says the same, in ten times the time */
+	if (put_steps(&out, node))
+		return buf_take(&out);
+	buf_done(&out);
 	return lyd_path(node, LYD_PATH_STD, NULL, 0);
 }
 
@@ -58,19 +105,19 @@ void path_append_step(struct buf *out, const struct lyd_node *node, const struct
 	const char *separator = "=";
 	const struct lyd_node *key;
 
-	(void)!buf_append_str(out, "/"); /* no ceiling, here and below */
+	put(out, "/");
 	if (!parent || parent->schema->module != node->schema->module)
 		(void)!buf_printf(out, "%s:", node->schema->module->name);
-	(void)!buf_append_str(out, node->schema->name);
+	put(out, node->schema->name);
 	if (node->schema->nodetype == LYS_LEAFLIST) {
-		(void)!buf_append_str(out, "=");
+		put(out, "=");
 		put_encoded(out, lyd_get_value(node));
 		return;
 	}
 	if (node->schema->nodetype != LYS_LIST)
 		return;
 	for (key = lyd_child(node); key && lysc_is_key(key->schema); key = key->next) {
-		(void)!buf_append_str(out, separator);
+		put(out, separator);
 		put_encoded(out, lyd_get_value(key));
 		separator = ",";
 	}

@@ -318,6 +318,22 @@ static void check_errors(const struct lyd_node *tree, const struct err *err, con
 	violations_done(&all);
 }
 
+/* As libyang writes them. */
+static void check_paths(const struct lyd_node *tree)
+{
+	const struct lyd_node *first, *node;
+
+	LY_LIST_FOR (tree, first) {
+		LYD_TREE_DFS_BEGIN (first, node) {
+			_cleanup_free_ char *mine = path_of(node);
+			_cleanup_free_ char *theirs = lyd_path(node, LYD_PATH_STD, NULL, 0);
+
+			assert_string_equal(mine, theirs);
+			LYD_TREE_DFS_END(first, node);
+		}
+	}
+}
+
 /* Directly, in running; @expected is the tree that full validation makes of it, or not. */
 static bool settle(struct edit *edit, int r, struct lyd_node *before, const char *what)
 {
@@ -337,6 +353,7 @@ static bool settle(struct edit *edit, int r, struct lyd_node *before, const char
 	}
 	if (r == 0) {
 		same_content(*edit->tree, expected, what);
+		check_paths(*edit->tree);
 		check_records(edit, before, what);
 		learn(edit);
 		acknowledge(edit);
