@@ -75,20 +75,18 @@ static uint32_t default_of(const char *link, enum sysctl_knob knob)
 	return defaults[knob];
 }
 
-/* No temporary addresses are -1 where the kernel begins with that. */
-static uint32_t value_of(const struct sysctl *want)
+/* No temporary addresses are 0, and -1 where the kernel begins with that. */
+static bool is_same_value(enum sysctl_knob knob, uint32_t a, uint32_t b)
 {
-	uint32_t usual = default_of(want->link, want->knob);
-
-	return want->knob == SYSCTL_IPV6_TEMPORARY && !want->value && usual == UINT32_MAX
-		? usual
-		: want->value;
+	return a == b || (knob == SYSCTL_IPV6_TEMPORARY && (int32_t)a <= 0 && (int32_t)b <= 0);
 }
 
 static enum object_diff sysctl_compare(
 	const struct object *want, const struct object *was, const struct object *have)
 {
-	return value_of((const struct sysctl *)want) == ((const struct sysctl *)have)->value
+	const struct sysctl *wanted = (const struct sysctl *)want;
+
+	return is_same_value(wanted->knob, wanted->value, ((const struct sysctl *)have)->value)
 		? OBJECT_SAME
 		: OBJECT_CHANGE;
 }
@@ -219,7 +217,7 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 		name = link_netns_name(link);
 	if (link && link->netns)
 		fd = nl_of(link->netns)->fd;
-	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : value_of(sysctl);
+	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
 	r = netns_enter(fd, &own);
 	/* A link made just now has told of its knobs: only what it left out is read. */
 	seen = have_get(have_all(), &object_kind_sysctl, sysctl->object.key);
