@@ -140,12 +140,13 @@ def test_swapped_names_come_back(nc, net, daemon):
 
 
 @pytest.mark.kernel
-def test_a_name_that_is_taken(nc, net):
+def test_a_name_that_is_taken(nc, net, daemon):
     """By another's interface, which stays what it is; the name comes back when that goes."""
     edit(nc, {"name": "p3", "description": "ours", **config.ipv4("198.51.100.1/24")})
     before = named(net, "p3")
-    net.run("ip", "-batch", "-", stdin="link set p3 name foo\n"
-            "link add p3 type veth peer name other\n")
+    with asleep(daemon):
+        net.run("ip", "-batch", "-", stdin="link set p3 name foo\n"
+                "link add p3 type veth peer name other\n")
     reason = net.wait(lambda: not_applied(nc).get("p3"), "the reason")
     assert "another interface has its name" in reason
     assert "ifalias" not in net.link("p3")
