@@ -90,9 +90,12 @@ struct feature_shows {
 struct feature_asked {
 	/* For those who follow changes: only entries whose changes are noticed. */
 	bool is_for_changes;
-	/* The canonical value that the entry's leaf must have to be wanted; NULL: any will do, or it is not
-	 * known. Entries that have another one may be made all the same. */
-	const char *(*value)(const struct feature_asked *asked, const char *leaf);
+	/*
+	 * The canonical value that the entry's leaf must have to be wanted, with names of containers on the way
+	 * to it ("next-hop/outgoing-interface"); NULL: any will do, or it is not known. Valid until open()
+	 * returns. Entries that have another one, or no such leaf, may be made all the same.
+	 */
+	const char *(*value)(const struct feature_asked *asked, const char *path);
 };
 
 /*

@@ -576,7 +576,11 @@ static void use_room_start(struct job *base)
 	job_end(base, NULL);
 }
 
-static const struct job_kind use_room_kind = { .name = "use-room", .start = use_room_start };
+static const struct job_kind use_room_kind = {
+	.name = "use-room",
+	.is_read = true,
+	.start = use_room_start,
+};
 
 /* In its turn, so that no transaction runs. */
 static void use_room(void *arg)

@@ -15,6 +15,9 @@
 
 #define SCAN_MAX    256 /* elements compared with each instance */
 #define REFRESH_MAX 4	/* units whose values are refreshed one by one */
+#define MADE_STEPS  16	/* what an entry that is made by itself counts as */
+#define LOOK_STEPS                                                                                 \
+	128 /* what looking for one counts as, when none was found in the time of a turn */
 
 /* --- frames ----------------------------------------------------------------------------------- */
 
@@ -360,6 +363,45 @@ static bool next_made(struct walk *walk, struct frame *frame, const struct group
 
 /* --- entries made one by one ------------------------------------------------------------------ */
 
+/* The child is required: it is a test, or the only thing that is selected. */
+static bool is_needed(const struct filter *element, const struct filter *child)
+{
+	if (child->is_test)
+		return true;
+	for (const struct filter *other = element->children; other; other = other->next) {
+		if (other != child && other->is_output)
+			return false;
+	}
+	return child->is_output;
+}
+
+/* The value that what @path leads to from the element, which means @schema, must have; NULL: none is known. */
+static const char *needed_value(struct ds_filter *filter, struct filter *element,
+	const struct lysc_node *schema, const char *path)
+{
+	size_t size = strcspn(path, "/");
+	const char *value = NULL;
+	const struct lysc_node *node = NULL;
+
+	while (!value && (node = lys_getnext(node, schema, NULL, 0))) {
+		if (strlen(node->name) != size || strncmp(node->name, path, size) != 0)
+			continue;
+		if (!path[size]) {
+			value = node->nodetype == LYS_LEAF ? filter_key_value(filter, element, node)
+							   : NULL;
+		} else if (node->nodetype == LYS_CONTAINER) {
+			struct filter *child = element->children;
+
+			for (; child && !value; child = child->next) {
+				if (!child->value && filter_names(child, node) &&
+					is_needed(element, child))
+					value = needed_value(filter, child, node, path + size + 1);
+			}
+		}
+	}
+	return value;
+}
+
 struct asked {
 	struct feature_asked asked; /* first */
 	struct ds_filter *filter;
@@ -367,22 +409,13 @@ struct asked {
 };
 
 /* What all that is selected has in common; more than one element hardly has anything. */
-static const char *asked_value(const struct feature_asked *base, const char *name)
+static const char *asked_value(const struct feature_asked *base, const char *path)
 {
 	const struct asked *asked = (const struct asked *)base;
-	const struct lysc_node *leaf;
 
 	if (asked->group->count != 1)
 		return NULL;
-	LY_LIST_FOR (lysc_node_child(asked->group->schema), leaf) {
-		const char *value = leaf->nodetype == LYS_LEAF && !strcmp(leaf->name, name)
-			? filter_key_value(asked->filter, asked->group->elements[0], leaf)
-			: NULL;
-
-		if (value)
-			return value;
-	}
-	return NULL;
+	return needed_value(asked->filter, asked->group->elements[0], asked->group->schema, path);
 }
 
 static bool is_cut_off(const struct walk *walk, const struct frame *frame)
@@ -426,7 +459,7 @@ static int next_supplied(struct walk *walk, struct frame *frame, const struct gr
 		.node = entry,
 		.owned = entry,
 		.is_copy = true,
-		.took_long = !entry,
+		.cost = entry ? MADE_STEPS : LOOK_STEPS,
 	};
 	choose(candidate, group, NULL);
 	return 1;

@@ -82,7 +82,7 @@ struct candidate {
 	bool is_copy;
 	bool is_partial;
 	bool is_shown; /* show() is still to be asked, if anybody wants it */
-	bool took_long;
+	unsigned cost; /* steps that it took to make it, or to find nothing */
 	struct filter **elements;
 	size_t count;
 };

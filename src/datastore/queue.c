@@ -14,7 +14,8 @@ static struct {
 	struct list waiting;
 	struct list detached;
 	size_t count;
-	struct job *running;
+	struct list reading; /* those under way that change nothing … */
+	struct job *running; /* … or the one that may; NULL */
 	struct loop_task *task;
 	bool is_starting; /* start_next() is on the stack */
 } queue;
@@ -54,20 +55,34 @@ static void report_and_free(struct job *job, const struct err *err)
 	job_free(job);
 }
 
+/* The first, if it may begin beside what is under way. Who came later does not overtake it. */
+static struct job *next_job(void)
+{
+	struct job *job;
+
+	if (queue.running || !queue.count || list_empty(&queue.waiting))
+		return NULL;
+	job = CONTAINER_OF(queue.waiting.next, struct job, link);
+	return job->kind->is_read || list_empty(&queue.reading) ? job : NULL;
+}
+
 /* A loop, not recursion: jobs that finish at once come back here through job_end(). */
 static void start_next(void)
 {
+	struct job *job;
+
 	if (queue.is_starting)
 		return;
 	queue.is_starting = true;
-	while (!queue.running && queue.count && !list_empty(&queue.waiting)) {
-		struct job *job = CONTAINER_OF(queue.waiting.next, struct job, link);
-
+	while ((job = next_job())) {
 		list_remove(&job->link);
 		queue.count--;
-		queue.running = job;
+		if (job->kind->is_read)
+			list_append(&queue.reading, &job->link);
+		else
+			queue.running = job;
 		job->kind->start(job);
-		if (!queue.running && queue.count && loop_should_yield()) {
+		if (next_job() && loop_should_yield()) {
 			loop_task_schedule(queue.task);
 			break;
 		}
@@ -85,6 +100,7 @@ void job_submit(struct job *job)
 	if (!queue.task) {
 		queue.task = loop_task_new("datastore-queue", next_turn, NULL);
 		list_init(&queue.waiting);
+		list_init(&queue.reading);
 		list_init(&queue.detached);
 	}
 	/* Nobody asks for what has nothing to report: it is ours, and necessary. */
@@ -103,8 +119,10 @@ void job_submit(struct job *job)
 
 void job_detach(struct job *job)
 {
-	assert(queue.running == job);
-	queue.running = NULL;
+	assert(queue.running == job || job->kind->is_read);
+	list_remove(&job->link);
+	if (queue.running == job)
+		queue.running = NULL;
 	list_append(&queue.detached, &job->link);
 	if (!queue.is_starting && queue.count)
 		loop_task_schedule(queue.task);
@@ -127,9 +145,7 @@ void job_end(struct job *job, const struct err *err)
 	if (queue.running == job)
 		queue.running = NULL;
 	report_and_free(job, err);
-	if (queue.is_starting || queue.running)
-		return;
-	if (queue.count)
+	if (!queue.is_starting && next_job())
 		loop_task_schedule(queue.task);
 }
 
@@ -149,6 +165,10 @@ void job_forget(void *arg)
 		return;
 	if (queue.running && queue.running->arg == arg)
 		give_up(queue.running);
+	LIST_FOREACH_SAFE (job, next, &queue.reading, link) {
+		if (job->arg == arg)
+			give_up(job);
+	}
 	LIST_FOREACH_SAFE (job, next, &queue.detached, link) {
 		if (job->arg == arg)
 			give_up(job);
@@ -172,6 +192,8 @@ void queue_done(void)
 		list_remove(&job->link);
 		job_free(job);
 	}
+	LIST_FOREACH_SAFE (job, next, &queue.reading, link)
+		give_up(job);
 	LIST_FOREACH_SAFE (job, next, &queue.detached, link)
 		give_up(job);
 	if (queue.running) {

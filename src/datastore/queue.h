@@ -1,6 +1,6 @@
 /*
- * The queue of datastore operations: one at a time, in the order they came. An operation that can finish
- * at once does so before ds_*() returns.
+ * The queue of datastore operations: in the order they came, one at a time, but for reads, of which any number
+ * can be under way. An operation that can finish at once does so before ds_*() returns.
  */
 #ifndef ASHLAR_DATASTORE_QUEUE_H
 #define ASHLAR_DATASTORE_QUEUE_H
@@ -15,8 +15,8 @@ struct job_kind {
 	const char *name;
 	void (*start)(struct job *job);	 /* ends, now or later, with job_end() */
 	void (*cancel)(struct job *job); /* the asker is gone while it runs; NULL: let it finish */
-	bool is_read;			 /* its errors tell of nothing but what it was asked */
-	void (*free)(struct job *job);	 /* what the job's own struct holds */
+	bool is_read; /* changes nothing; its errors tell of nothing but what it was asked */
+	void (*free)(struct job *job); /* what the job's own struct holds */
 };
 
 /* Each operation's struct begins with this. */
@@ -34,11 +34,11 @@ struct job {
 void *job_new(const struct job_kind *kind, size_t size, const struct ds_client *client, void *arg);
 /* Takes the job. */
 void job_submit(struct job *job);
-/* The running job goes on without the trees: the next may start. It has a cancel(). */
+/* The job, which runs, goes on without the trees: the next may start. It has a cancel(). */
 void job_detach(struct job *job);
 /* The detached job with this @arg of the asker's; NULL. */
 struct job *job_detached(const void *arg);
-/* The running or a detached job is over: reports, frees it, starts the next. */
+/* The job, which runs or is detached, is over: reports, frees it, starts the next. */
 void job_end(struct job *job, const struct err *err);
 void queue_done(void);
 

@@ -300,9 +300,8 @@ static int step(struct walk *walk, struct err *err)
 		if (r < 0)
 			return r;
 		if (r > 0)
-			return candidate.node	      ? (int)visit(walk, &candidate)
-				: candidate.took_long ? STEPS_PER_LOOK
-						      : 1;
+			return (int)(candidate.cost +
+				(candidate.node ? visit(walk, &candidate) : 1));
 		leave(walk);
 	}
 	return 0;

@@ -63,6 +63,11 @@ static const char *protocol_of(const struct route *route)
 	}
 }
 
+static uint32_t preference_of(const struct route *route)
+{
+	return route->protocol == RTPROT_KERNEL ? 0 : route->metric;
+}
+
 static int show_gateway(const struct route *route, const struct route_hop *hop, const char *leaf,
 	struct lyd_node *node, struct err *err)
 {
@@ -146,8 +151,7 @@ static int show_route(
 					  : "ietf-ipv4-unicast-routing:destination-prefix",
 		"%s/%u", text, route->prefix_length);
 	if (r == 0)
-		r = build_u64(node, "route-preference",
-			route->protocol == RTPROT_KERNEL ? 0 : route->metric, err);
+		r = build_u64(node, "route-preference", preference_of(route), err);
 	if (r == 0)
 		r = show_next_hop(route, node, err);
 	if (r == 0)
@@ -162,6 +166,29 @@ static int show_route(
 }
 
 /* --- all of them ------------------------------------------------------------------------------- */
+
+/* What is read, and what of it is wanted: of a million routes most are not, and need not be made. */
+struct supply {
+	struct route_reader *reader;
+	char *protocol, *link, *gateway; /* NULL: any */
+	bool has_preference;
+	uint64_t preference;
+};
+
+static void close_routes(void *arg)
+{
+	struct supply *supply = arg;
+
+	if (!supply)
+		return;
+	route_reader_free(supply->reader);
+	free(supply->protocol);
+	free(supply->link);
+	free(supply->gateway);
+	free(supply);
+}
+
+DEFINE_CLEANUP(void *, close_routes)
 
 static int read_select(int family, const struct feature_asked *asked, struct route_select *ret)
 {
@@ -181,36 +208,64 @@ static int read_select(int family, const struct feature_asked *asked, struct rou
 static int open_routes(const struct lyd_node *parent, const struct feature_asked *asked,
 	void **ret_supply, struct err *err)
 {
+	const char *preference = asked->value(asked, "route-preference");
 	int family = family_of_rib(lyd_parent(parent));
-	struct route_reader *reader = NULL;
+	_cleanup_(close_routesp) void *opened = NULL;
 	struct route_select select;
+	struct supply *supply;
 	int r;
 
 	if (!family || read_select(family, asked, &select) < 0)
 		return 0; /* there can be none */
-	r = route_reader_new((uint8_t)family, &select, &reader, err);
-	*ret_supply = reader;
+	opened = supply = XNEW(struct supply);
+	supply->protocol = xstrdup(asked->value(asked, "source-protocol"));
+	supply->link = xstrdup(asked->value(asked, "next-hop/outgoing-interface"));
+	supply->gateway = xstrdup(asked->value(asked, "next-hop/next-hop-address"));
+	supply->has_preference =
+		preference && str_u64(preference, 0, UINT32_MAX, &supply->preference) == 0;
+	r = route_reader_new((uint8_t)family, &select, &supply->reader, err);
+	if (r == 0)
+		*ret_supply = TAKE(opened);
 	return r;
 }
 
-static int next_route(
-	void *supply, struct lyd_node *parent, struct lyd_node **ret_entry, struct err *err)
+static bool has_gateway(const struct route *route, const char *address)
 {
-	const struct route *route;
-	bool is_active;
-	int r = supply ? route_reader_next(supply, &route, &is_active, err) : 0;
+	char text[INET6_ADDRSTRLEN];
 
+	inet_ntop(route->family, &route->hop.gateway, text, sizeof(text));
+	return route->hop.gateway_family == route->family && str_equal(text, address);
+}
+
+static bool is_wanted(const struct supply *supply, const struct route *route)
+{
+	bool has_hop = route->type == ROUTE_UNICAST && !route->other_count;
+
+	return (!supply->protocol || str_equal(protocol_of(route), supply->protocol)) &&
+		(!supply->has_preference || preference_of(route) == supply->preference) &&
+		(!supply->link || (has_hop && str_equal(route->hop.link, supply->link))) &&
+		(!supply->gateway || (has_hop && has_gateway(route, supply->gateway)));
+}
+
+static int next_route(
+	void *arg, struct lyd_node *parent, struct lyd_node **ret_entry, struct err *err)
+{
+	struct supply *supply = arg;
+	const struct route *route = NULL;
+	bool is_active;
+	int r = 0;
+
+	/* However few are wanted: what the kernel has put together at a time ends it. */
+	if (supply)
+		do
+			r = route_reader_next(supply->reader, &route, &is_active, err);
+		while (r > 0 && route && !is_wanted(supply, route));
 	if (r <= 0 || !route)
 		return r;
 	r = build_entry(parent, "route", NULL, ret_entry, err);
 	if (r == 0)
 		r = show_route(route, is_active, *ret_entry, err);
 	return r < 0 ? r : 1;
-}
-
-static void close_routes(void *supply)
-{
-	route_reader_free(supply);
 }
 
 /* --- show -------------------------------------------------------------------------------------- */

@@ -55,6 +55,56 @@ def test_one_of_many(nc, many):
     assert one(nc, 7) == []
 
 
+CONDITIONS = {
+    "rt:source-protocol='rt:direct'": ["192.0.2.0/24"],
+    "rt:source-protocol='infix-routing:kernel' and rt:route-preference='7'": ["198.51.100.0/24"],
+    "rt:next-hop/rt:outgoing-interface='veth9'": ["203.0.113.0/25"],
+    "rt:next-hop/v4:next-hop-address='192.0.2.9'": ["198.51.100.0/24"],
+    "rt:next-hop/v4:next-hop-address='192.0.2.10'": [],
+    "rt:next-hop/rt:special-next-hop='prohibit'": ["203.0.113.128/25"],
+    "rt:next-hop/rt:next-hop-list/rt:next-hop/rt:outgoing-interface='veth9'": ["198.51.100.64/26"],
+    "rt:next-hop/rt:outgoing-interface='none'": [],
+    "rt:route-preference='8'": [],
+}
+
+
+@pytest.fixture
+def several(net, many):
+    """Routes that are not like the many."""
+    net.ip("link add veth9 type veth peer name veth10")
+    net.ip("link set veth9 up")
+    net.ip("link set veth10 up")
+    net.ip("route add 198.51.100.0/24 via 192.0.2.9 metric 7")
+    net.ip("route add 203.0.113.0/25 dev veth9")
+    net.ip("route add prohibit 203.0.113.128/25")
+    net.ip("route add 198.51.100.64/26 nexthop dev veth9 nexthop dev br0")
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_condition(nc, several, condition):
+    """Of many the few that fit, which are looked for without making the others."""
+    path = f"/rt:routing/rt:ribs/rt:rib[rt:name='ipv4']/rt:routes/rt:route[{condition}]"
+    prefixes = {"rt": "ietf-routing", "v4": "ietf-ipv4-unicast-routing",
+                "infix-routing": "infix-routing"}
+    assert shown(nc.get(xpath=path, prefixes=prefixes)) == CONDITIONS[condition]
+    # the same where something else is selected of them, and among others
+    leaf = f"{path}/v4:destination-prefix"
+    assert shown(nc.get(xpath=leaf, prefixes=prefixes)) == CONDITIONS[condition]
+    both = f"{leaf} | {path.partition('/rt:route[')[0]}/rt:route[rt:route-preference='7']"
+    expected = {*CONDITIONS[condition], "198.51.100.0/24"}
+    assert set(shown(nc.get(xpath=both, prefixes=prefixes))) == expected
+
+
+def test_subtree_condition(nc, several):
+    """RFC 6241 section 6.2.5: what a test leaves nothing of is not there."""
+    hop = "<next-hop><outgoing-interface>veth9</outgoing-interface></next-hop>"
+    (only,) = nc.get(RIB % f"<routes><route>{hop}</route></routes>").iter("route")
+    assert only.findtext("next-hop/outgoing-interface") == "veth9"
+    beside = shown(nc.get(
+        RIB % f'<routes><route><destination-prefix xmlns="{V4}"/>{hop}</route></routes>'))
+    assert len(beside) > MANY and "203.0.113.0/25" in beside
+
+
 def test_all_of_many(nc, many):
     assert shown(nc.get(PREFIXES)) == [prefix(number) for number in range(MANY)] + ["192.0.2.0/24"]
 
