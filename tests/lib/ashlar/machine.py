@@ -1,5 +1,6 @@
 """The appliance in a virtual machine, as image/vm starts it."""
 
+import hashlib
 import json
 import pathlib
 import re
@@ -8,10 +9,27 @@ import socket
 import subprocess
 import threading
 
-from . import TOP, netconf, restconf
-from .powercut import copy_range, mend, partitions
+from . import TOP, netconf, restconf, slots
+from .network import until
+from .powercut import copy_range, mend, partitions, read_file
 
 BOOT_SECONDS = 240  # emulated, on a loaded machine
+
+
+class Refused(Exception):
+    """An operation's first error."""
+
+    def __init__(self, error):
+        self.tag, self.path = error["error-tag"], error.get("error-path")
+        self.message = error.get("error-message")
+        super().__init__(f"{self.tag} {self.path} {self.message}")
+
+
+def plain(data):
+    """JSON without the names of modules."""
+    if isinstance(data, dict):
+        return {name.rpartition(":")[2]: plain(value) for name, value in data.items()}
+    return [plain(value) for value in data] if isinstance(data, list) else data
 
 
 def copy_disk(source, target):
@@ -110,6 +128,64 @@ class Machine:
                     pass
             assert "error" not in reply, reply
             return reply["return"]
+
+    # --- the software that runs ------------------------------------------------------------------
+
+    def software(self):
+        """What operational state says of it, slots by name."""
+        with self.restconf() as client:
+            answer = client.get("data/ietf-system:system-state/infix-system:software")
+        assert answer.status == 200, answer.body
+        found = plain(answer.json)["software"]
+        return found | {"slot": {slot["name"]: slot for slot in found["slot"]}}
+
+    def wait_healthy(self):
+        """Until the start does not count any more; what the software is then."""
+        def settled():
+            software = self.software()
+            booted = [slot for slot in software["slot"].values() if slot["state"] == "booted"]
+            return software if booted[0]["attempts"] == 0 else None
+
+        return until(settled, "its being healthy", BOOT_SECONDS, 1)
+
+    def operation(self, name, **options):
+        """The output of the operation NAME, by RESTCONF; raises Refused when there is an error."""
+        module = name.partition(":")[0]
+        body = {f"{module}:input": {
+            key.replace("__", ":").replace("_", "-"): value for key, value in options.items()}}
+        with self.restconf() as client:
+            answer = client.post(f"operations/{name}", body if options else None)
+        if answer.status >= 400:
+            raise Refused(answer.error)
+        return plain(answer.json)["output"] if answer.body else {}
+
+    def install(self, url, **options):
+        """The RPC install-bundle; what it answers."""
+        return self.operation("infix-system:install-bundle", url=url, **{
+            f"ashlar_software__{name}": value for name, value in options.items()})
+
+    def slot_digest(self, name):
+        """Of what is in the slot, by what this host sees of the disk."""
+        start, size = partitions(self.disk)[name]
+        rest = slots.read(self.disk, start, size)["size"]
+        digest = hashlib.sha256()
+        with open(self.disk, "rb") as disk:
+            disk.seek(start)
+            while rest and (block := disk.read(min(rest, 1 << 20))):
+                digest.update(block)
+                rest -= len(block)
+        return digest.hexdigest()
+
+    def slot_header(self, name):
+        return slots.read(self.disk, *partitions(self.disk)[name])
+
+    def generation_file(self, number, name="startup-config.cfg"):
+        """What is saved there, while the machine is off."""
+        start, size = partitions(self.disk)["cfg"]
+        image = self.directory / "cfg"
+        copy_range(self.disk, start, image, size)
+        assert mend(image)
+        return read_file(image, f"/generations/{number}/{name}")
 
     def cut(self):
         """As a power cut does."""
