@@ -306,6 +306,13 @@ void link_find_delta(struct link_delta *delta, const struct link *want, const st
 	compare_flags(delta, want, was, have);
 }
 
+/* What we have made is no port of the machine, whatever it is called. */
+static bool is_in_place_of_port(const struct link *want, const struct link *have)
+{
+	return !link_is_former(want) &&
+		(kernel_is_recording() ? have->kind != NULL : link_is_made(have));
+}
+
 static enum object_diff link_compare(const struct object *want_object, const struct object *was,
 	const struct object *have_object)
 {
@@ -314,7 +321,7 @@ static enum object_diff link_compare(const struct object *want_object, const str
 	enum object_diff diff = OBJECT_SAME;
 	struct link_delta delta;
 
-	if (want->kind && want->kind != have->kind)
+	if (want->kind ? want->kind != have->kind : is_in_place_of_port(want, have))
 		return OBJECT_RECREATE;
 	if (want->kind && link_is_former(want) && want->ifindex != have->ifindex &&
 		str_equal(link_netns(want), link_netns(have)))

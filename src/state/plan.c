@@ -294,15 +294,36 @@ static void note_taking(struct plan *plan, struct plan_step *step)
 	plan->taking[plan->taking_count++] = step;
 }
 
+static void await(struct object *want)
+{
+	want_set_state(
+		want, WANT_WAITING, want->kind->absent ? want->kind->absent : "does not exist");
+}
+
+/* In its place is something else. */
+static struct plan_step *plan_again(struct plan *plan, struct object *want, struct object *have)
+{
+	struct plan_step *step = plan_add_step(plan, STEP_REMOVE, NULL, have);
+
+	step->origin = want;
+	step->depth = plan_depth(want);
+	note_taking(plan, step);
+	if (can_be_added(want))
+		return plan_addition(plan, want);
+	if (vanishes(have))
+		plan_mark_going(plan, have);
+	await(want);
+	return NULL;
+}
+
 static void plan_wanted(struct plan *plan, struct object *want, const struct want *old)
 {
-	const struct object *have = have_get(have_all(), want->kind, want->key);
+	struct object *have = have_get(have_all(), want->kind, want->key);
 	const struct object *was = old ? want_find(old, want->kind, want->key) : NULL;
 	struct plan_step *step = NULL;
 
 	if (!have && !can_be_added(want)) {
-		want_set_state(want, WANT_WAITING,
-			want->kind->absent ? want->kind->absent : "does not exist");
+		await(want);
 		return;
 	}
 	switch (have ? want->kind->compare(want, was == want ? NULL : was, have)
@@ -318,15 +339,11 @@ static void plan_wanted(struct plan *plan, struct object *want, const struct wan
 			note_taking(plan, step);
 		break;
 	case OBJECT_RECREATE:
-		if (have) {
-			step = plan_add_step(plan, STEP_REMOVE, NULL, have);
-			step->origin = want;
-			step->depth = plan_depth(want);
-			note_taking(plan, step);
-		}
-		step = plan_addition(plan, want);
+		step = have ? plan_again(plan, want, have) : plan_addition(plan, want);
 		break;
 	}
+	if (!step)
+		return;
 	step->wanted = want;
 	step->is_optional = is_optional(want, was);
 }

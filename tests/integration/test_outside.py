@@ -184,3 +184,45 @@ def test_what_is_not_configured_may_be_renamed(nc, net):
     net.ip("link set other name another")
     net.wait(lambda: nc.interface("other") is None, "its end")
     assert nc.interface("another") is not None
+
+
+# --- what a name stands for -----------------------------------------------------------------------
+
+@pytest.mark.kernel
+def test_type_becomes_that_of_a_port(nc, net, daemon):
+    """What we had made goes; a port of that name is waited for, and taken when it comes."""
+    edit(nc, config.interface("x", "bridge", **config.ipv4("198.51.100.1/24")),
+         config.port("p3", "x"))
+    edit(nc, {"name": "p3", "infix-interfaces:bridge-port": {"@operation": "delete"}},
+         {"name": "x", "type": "infix-if-type:ethernet"})
+    assert net.link("x") is None
+    assert nc.interface("x").findtext("oper-status") == "not-present"
+    assert not_applied(nc) == {"x": "does not exist"}
+    daemon.restart()
+    assert daemon.start_changes() == 0
+    net.ip("link add x type veth peer name other")
+    net.wait(lambda: net.addresses("x") == ["198.51.100.1/24"], "the port")
+    # it is another's: no bridge can be made in its place, and it is given back when it is not configured
+    with daemon.local() as other:
+        with pytest.raises(RpcError, match="x is there already, made by others"):
+            edit(other, {"name": "x", "type": "infix-if-type:bridge"})
+        assert net.addresses("x") == ["198.51.100.1/24"]
+        edit(other, {"name": "x", "@operation": "delete"})
+    assert net.addresses("x") == []
+    assert net.link("x")["linkinfo"]["info_kind"] == "veth"
+
+
+@pytest.mark.kernel
+def test_type_of_a_port_refused_with_something_else(nc, net):
+    """A refused edit brings back what was in the place of the port."""
+    edit(nc, config.interface("x", "bridge", **config.ipv4("198.51.100.1/24")),
+         config.port("p3", "x"))
+    before = net.dump()
+    with pytest.raises(RpcError, match="made by others"):
+        edit(nc, {"name": "p3", "infix-interfaces:bridge-port": {"@operation": "delete"}},
+             {"name": "x", "type": "infix-if-type:ethernet"},
+             {"name": "p4", "type": "infix-if-type:bridge"})
+    after = net.dump()
+    assert [link["ifname"] for link in after["links"] if link.get("master") == "x"] == ["p3"]
+    assert net.addresses("x") == ["198.51.100.1/24"]
+    assert len(after["links"]) == len(before["links"])
