@@ -14,10 +14,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "link.h"
 
 #define CLOCK_HZ 100 /* USER_HZ, the unit of the bridge's timers */
+#define NS_PER_S 1000000000
 #define BY_VLAN	 (1U << BR_BOOLOPT_MCAST_VLAN_SNOOPING)
 
 /* One value of the wanted and of the observed bridge, and how it is written. */
@@ -195,9 +197,19 @@ static void take_struct(struct link_bridge *bridge, const struct nlattr *attr)
 	}
 }
 
+/* The kernel's ticks, as many a second as it was built for. */
+static uint16_t seconds_of_ticks(uint64_t ticks)
+{
+	struct timespec tick;
+
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0)
+		return 0;
+	return (uint16_t)((ticks * (uint64_t)tick.tv_nsec + NS_PER_S / 2) / NS_PER_S);
+}
+
 /*
  * The timers that netlink tells are those in force: the root's. What a bridge would use as the root, and
- * was configured, only this old call tells.
+ * was configured, only this old call tells, one of them in USER_HZ and the others in ticks (br_ioctl.c).
  */
 static void take_own_timers(struct link *link)
 {
@@ -211,9 +223,9 @@ static void take_own_timers(struct link *link)
 	request.ifr_data = (char *)call;
 	if (ioctl(fd, SIOCDEVPRIVATE, &request) < 0)
 		return;
-	link->bridge.stp_hello_s = (uint16_t)(info.bridge_hello_time / CLOCK_HZ);
+	link->bridge.stp_hello_s = seconds_of_ticks(info.bridge_hello_time);
 	link->bridge.stp_forward_delay_s = (uint16_t)(info.bridge_forward_delay / CLOCK_HZ);
-	link->bridge.stp_max_age_s = (uint16_t)(info.bridge_max_age / CLOCK_HZ);
+	link->bridge.stp_max_age_s = seconds_of_ticks(info.bridge_max_age);
 }
 
 static void bridge_take_data(struct link *link, const struct nlattr *data)

@@ -399,18 +399,26 @@ static int ask_for_mac(struct nl_batch *batch, struct step *step, const struct l
 	return r;
 }
 
+/* Nothing passes a port of that bridge before it is a member of a VLAN. On the way back, what is wanted was refused. */
+static bool filters_vlans(const struct link *port, const char *name)
+{
+	const struct link *bridge = link_is_former(port)
+		? have_get(have_all(), &object_kind_link, name)
+		: (const struct link *)state_wanted(&object_kind_link, name);
+
+	return bridge && bridge->kind == &link_kind_bridge && bridge->bridge.vlan_filtering;
+}
+
 /*
  * A port of a bridge carries frames as soon as it is one, if it is up. Where its flags keep some from it, it is
- * down until it has them; with VLANs nothing passes before it is a member of one.
+ * down until it has them, unless VLANs do that.
  */
-static bool hides(const struct link_delta *delta, const struct link *have)
+static bool hides(const struct link_delta *delta, const struct link *want, const struct link *have)
 {
 	const struct link_port *port = &delta->port;
-	const struct link *bridge =
-		(const struct link *)state_wanted(&object_kind_link, delta->master);
 
 	if (!(delta->attrs & (1U << LINK_MASTER)) || !(delta->attrs & (1U << LINK_PORT)) || !have ||
-		!(have->flags & IFF_UP) || (bridge && bridge->bridge.vlan_filtering))
+		!(have->flags & IFF_UP) || filters_vlans(want, delta->master))
 		return false;
 	return port->isolated || port->locked || !port->flood_unicast || !port->flood_multicast ||
 		!port->flood_broadcast;
@@ -445,7 +453,7 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 	bool moves_port = delta->attrs & (1U << LINK_MASTER);
 	bool joins = moves_port && link_is_for_bond(want, delta->master);
 	bool leaves = moves_port && have && have->is_bonded;
-	bool is_hidden = hides(delta, have);
+	bool is_hidden = hides(delta, want, have);
 	struct ifinfomsg *ifi;
 	struct nlmsghdr *nlh;
 	uint32_t empty;

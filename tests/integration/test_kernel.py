@@ -114,6 +114,27 @@ def test_bridge_and_ports(nc, net):
     assert differences(before, net.dump()) == []
 
 
+def test_timers_of_a_bridge_that_is_not_the_root(daemon, nc, net):
+    """In force are the root's: what it has for its own is as configured, and nothing is to be done."""
+    def tree(name, priority, **timers):
+        return {"name": name, "infix-interfaces:bridge": {"stp": {
+            "force-protocol": "stp", "cist": {"priority": priority}, **timers}}}
+
+    own = {"hello-time": 1, "forward-delay": 7, "max-age": 10}
+    edit(nc, tree("br1", 1), tree("br2", 15, **own),
+         config.veth("va", "vb", infix_interfaces__bridge_port={"bridge": "br1"}),
+         config.veth("vb", "va", infix_interfaces__bridge_port={"bridge": "br2"}))
+
+    def data(name):
+        return net.link(name)["linkinfo"]["info_data"]
+
+    net.wait(lambda: data("br2")["root_port"], "a root", timeout=30)
+    assert (data("br2")["hello_time"], data("br2")["max_age"]) == (200, 2000)
+    nc.close()
+    daemon.restart()
+    assert daemon.start_changes() == 0
+
+
 @pytest.mark.guest
 def test_vlan_links(nc, net):
     before = net.dump()

@@ -119,6 +119,23 @@ def test_restconf(case):
         assert client.get("data?content=config").json == configured
 
 
+def test_a_bridge_that_was_to_be_a_pair(daemon, net, nc):
+    """Its ports come back to a bridge, whatever its name was to stand for, with what they let through."""
+    nc.edit(config.interfaces(config.port("p1", "br0", flood={"unicast": False})))
+    net.wait_up("br0", *net.ports)
+    before, was = net.dump(), nc.get_config().find("interfaces")
+    with pytest.raises(RpcError) as refused:
+        nc.edit({"ietf-interfaces:interfaces": {
+            "@operation": "replace", "interface": [
+                config.interface(name, "ethernet") for name in net.ports] + [
+                config.veth("br0", "vy"), config.veth("vy", "br0")]},
+            **config.routes(("198.51.100.0/24", "203.0.113.1"))})
+    assert refused.value.path.startswith(ROUTE)
+    net.wait_up("br0", *net.ports)
+    assert differences(before, net.dump()) == []
+    assert sorted(was.itertext()) == sorted(nc.get_config().find("interfaces").itertext())
+
+
 @pytest.mark.host
 @pytest.mark.parametrize("entry, path, words", [
     (config.vlan_bridge("br0", config.vlan(20, ["p1"])),
