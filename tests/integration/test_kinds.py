@@ -450,6 +450,32 @@ def test_lag_port_that_comes_later(nc, net):
     net.wait(lambda: nc.interface("p5").findtext("oper-status") == "not-present", "not-present")
 
 
+def test_veth_carries(nc, net):
+    """From outside through a bridge into one end, and out of the other, which has the address."""
+    edit(nc, config.interface("br7", "bridge"), config.port("p3", "br7"),
+         config.veth("va", "vb", **config.ipv4("198.51.100.1/24")),
+         config.veth("vb", "va", infix_interfaces__bridge_port={"bridge": "br7"}))
+    net.wait_up("br7", "p3", "va", "vb")
+    net.far[3].ip("address add 198.51.100.2/24 dev eth0")
+    ping(net.far[3], "198.51.100.1")
+    assert int(nc.interface("va").findtext("statistics/in-octets")) > 0
+    edit(nc, {"name": "vb", "enabled": False})
+    net.wait(lambda: nc.interface("va").findtext("oper-status") != "up", "the other end to be down")
+    assert not net.far[3].pings("198.51.100.1")
+
+
+def test_dummy_is_reached(nc, net):
+    """Its address is the device's own, whichever port somebody comes by."""
+    edit(nc, {"name": "p3", "type": "infix-if-type:ethernet", **config.ipv4("198.51.100.1/24")},
+         config.interface("dummy0", "dummy", **config.ipv4("203.0.113.1/32")))
+    net.wait_up("p3")
+    net.far[3].ip("address add 198.51.100.2/24 dev eth0")
+    net.far[3].ip("route add 203.0.113.1 via 198.51.100.1")
+    ping(net.far[3], "203.0.113.1")
+    edit(nc, {"name": "dummy0", "@operation": "delete"})
+    assert not net.far[3].pings("203.0.113.1")
+
+
 # --- tunnels --------------------------------------------------------------------------------------
 
 
