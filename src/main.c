@@ -140,7 +140,7 @@ static int start_layers(const struct options *options, struct err *err)
 	if (r == 0)
 		r = kernel_init(options->has_no_kernel, err);
 	if (r == 0)
-		r = system_init(options->is_system, err);
+		r = system_init(options->is_system, options->root, err);
 	if (r == 0 && !options->check)
 		r = start_hardware(err);
 	return r < 0 ? r : ds_init(&ds, err);
@@ -170,6 +170,7 @@ static void stop_layers(void)
 	sbom_done();
 	containers_done();
 	hardware_done();
+	system_done();
 	kernel_done();
 	key_order_done();
 	endpoint_done();

@@ -10,6 +10,7 @@
 
 enum {
 	OPT_SYSTEM = 256,
+	OPT_ROOT,
 	OPT_CONFIG_DIR,
 	OPT_STARTUP_DIR,
 	OPT_RUN_DIR,
@@ -27,6 +28,7 @@ enum {
 
 static const struct option long_options[] = {
 	{ "system", no_argument, NULL, OPT_SYSTEM },
+	{ "root", required_argument, NULL, OPT_ROOT },
 	{ "config-dir", required_argument, NULL, OPT_CONFIG_DIR },
 	{ "startup-dir", required_argument, NULL, OPT_STARTUP_DIR },
 	{ "run-dir", required_argument, NULL, OPT_RUN_DIR },
@@ -47,6 +49,7 @@ static const struct option long_options[] = {
 static const char usage[] =
 	"Usage: ashlard [options]\n"
 	"  --system            change accounts, host name, clock and services of this machine\n"
+	"  --root DIR          where that machine's other files are, such as /etc (/)\n"
 	"  --config-dir DIR    startup configuration and keys (/cfg)\n"
 	"  --startup-dir DIR   startup configuration, where that is elsewhere\n"
 	"  --run-dir DIR       what a restart within one boot needs, sockets (/run/ashlar)\n"
@@ -89,6 +92,9 @@ static int parse_option(struct options *options, int c)
 	switch (c) {
 	case OPT_SYSTEM:
 		options->is_system = true;
+		return 0;
+	case OPT_ROOT:
+		options->root = optarg;
 		return 0;
 	case OPT_CONFIG_DIR:
 		options->config_dir = optarg;
@@ -140,6 +146,7 @@ static int parse_option(struct options *options, int c)
 static void set_defaults(struct options *options)
 {
 	*options = (struct options){
+		.root = "",
 		.config_dir = "/cfg",
 		.run_dir = "/run/ashlar",
 		.state_dir = "/var/lib/ashlar",

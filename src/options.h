@@ -8,6 +8,7 @@
 #include "ashlar/log.h"
 
 struct options {
+	const char *root; /* before what --system makes of other files than those below; "" */
 	const char *config_dir, *run_dir, *state_dir, *yang_dir, *share_dir;
 	const char *startup_dir; /* config_dir, unless it is given */
 	const char *cgroup;	 /* of all containers, below the root of version 2 */

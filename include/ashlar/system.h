@@ -6,14 +6,17 @@
 #define ASHLAR_SYSTEM_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
 #include <time.h>
 
 #include "ashlar/err.h"
 #include "ashlar/object.h"
 
 /* Observes what there is. With @owns_machine false, what is wanted here waits: for MACHINE_KEY, which is
- * not there. Call after state_init(). */
-int system_init(bool owns_machine, struct err *err) WARN_UNUSED;
+ * not there. @root is before the path of each file that is looked at or made. Call after state_init(). */
+int system_init(bool owns_machine, const char *root, struct err *err) WARN_UNUSED;
+void system_done(void);
 
 /* What every object that changes the machine needs; observed when the daemon may. It is never wanted. */
 #define MACHINE_KEY "the machine"
@@ -53,5 +56,40 @@ struct hostname {
 	char name[HOSTNAME_MAX];
 };
 extern const struct object_kind object_kind_hostname;
+
+/* --- files ---------------------------------------------------------------------------------------- */
+
+#define GENFILE_MARK	  "# Written by ashlard" /* with which those begin that configuration has made */
+#define GENFILE_LOCALTIME "/etc/localtime"	 /* a link */
+#define GENFILE_RESOLV	  "/etc/resolv.conf"
+#define GENFILE_CHRONY	  "/etc/chrony.conf"
+
+/* A file that configuration makes: one of the above. */
+struct genfile {
+	struct object object; /* key: the path */
+	char *text;	      /* its contents, or what it points to */
+	bool is_link;
+};
+extern const struct object_kind object_kind_genfile;
+
+/* --- services ------------------------------------------------------------------------------------- */
+
+/* What services need: that finit has started this machine. It is never wanted. */
+#define FINIT_KEY "finit"
+extern const struct object_kind object_kind_finit;
+
+/* What finit runs. */
+struct service {
+	struct object object; /* key: the name */
+	char *stanza; /* what finit is told, beginning with GENFILE_MARK; observed: NULL: it is another's */
+	/* observed; what it was when that was asked for last */
+	char *status, *description; /* in the words of infix-system; NULL: not known yet */
+	pid_t pid;		    /* 0: it does not run */
+	uint64_t memory_bytes, since_ms;
+	uint32_t restarts;
+};
+extern const struct object_kind object_kind_service;
+/* One of the model's words for the state it is in. */
+const char *service_status(const struct service *service);
 
 #endif

@@ -114,12 +114,12 @@ static void mount_kernel_views(void)
 
 void early_feed(void)
 {
-	int fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
+	static int fd = -1; /* until init takes its place: each closing is complained about */
 
 	if (fd < 0)
-		return;
-	(void)ioctl(fd, WDIOC_KEEPALIVE, 0);
-	close(fd);
+		fd = open("/dev/watchdog", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0)
+		(void)ioctl(fd, WDIOC_KEEPALIVE, 0);
 }
 
 /* Closed without the magic letter it goes on: whoever feeds it opens it again. */
@@ -466,6 +466,7 @@ static void finish_reset(struct decide *decide, FILE *told, struct story *story)
 	if (!recovery->reset)
 		return;
 	early_say("back to the factory: wiping /cfg and /var");
+	dprintf(STDOUT_FILENO, "ashlar: back to the factory: wiping /cfg and /var\n");
 	is_done = writable_wipe();
 	fprintf(told, "reset=%s\n", is_done ? "done" : "failed");
 	if (!is_done)

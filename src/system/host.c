@@ -12,6 +12,9 @@
 #include "ashlar/str.h"
 #include "ashlar/system.h"
 
+#include "genfile.h"
+#include "service.h"
+
 static struct {
 	bool owns_machine;
 	char first[HOSTNAME_MAX]; /* the name at start */
@@ -40,7 +43,7 @@ static int refresh(const char *key, struct err *err)
 	return observe(err);
 }
 
-int system_init(bool owns_machine, struct err *err)
+int system_init(bool owns_machine, const char *root, struct err *err)
 {
 	const struct hostname *seen;
 	int r = observe(err);
@@ -52,7 +55,16 @@ int system_init(bool owns_machine, struct err *err)
 	host.owns_machine = owns_machine;
 	if (owns_machine)
 		have_put(object_new(&object_kind_machine, MACHINE_KEY));
+	genfile_init(root);
+	if (owns_machine)
+		service_init();
 	return 0;
+}
+
+void system_done(void)
+{
+	service_done();
+	genfile_done();
 }
 
 static enum object_diff compare(

@@ -271,6 +271,17 @@ static void dump_ethernet(struct buf *out, const struct ethernet *port)
 	}
 }
 
+/* Line by line. */
+static void dump_text(struct buf *out, const char *text)
+{
+	_cleanup_free_ char *copy = xstrdup(text);
+	char *rest = copy, *line;
+
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			put(out, "\n\t\t| %s", line);
+}
+
 static void dump_values(struct buf *out, const struct object *object)
 {
 	const struct image *image = (const void *)object;
@@ -306,6 +317,10 @@ static void dump_values(struct buf *out, const struct object *object)
 		put(out, " locked=%d", ((const struct usb_bus *)(const void *)object)->is_locked);
 	else if (object->kind == &object_kind_hostname)
 		put(out, " name=%s", ((const struct hostname *)(const void *)object)->name);
+	else if (object->kind == &object_kind_genfile)
+		dump_text(out, ((const struct genfile *)(const void *)object)->text);
+	else if (object->kind == &object_kind_service)
+		dump_text(out, ((const struct service *)(const void *)object)->stanza);
 }
 
 static char *dump_object(const struct object *object)

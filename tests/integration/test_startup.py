@@ -67,7 +67,7 @@ def by_name(value):
 
 def test_unknown_parts_are_kept_and_listed(net, make_daemon):
     startup = {**config.switch(net.ports), **FOREIGN, **UNOWNED}
-    startup["ietf-system:system"]["ntp"] = {"server": []}
+    startup["ietf-system:system"]["radius"] = {"server": []}
     startup["ietf-system:system"]["example-vendor:none"] = []
     startup["ietf-interfaces:interfaces"]["interface"][1]["infix-interfaces:bridge"] = {
         "stp": {"force-protocol": "stp", "max-hops": 9}}
