@@ -31,20 +31,27 @@ missing_packages()
 	printf '%s\n' "$@" | grep -vxF -e "${have:-/}" || true
 }
 
+# apt_knows: whether a list of packages has been fetched here at all
+apt_knows() { compgen -G '/var/lib/apt/lists/*Release' >/dev/null; }
+
+apt_install()
+{
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install \
+		"$@" >/dev/null </dev/null
+}
+
 # need_packages PACKAGE...: installs what is missing, without a question
 need_packages()
 {
-	local missing update
+	local missing
 	mapfile -t missing < <(missing_packages "$@")
 	[ ${#missing[@]} -gt 0 ] || return 0
 	[ "$(id -u)" = 0 ] || die "these packages are missing: ${missing[*]}"
 	say "installing ${missing[*]}"
-	for update in false true; do
-		! $update || apt-get -qq update >&2
-		DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-			-o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null </dev/null && return 0
-	done
-	die "apt-get could not install ${missing[*]}"
+	apt_knows || apt-get -qq update >&2
+	# what apt knows may be old: what it says of that nobody needs to see
+	apt_install "${missing[@]}" 2>/dev/null || { apt-get -qq update >&2 && apt_install "${missing[@]}"; } ||
+		die "apt-get could not install ${missing[*]}"
 }
 
 # debian_mirror: the mirror that this host takes Debian itself from
@@ -52,7 +59,7 @@ debian_mirror()
 {
 	local uri codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
-	compgen -G '/var/lib/apt/lists/*Release' >/dev/null || apt-get -qq update >&2
+	apt_knows || apt-get -qq update >&2
 	uri=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
 		'Origin: Debian' "Codename: $codename" 'Component: main' | head -n1)
 	[ -n "$uri" ] || die "apt on this host knows no Debian mirror"
