@@ -82,7 +82,7 @@ struct multicast_intervals {
 	uint16_t query;
 	uint16_t membership;	/* a group that nobody has reported for so long has no members */
 	uint16_t other_querier; /* another querier that was silent for so long is gone */
-	uint16_t startup;	/* between the first queries */
+	uint16_t startup_hundredths; /* of a second, between the first queries: a quarter of the others */
 };
 #define MULTICAST_QUERY_S 125 /* of those who have not been told */
 struct multicast_intervals multicast_intervals(uint16_t query_s);

@@ -29,7 +29,7 @@ struct multicast_intervals multicast_intervals(uint16_t query_s)
 		.query = query_s,
 		.membership = (uint16_t)(ROBUSTNESS * query_s + RESPONSE_S),
 		.other_querier = (uint16_t)(ROBUSTNESS * query_s + RESPONSE_S / 2),
-		.startup = query_s < 4 ? 1 : query_s / 4,
+		.startup_hundredths = (uint16_t)(query_s < 4 ? CLOCK_HZ : query_s * CLOCK_HZ / 4),
 	};
 }
 
@@ -118,16 +118,17 @@ static size_t run_length(struct step *const *steps, size_t count)
 static void put_intervals(struct nlmsghdr *nlh, const struct multicast_intervals *intervals)
 {
 	const struct {
-		uint16_t attribute, seconds;
+		uint16_t attribute;
+		uint64_t value;
 	} values[] = {
-		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL, intervals->query },
-		{ BRIDGE_VLANDB_GOPTS_MCAST_MEMBERSHIP_INTVL, intervals->membership },
-		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_INTVL, intervals->other_querier },
-		{ BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL, intervals->startup },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERY_INTVL, intervals->query * CLOCK_HZ },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_MEMBERSHIP_INTVL, intervals->membership * CLOCK_HZ },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_QUERIER_INTVL, intervals->other_querier * CLOCK_HZ },
+		{ BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL, intervals->startup_hundredths },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-		mnl_attr_put_u64(nlh, values[i].attribute, (uint64_t)values[i].seconds * CLOCK_HZ);
+		mnl_attr_put_u64(nlh, values[i].attribute, values[i].value);
 }
 
 static size_t multicast_encode(struct nl_batch *batch, struct step *const *steps, size_t count)
@@ -228,7 +229,7 @@ static void options_seen(struct nl *nl, const char *bridge, const struct nlattr 
 			found.intervals.other_querier = (uint16_t)(value / CLOCK_HZ);
 			break;
 		case BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL:
-			found.intervals.startup = (uint16_t)(value / CLOCK_HZ);
+			found.intervals.startup_hundredths = (uint16_t)value;
 			break;
 		}
 	}

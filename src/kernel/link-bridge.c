@@ -55,8 +55,8 @@ static void fill_fields(
 			have->multicast.membership },
 		{ IFLA_BR_MCAST_QUERIER_INTVL, 8, CLOCK_HZ, want->multicast.other_querier,
 			have->multicast.other_querier },
-		{ IFLA_BR_MCAST_STARTUP_QUERY_INTVL, 8, CLOCK_HZ, want->multicast.startup,
-			have->multicast.startup },
+		{ IFLA_BR_MCAST_STARTUP_QUERY_INTVL, 8, 1, want->multicast.startup_hundredths,
+			have->multicast.startup_hundredths },
 		/* it is turned off later: see bridge-stp.c */
 		{ IFLA_BR_STP_STATE, 4, 1, want->stp || have->stp, have->stp },
 		{ IFLA_BR_MULTI_BOOLOPT, 8, 1, want->multicast_by_vlan, have->multicast_by_vlan },
@@ -168,7 +168,7 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 		bridge->multicast.other_querier = (uint16_t)(value / CLOCK_HZ);
 		break;
 	case IFLA_BR_MCAST_STARTUP_QUERY_INTVL:
-		bridge->multicast.startup = (uint16_t)(value / CLOCK_HZ);
+		bridge->multicast.startup_hundredths = (uint16_t)value;
 		break;
 	case IFLA_BR_STP_STATE:
 		bridge->stp = value;

@@ -189,7 +189,7 @@ def snooping():
         # RFC 3376 sections 8.4 to 8.6
         [{"mcast_snooping": 1, "mcast_querier": 1, "mcast_query_use_ifaddr": 0,
           "mcast_query_intvl": 3000, "mcast_membership_intvl": 7000, "mcast_querier_intvl": 6500,
-          "mcast_startup_query_intvl": 700, "group_fwd_mask": "0x4008", "mcast_vlan_snooping": 0},
+          "mcast_startup_query_intvl": 750, "group_fwd_mask": "0x4008", "mcast_vlan_snooping": 0},
          {("p1", "239.1.1.1", 0), ("p2", "239.1.1.1", 0), ("p2", "ff05::7", 0),
           ("p1", "01:00:5e:01:01:01", 0)}],
         ["ip link set br0 type bridge mcast_querier 0", "bridge mdb del dev br0 port p1 grp 239.1.1.1",
@@ -199,7 +199,7 @@ def snooping():
 
 def vlans():
     usual = {"mcast_query_interval": 12500, "mcast_membership_interval": 26000,
-             "mcast_querier_interval": 25500, "mcast_startup_query_interval": 3100}
+             "mcast_querier_interval": 25500, "mcast_startup_query_interval": 3125}
     off = {"mcast_snooping": 0, "mcast_querier": 0, **usual}
     on = {"mcast_snooping": 1, "mcast_querier": 1, **usual}
     return Scene(
