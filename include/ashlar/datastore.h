@@ -255,6 +255,12 @@ struct ds_read {
 	 * unbounded */
 	unsigned depth;
 	char *fields; /* RFC 8040 section 4.8.3; taken; may be NULL */
+	/*
+	 * Of the list that what is asked for leads to (ashlar-paging), so many entries at most, 0: all, after
+	 * so many that are left out. One of them set where it leads to no list, or by an expression that is no
+	 * path, is an error.
+	 */
+	uint32_t limit, offset;
 	/* Of operational: */
 	bool is_in_use; /* what is in use (RFC 8342 section 5.3), not running with what is observed */
 	bool with_origin; /* as metadata; in use only */

@@ -111,6 +111,11 @@ struct feature_supply {
 	 * millisecond, ask again. 0: there are no more. */
 	int (*next)(void *supply, struct lyd_node *parent, struct lyd_node **ret_entry,
 		struct err *err);
+	/*
+	 * Leaves out the next @count that next() would make, or fewer: *ret_skipped, in the time of a
+	 * millisecond. 1, and 0 or an error as next(). May be NULL.
+	 */
+	int (*skip)(void *supply, uint64_t count, uint64_t *ret_skipped, struct err *err);
 	void (*close)(void *supply);
 };
 

@@ -407,3 +407,43 @@ enum filter_key filter_key(struct ds_filter *filter, struct filter *element,
 	*ret_key = buf_take(&text);
 	return FILTER_KEYED;
 }
+
+/* --- pages ------------------------------------------------------------------------------------ */
+
+/* The one child that leads further; NULL: there is none, or more than one. */
+static struct filter *only_way(const struct filter *element)
+{
+	struct filter *way = NULL;
+
+	for (struct filter *child = element->children; child; child = child->next) {
+		if (!child->is_output || child->is_test)
+			continue;
+		if (way)
+			return NULL;
+		way = child;
+	}
+	return way;
+}
+
+const struct lysc_node *filter_list(struct ds_filter *filter)
+{
+	const struct lysc_node *schema = NULL, *const * schemas;
+	struct filter *at = filter->root;
+
+	while ((at = only_way(at))) {
+		_cleanup_free_ char *key = NULL;
+
+		if (filter_schemas(filter, at, schema, &schemas) != 1)
+			return NULL;
+		schema = schemas[0];
+		if (schema->nodetype & (LYS_LIST | LYS_LEAFLIST) &&
+			filter_key(filter, at, schema, &key) == FILTER_UNKEYED)
+			return schema;
+	}
+	return NULL;
+}
+
+bool filter_selects_any(const struct filter *element)
+{
+	return !element->children && !element->value && !element->attributes;
+}

@@ -107,6 +107,13 @@ enum filter_key filter_key(struct ds_filter *filter, struct filter *element,
 const char *filter_key_value(
 	struct ds_filter *filter, struct filter *element, const struct lysc_node *key);
 /*
+ * The list that the filter leads to: the first of which it does not name an entry by key, on the one way that it
+ * goes. NULL: it goes several ways, or to no list.
+ */
+const struct lysc_node *filter_list(struct ds_filter *filter);
+/* Is all that the element's name means selected, whatever it is? */
+bool filter_selects_any(const struct filter *element);
+/*
  * Can the filter select or test anything at or below @schema, without the keys of @unit, a list at or
  * above it (they are known when an entry is), and without what is at or below one of @except (ends with
  * NULL; may be NULL)?

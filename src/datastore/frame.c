@@ -436,6 +436,33 @@ static int open_supply(
 	return group->point->supply->open(frame->node, &asked.asked, &frame->supply, err);
 }
 
+/* Are entries left out whatever they hold? */
+static bool skips(const struct walk *walk, const struct frame *frame, const struct group *group)
+{
+	const struct feature_supply *supply = group->point->supply;
+
+	if (group->schema != walk->page.list || !walk->page.left_out || !supply->skip ||
+		!frame->is_readable || walk->depth || walk->content == DS_CONTENT_CONFIG)
+		return false;
+	return !group->count || (group->count == 1 && filter_selects_any(group->elements[0]));
+}
+
+/* The next that is made, NULL: none this time; as feature_supply has it. */
+static int next_made_alone(struct walk *walk, struct frame *frame, const struct group *group,
+	struct lyd_node **ret_entry, struct err *err)
+{
+	const struct feature_supply *supply = group->point->supply;
+	uint64_t skipped = 0;
+	int r;
+
+	if (!skips(walk, frame, group))
+		return supply->next(frame->supply, (struct lyd_node *)frame->node, ret_entry, err);
+	r = supply->skip(frame->supply, walk->page.left_out, &skipped, err);
+	walk->page.left_out -= skipped;
+	walk->has_found |= skipped != 0;
+	return r;
+}
+
 /* 1 with a candidate, 0: there are no more, or an error. */
 static int next_supplied(struct walk *walk, struct frame *frame, const struct group *group,
 	struct candidate *candidate, struct err *err)
@@ -448,8 +475,7 @@ static int next_supplied(struct walk *walk, struct frame *frame, const struct gr
 		if (!frame->supply)
 			r = open_supply(walk, frame, group, err);
 		if (r == 0)
-			r = group->point->supply->next(
-				frame->supply, (struct lyd_node *)frame->node, &entry, err);
+			r = next_made_alone(walk, frame, group, &entry, err);
 	}
 	if (r == 0)
 		frame->phase = FRAME_EXTRA;

@@ -54,6 +54,7 @@ struct frame {
 	bool is_silent;			/* only on the way to a path's target */
 	bool is_plain;			/* all children in order; else groups */
 	bool is_selected;		/* wholly */
+	bool is_counted;		/* an entry of the list that a page is read of */
 	unsigned depth;
 	const struct lyd_node *next;
 

@@ -25,6 +25,7 @@ static const struct yang_module base_modules[] = {
 	{ "ietf-datastores", NULL },
 	{ "ietf-origin", NULL },
 	{ "ashlar-history", NULL },
+	{ "ashlar-paging", NULL },
 	{ "ietf-netconf-partial-lock", NULL },
 	{ "ietf-nmda-compare", NULL },
 	{ "ietf-netconf-nmda", (const char *const[]){ "origin", "with-defaults", NULL } },

@@ -53,9 +53,10 @@ struct read {
 	struct access *access;
 	struct ds_filter *filter; /* NULL: everything */
 	bool is_own_filter;
-	bool is_path;	       /* the filter has a target */
-	bool is_general;       /* the expression is libyang's to evaluate */
-	struct lyd_node *tree; /* of a datastore that is no tree in memory */
+	bool is_path;			   /* the filter has a target */
+	const struct lysc_node *page_list; /* of which a page is read; NULL: everything is */
+	bool is_general;		   /* the expression is libyang's to evaluate */
+	struct lyd_node *tree;		   /* of a datastore that is no tree in memory */
 	struct walk walk;
 	struct buf out;
 	struct loop_task *task;
@@ -140,6 +141,18 @@ static int take_xpath(struct read *read, struct err *err)
 	read->is_own_filter = r > 0;
 	read->is_general = r == 0;
 	return r < 0 ? r : 0;
+}
+
+static int take_page(struct read *read, struct err *err)
+{
+	if (!read->request->limit && !read->request->offset)
+		return 0;
+	read->page_list = read->filter && !read->is_general ? filter_list(read->filter) : NULL;
+	return read->page_list
+		? 0
+		: err_tagged(err, ERR_TAG_INVALID_VALUE, NULL,
+			  "limit and offset are of one list, and what is asked for leads to none "
+			  "or to more, or is an expression that is no path");
 }
 
 static int take_request(struct read *read, struct err *err)
@@ -229,6 +242,11 @@ static void start_walk(struct read *read)
 		.is_in_use = request->is_in_use,
 		.with_origin = request->with_origin,
 		.origins = request->origins,
+		.page = {
+			.list = read->page_list,
+			.left_out = request->offset,
+			.left = request->limit ? request->limit : UINT64_MAX,
+		},
 	};
 	if (read->walk.is_operational)
 		clock_zone_look();
@@ -690,6 +708,8 @@ void oper_read(const struct ds_client *client, struct ds_read *request, ds_read_
 	read->access = access_ref(access_of(client));
 	list_append(&reads, &read->link);
 	r = take_request(read, &err);
+	if (r == 0)
+		r = take_page(read, &err);
 	if (r == 0 && needs_child(read)) {
 		leave_to_child(read);
 		return;

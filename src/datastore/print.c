@@ -637,7 +637,32 @@ void print_done(struct print *print)
 	free(print->levels);
 	ly_set_erase(&print->modules, NULL);
 	buf_done(&print->scratch);
+	buf_done(&print->aside);
+	free(TAKE(print->kept));
 	print->levels = NULL;
+}
+
+bool print_is_open(const struct print *print)
+{
+	return print->levels[print->depth].is_open;
+}
+
+void print_aside_begin(struct print *print)
+{
+	size_t count = print->depth + 1;
+
+	assert(!print->aside_of);
+	print->kept = xreallocarray(print->kept, count, sizeof(*print->kept));
+	memcpy(print->kept, print->levels, count * sizeof(*print->kept));
+	print->aside_of = print->out;
+	print->out = &print->aside;
+}
+
+void print_aside_end(struct print *print)
+{
+	memcpy(print->levels, print->kept, (print->depth + 1) * sizeof(*print->kept));
+	print->out = TAKE(print->aside_of);
+	buf_clear(&print->aside);
 }
 
 void print_leaf(struct print *print, const struct lyd_node *node, bool always)

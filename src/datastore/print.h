@@ -24,12 +24,24 @@ struct print {
 	const char *origin;
 	const char *note; /* of the element at hand */
 	struct buf scratch;
+	/* While what is printed is dropped: the text proper (else NULL), and the levels as they were. */
+	struct buf *aside_of;
+	struct buf aside;
+	struct print_level *kept;
 	struct ds_rows *rows; /* where entries without keys are; NULL: not asked for */
 };
 
 /* Appends to @out, which must not have a ceiling. */
 void print_init(
 	struct print *print, struct buf *out, enum format format, enum with_defaults defaults);
+/*
+ * What is printed from here to the end of that is dropped, and all is as it was. One node that begins and ends
+ * may come between, with all that is in it, and nothing else.
+ */
+void print_aside_begin(struct print *print);
+void print_aside_end(struct print *print);
+/* Is anything of the node that began last in the text? */
+bool print_is_open(const struct print *print);
 /* Every begun node must have ended, unless the text is thrown away. */
 void print_done(struct print *print);
 

@@ -162,6 +162,24 @@ struct placement {
 	enum ds_origin origin;
 };
 
+static bool is_counted(const struct walk *walk, const struct lysc_node *schema)
+{
+	return walk->page.list && schema == walk->page.list;
+}
+
+/* One more entry, which is in the text or would be. */
+static void count_entry(struct walk *walk)
+{
+	struct walk_page *page = &walk->page;
+
+	if (page->left_out) {
+		page->left_out--;
+	} else if (!--page->left) {
+		page->is_full = true;
+		page->frame_count = walk->frame_count;
+	}
+}
+
 static void enter(struct walk *walk, const struct candidate *candidate,
 	const struct placement *placement, bool is_all, bool is_target)
 {
@@ -183,6 +201,9 @@ static void enter(struct walk *walk, const struct candidate *candidate,
 	frame->depth = placement->depth;
 	frame->source = placement->source;
 	frame->origin = placement->origin;
+	frame->is_counted = is_counted(walk, frame->node->schema);
+	if (frame->is_counted && walk->page.left_out)
+		print_aside_begin(&walk->print);
 	if (!is_silent) {
 		print_begin(&walk->print, frame->node);
 		if (is_target ||
@@ -205,6 +226,15 @@ static void leaf(
 {
 	if (!fits_origin(walk, node->schema, origin))
 		return;
+	if (is_counted(walk, node->schema)) {
+		bool is_left_out = walk->page.left_out;
+
+		if (!is_target && !format_reports(node, walk->print.defaults))
+			return;
+		count_entry(walk);
+		if (is_left_out)
+			return;
+	}
 	if (lysc_is_key(node->schema) && !is_target)
 		print_touch(&walk->print); /* keys come with the entry */
 	else
@@ -283,10 +313,21 @@ static unsigned visit(struct walk *walk, struct candidate *candidate)
 static void leave(struct walk *walk)
 {
 	const struct frame *frame = &walk->frames[walk->frame_count - 1];
+	bool is_out = frame->is_counted && print_is_open(&walk->print);
 
 	if (frame->node && !frame->is_silent)
 		print_end(&walk->print);
+	if (frame->is_counted && walk->page.left_out)
+		print_aside_end(&walk->print);
 	frame_pop(walk);
+	if (is_out)
+		count_entry(walk);
+}
+
+/* Nothing more is to come of the frame. */
+static bool is_past(const struct walk *walk)
+{
+	return walk->page.is_full && walk->frame_count <= walk->page.frame_count;
 }
 
 /* The steps it took, 0 at the end of everything, or an error. */
@@ -295,7 +336,7 @@ static int step(struct walk *walk, struct err *err)
 	while (walk->frame_count) {
 		struct frame *frame = &walk->frames[walk->frame_count - 1];
 		struct candidate candidate;
-		int r = frame_next(walk, frame, &candidate, err);
+		int r = is_past(walk) ? 0 : frame_next(walk, frame, &candidate, err);
 
 		if (r < 0)
 			return r;

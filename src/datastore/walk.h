@@ -12,6 +12,14 @@
 
 struct frame;
 
+/* Of one list a page is read: so many entries that are in the text, after so many that would be. */
+struct walk_page {
+	const struct lysc_node *list; /* NULL: everything is read */
+	uint64_t left_out, left;      /* still to be left out, and then to come */
+	size_t frame_count;	      /* when it was full: what is in these does not go on */
+	bool is_full;
+};
+
 struct walk {
 	/* Set by the caller, before walk_start(). */
 	const struct lyd_node *tree; /* first top-level node; may be NULL; stays as it is */
@@ -29,6 +37,7 @@ struct walk {
 	bool has_notes;		/* of that the tree's annotations tell */
 	bool with_origin;
 	unsigned origins; /* bits of those selected; 0: all */
+	struct walk_page page;
 	struct print print;
 
 	bool has_found; /* the target of a path */

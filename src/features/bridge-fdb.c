@@ -167,7 +167,7 @@ const struct feature feature_bridge_fdb = {
 	.show = show,
 	.supplies =
 		(const struct feature_supply[]){
-			{ FDB_PATH "/entry", open_entries, next_entry, close_entries },
+			{ FDB_PATH "/entry", open_entries, next_entry, NULL, close_entries },
 			{ NULL },
 		},
 	/* What is learned is not told. */

@@ -247,6 +247,24 @@ static bool is_wanted(const struct supply *supply, const struct route *route)
 		(!supply->gateway || (has_hop && has_gateway(route, supply->gateway)));
 }
 
+static int skip_routes(void *arg, uint64_t count, uint64_t *ret_skipped, struct err *err)
+{
+	struct supply *supply = arg;
+	const struct route *route;
+	bool is_active;
+	uint64_t skipped = 0;
+	int r = 0;
+
+	while (supply && skipped < count) {
+		r = route_reader_next(supply->reader, &route, &is_active, err);
+		if (r <= 0 || !route)
+			break;
+		skipped += is_wanted(supply, route);
+	}
+	*ret_skipped = skipped;
+	return r;
+}
+
 static int next_route(
 	void *arg, struct lyd_node *parent, struct lyd_node **ret_entry, struct err *err)
 {
@@ -337,7 +355,8 @@ const struct feature feature_rib = {
 	.show = show,
 	.supplies =
 		(const struct feature_supply[]){
-			{ RIB_PATH "/routes/route", open_routes, next_route, close_routes },
+			{ RIB_PATH "/routes/route", open_routes, next_route, skip_routes,
+				close_routes },
 			{ NULL },
 		},
 	.shows =

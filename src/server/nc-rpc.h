@@ -20,6 +20,7 @@
 #define NC_NS_ORIGIN	      "urn:ietf:params:xml:ns:yang:ietf-origin"
 #define NC_NS_FACTORY_DEFAULT "urn:ietf:params:xml:ns:yang:ietf-factory-default"
 #define NC_NS_HISTORY	      "urn:ashlar:params:xml:ns:yang:ashlar-history"
+#define NC_NS_PAGING	      "urn:ashlar:params:xml:ns:yang:ashlar-paging"
 
 #define NC_RPC_ELEMENTS_MAX   32   /* operation, its parameters and their children */
 #define NC_RPC_ATTRIBUTES_MAX 32   /* on <rpc> and those elements */

@@ -28,6 +28,8 @@ enum get_param {
 	GET_DEPTH,
 	GET_WITH_ORIGIN,
 	GET_DEFAULTS,
+	GET_LIMIT,
+	GET_OFFSET,
 	GET_PARAMS,
 };
 
@@ -41,6 +43,8 @@ static const struct op_param get_params[GET_PARAMS] = {
 	[GET_DEPTH] = { "max-depth", NC_NS_NMDA, false },
 	[GET_WITH_ORIGIN] = { "with-origin", NC_NS_NMDA, false },
 	[GET_DEFAULTS] = { "with-defaults", NC_NS_NMDA, false },
+	[GET_LIMIT] = { "limit", NC_NS_PAGING, false },
+	[GET_OFFSET] = { "offset", NC_NS_PAGING, false },
 };
 
 /* Of a choice, one case. */
@@ -194,6 +198,8 @@ static int take_read(struct op *op, const struct nc_element *const *at, struct d
 		ret = take_depth(op, at[GET_DEPTH], &read->depth, err);
 	if (ret == 0)
 		ret = op_defaults(op, at[GET_DEFAULTS], &read->defaults, err);
+	if (ret == 0)
+		ret = op_page(op, at + GET_LIMIT, read, err);
 	if (ret == 0 && at[GET_WITH_ORIGIN] &&
 		(at[GET_WITH_ORIGIN]->has_text || at[GET_WITH_ORIGIN]->has_children))
 		ret = op_bad_element(err, ERR_TAG_BAD_ELEMENT, at[GET_WITH_ORIGIN], "is not empty");

@@ -40,6 +40,33 @@ int op_defaults(struct op *op, const struct nc_element *element, enum with_defau
 	return 0;
 }
 
+static int take_number(struct op *op, const struct nc_element *element, uint64_t min,
+	uint32_t *ret_number, struct err *err)
+{
+	_cleanup_free_ char *value = NULL;
+	uint64_t number;
+	int ret;
+
+	if (!element)
+		return 0;
+	ret = nc_rpc_value(&op->rpc, element, &value, err);
+	if (ret < 0)
+		return ret;
+	if (str_u64(value, min, UINT32_MAX, &number) < 0)
+		return op_bad_element(err, ERR_TAG_INVALID_VALUE, element,
+			min ? "is not 1 to 4294967295" : "is not 0 to 4294967295");
+	*ret_number = (uint32_t)number;
+	return 0;
+}
+
+int op_page(struct op *op, const struct nc_element *const *elements, struct ds_read *read,
+	struct err *err)
+{
+	int ret = take_number(op, elements[0], 1, &read->limit, err);
+
+	return ret < 0 ? ret : take_number(op, elements[1], 0, &read->offset, err);
+}
+
 /* --- filters ---------------------------------------------------------------------------------- */
 
 /* What resolves prefixes for nc_xpath_resolve(). */
@@ -162,11 +189,14 @@ int op_get(struct op *op, struct err *err)
 	static const struct op_param params[] = {
 		{ "filter", NULL, false },
 		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
+		OP_PAGE_PARAMS,
 	};
 	struct ds_read read = { .ds = DS_OPERATIONAL, .content = DS_CONTENT_ALL };
 	const struct nc_element *at[ARRAY_SIZE(params)];
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
+	if (ret == 0)
+		ret = op_page(op, at + 2, &read, err);
 	return ret < 0 ? ret : start_read(op, &read, at[0], at[1], err);
 }
 
@@ -176,11 +206,14 @@ int op_get_config(struct op *op, struct err *err)
 		{ "source", NULL, true },
 		{ "filter", NULL, false },
 		{ "with-defaults", NC_NS_WITH_DEFAULTS, false },
+		OP_PAGE_PARAMS,
 	};
 	struct ds_read read = { .content = DS_CONTENT_CONFIG };
 	const struct nc_element *at[ARRAY_SIZE(params)];
 	int ret = op_params(op, params, ARRAY_SIZE(params), at, err);
 
+	if (ret == 0)
+		ret = op_page(op, at + 3, &read, err);
 	if (ret < 0)
 		return ret;
 	ret = op_datastore(

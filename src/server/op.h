@@ -105,6 +105,15 @@ int op_enum(struct op *op, const struct nc_element *element, const char *const *
 /* Takes them: @elements are of these two. *ret_planned is what planning asks for, or NULL. */
 int op_transaction(struct op *op, const struct nc_element *const *elements,
 	ds_planned_fn *ret_planned, struct err *err) WARN_UNUSED;
+/* Which entries of a list are read, by ashlar-paging. */
+#define OP_PAGE_PARAMS                                                                             \
+	{ "limit", NC_NS_PAGING, false },                                                          \
+	{                                                                                          \
+		"offset", NC_NS_PAGING, false                                                      \
+	}
+/* Takes them: @elements are of these two, either may be NULL. */
+int op_page(struct op *op, const struct nc_element *const *elements, struct ds_read *read,
+	struct err *err) WARN_UNUSED;
 /* Refuses an element with content. NULL is fine. */
 int op_empty(struct op *op, const struct nc_element *element, struct err *err) WARN_UNUSED;
 /* The element's content, NUL-terminated; it ends what can be read of the text behind it. */

@@ -240,6 +240,7 @@ int restconf_monitoring_show(struct lyd_node *restconf_state, struct err *err)
 		"urn:ietf:params:restconf:capability:with-origin:1.0",
 		"urn:ashlar:params:restconf:capability:comment:1.0",
 		"urn:ashlar:params:restconf:capability:plan:1.0",
+		"urn:ashlar:params:restconf:capability:paging:1.0",
 	};
 	struct lyd_node *node;
 	size_t i;

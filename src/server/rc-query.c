@@ -72,6 +72,28 @@ static int take_depth(struct rc_query *query, char *value, struct err *err)
 	return 0;
 }
 
+static int take_limit(struct rc_query *query, char *value, struct err *err)
+{
+	uint64_t limit = 0;
+
+	if (str_u64(value, 1, UINT32_MAX, &limit) < 0)
+		return err_set(
+			err, -EINVAL, NULL, "the limit \"%s\" is not 1 to 4294967295", value);
+	query->limit = (uint32_t)limit;
+	return 0;
+}
+
+static int take_offset(struct rc_query *query, char *value, struct err *err)
+{
+	uint64_t offset = 0;
+
+	if (str_u64(value, 0, UINT32_MAX, &offset) < 0)
+		return err_set(
+			err, -EINVAL, NULL, "the offset \"%s\" is not 0 to 4294967295", value);
+	query->offset = (uint32_t)offset;
+	return 0;
+}
+
 static int take_fields(struct rc_query *query, char *value, struct err *err)
 {
 	if (!value[0])
@@ -158,6 +180,8 @@ static const struct {
 	{ "depth", RC_QUERY_DEPTH, take_depth },
 	{ "fields", RC_QUERY_FIELDS, take_fields },
 	{ "with-defaults", RC_QUERY_DEFAULTS, take_defaults },
+	{ "limit", RC_QUERY_PAGE, take_limit },
+	{ "offset", RC_QUERY_PAGE, take_offset },
 	{ "insert", RC_QUERY_INSERT, take_insert },
 	{ "point", RC_QUERY_INSERT, take_point },
 	{ "comment", RC_QUERY_TRANSACTION, take_comment },

@@ -20,7 +20,8 @@ struct rc_query {
 	enum ds_content content;
 	unsigned depth; /* 0: unbounded */
 	enum with_defaults defaults;
-	const char *fields; /* NULL: not given; in the text that was parsed */
+	uint32_t limit, offset; /* 0: not given */
+	const char *fields;	/* NULL: not given; in the text that was parsed */
 	enum rc_insert insert;
 	char *point;	     /* likewise; for rc_uri_parse_point() */
 	const char *comment; /* NULL: not given; in the text that was parsed */
@@ -39,6 +40,7 @@ enum {
 	RC_QUERY_ORIGIN = 32,
 	RC_QUERY_TRANSACTION = 64, /* comment and plan, of ashlar-history */
 	RC_QUERY_EVENTS = 128,	   /* filter, start-time and stop-time */
+	RC_QUERY_PAGE = 256,	   /* limit and offset, of ashlar-paging */
 };
 
 /*

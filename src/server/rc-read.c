@@ -51,6 +51,8 @@ static void start(struct rc_request *req, enum ds ds)
 		.ds = ds,
 		.content = req->params.content,
 		.depth = req->params.depth,
+		.limit = req->params.limit,
+		.offset = req->params.offset,
 		.defaults = defaults_mode(req),
 		.format = req->out_format,
 		.is_in_use = req->uri.is_ds && ds == DS_OPERATIONAL,

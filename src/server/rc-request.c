@@ -121,6 +121,7 @@ static unsigned allowed_parameters(const struct rc_request *req)
 		return 0;
 	if (is_read)
 		return RC_QUERY_CONTENT | RC_QUERY_DEPTH | RC_QUERY_FIELDS | RC_QUERY_DEFAULTS |
+			(req->uri.resource == RC_RESOURCE_DATA ? RC_QUERY_PAGE : 0) |
 			(is_operational ? RC_QUERY_ORIGIN : 0);
 	if (req->head.method == HTTP_POST ||
 		(req->head.method == HTTP_PUT && req->uri.resource == RC_RESOURCE_DATA))

@@ -59,8 +59,8 @@ def test_discovery(daemon, rc):
     assert members(rc.get("/restconf?fields=data")) == {"data": {}}
     capabilities = members(rc.get("data/ietf-restconf-monitoring:restconf-state/capabilities"))
     names = {uri.rsplit(":", 2)[1] for uri in capabilities["capability"]}
-    assert names == {"comment", "defaults", "depth", "fields", "filter", "plan", "replay",
-                     "with-defaults", "with-operational-defaults", "with-origin"}
+    assert names == {"comment", "defaults", "depth", "fields", "filter", "paging", "plan",
+                     "replay", "with-defaults", "with-operational-defaults", "with-origin"}
     library = members(rc.get("data/ietf-yang-library:yang-library?depth=2"))
     assert library["content-id"]
 

@@ -15,6 +15,7 @@ from ashlar.routes import insert, prefix
 
 RT = config.namespaces()["ietf-routing"]
 V4 = config.namespaces()["ietf-ipv4-unicast-routing"]
+PAGING = "urn:ashlar:params:xml:ns:yang:ashlar-paging"
 MANY = 8000
 RIB = f'<routing xmlns="{RT}"><ribs><rib><name>ipv4</name>%s</rib></ribs></routing>'
 PREFIXES = RIB % f'<routes><route><destination-prefix xmlns="{V4}"/></route></routes>'
@@ -139,6 +140,85 @@ def test_expressions(nc, many):
     names = nc.get(xpath="//if:interface[starts-with(if:name, 'p')][last()]/if:name", prefixes={
         "if": "ietf-interfaces"})
     assert [name.text for name in names.iter("name")] == ["p4"]
+
+
+# --- page by page ----------------------------------------------------------------------------------
+
+
+def page(session, filtered, limit=None, offset=None, operation="get", before=""):
+    """<data> of a page."""
+    asked = "".join(f'<{name} xmlns="{PAGING}">{value}</{name}>'
+                    for name, value in (("limit", limit), ("offset", offset)) if value is not None)
+    return session.data(f"<{operation}>{before}{session.filter(filtered, None, None)}{asked}</{operation}>")
+
+
+def test_pages(nc, many):
+    """All pages together are what is there without."""
+    found = []
+    while part := shown(page(nc, PREFIXES, 1500, len(found))):
+        assert len(part) == min(1500, MANY + 1 - len(found))
+        found += part
+    assert found == [prefix(number) for number in range(MANY)] + ["192.0.2.0/24"]
+    assert shown(page(nc, RIB % "<routes><route/></routes>", 2, MANY - 1)) == \
+        [prefix(MANY - 1), "192.0.2.0/24"]
+    assert shown(page(nc, PREFIXES, offset=MANY)) == ["192.0.2.0/24"]
+
+
+def test_page_of_condition(nc, several):
+    """What counts is what fits."""
+    condition = RIB % f'<routes><route><destination-prefix xmlns="{V4}"/><route-preference>7' \
+        "</route-preference></route></routes>"
+    assert shown(page(nc, condition, 5)) == ["198.51.100.0/24"]
+    assert shown(page(nc, condition, 5, 1)) == []
+
+
+def test_page_as_json(daemon, many):
+    path = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4/routes/route"
+    with daemon.restconf() as client:
+        reply = client.get(f"{path}?limit=3&offset=5000")
+        assert [route[ADDRESS] for route in reply.json["ietf-routing:route"]] == \
+            [prefix(number) for number in range(5000, 5003)]
+        reply = client.get(f"{path}?offset={MANY - 1}&fields=ietf-ipv4-unicast-routing:destination-prefix")
+        assert reply.json["ietf-routing:route"] == [{ADDRESS: prefix(MANY - 1)}, {ADDRESS: "192.0.2.0/24"}]
+        reply = client.get(f"{path}?limit=3&offset={MANY + 1}")
+        assert reply.status == 200 and reply.json == {}
+        told = client.get("/restconf/data/ietf-restconf-monitoring:restconf-state/capabilities")
+        assert "urn:ashlar:params:restconf:capability:paging:1.0" in \
+            told.json["ietf-restconf-monitoring:capabilities"]["capability"]
+
+
+def test_page_of_configuration(nc, daemon):
+    ns = config.namespaces()["ietf-interfaces"]
+    names = f'<interfaces xmlns="{ns}"><interface><name/></interface></interfaces>'
+    source = "<source><running/></source>"
+    everything = [name.text for name in nc.get_config(subtree=names).iter("name")]
+    assert len(everything) > 3
+    found = [page(nc, names, 1, number, "get-config", source).findtext("interfaces/interface/name")
+             for number in range(len(everything))]
+    assert found == everything
+    with daemon.restconf() as client:
+        reply = client.get("/restconf/ds/ietf-datastores:running/ietf-interfaces:interfaces/interface"
+                           "?limit=2&offset=1&fields=name")
+        assert [entry["name"] for entry in reply.json["ietf-interfaces:interface"]] == everything[1:3]
+
+
+def test_no_page(nc, daemon):
+    """A page is of one list, and its numbers are numbers."""
+    for wrong in {"limit": "0"}, {"limit": "x"}, {"offset": "-1"}, {"limit": "4294967296"}:
+        with pytest.raises(netconf.RpcError) as refused:
+            page(nc, PREFIXES, **wrong)
+        assert refused.value.tag == "invalid-value"
+        assert refused.value.info["bad-element"] == list(wrong)[0]
+    for wrong in RIB % "", f'<routing xmlns="{RT}"/>', RIB % "<routes/>":
+        with pytest.raises(netconf.RpcError) as refused:
+            page(nc, wrong, 1)
+        assert refused.value.tag == "invalid-value"
+    with daemon.restconf() as client:
+        rib = "/restconf/data/ietf-routing:routing/ribs/rib=ipv4"
+        for wrong in f"{rib}?limit=1", f"{rib}/routes/route?limit=0", f"{rib}/routes/route?offset=x", \
+                "/restconf/data?limit=1":
+            assert client.get(wrong).status == 400
+        assert client.delete(f"{rib}?limit=1").status == 400
 
 
 # --- who else is served meanwhile -----------------------------------------------------------------

@@ -214,13 +214,26 @@ static int supply_next(
 	return 1;
 }
 
+/* One at a time. */
+static int supply_skip(void *opened, uint64_t count, uint64_t *ret_skipped, struct err *err)
+{
+	assert_ptr_equal(opened, &supply);
+	assert_true(count > 0);
+	*ret_skipped = 0;
+	if (supply.at / 2 == supply.count)
+		return 0;
+	*ret_skipped = supply.at++ % 2;
+	return 1;
+}
+
 static void supply_close(void *opened)
 {
 	supply.open--;
 }
 
 static const struct feature_supply supplies[] = {
-	{ "/oper-test:ribs/deep/rib/lines/line", supply_open, supply_next, supply_close },
+	{ "/oper-test:ribs/deep/rib/lines/line", supply_open, supply_next, supply_skip,
+		supply_close },
 	{ NULL },
 };
 static const char *const vlan_path[] = { "/oper-test:ifs/if/br/vlan", NULL };
@@ -595,6 +608,13 @@ static void test_access(void **state)
 		IFS("<if><name>br0</name>" STATS "</if><if><name>eth0</name>" STATS "</if>"
 		    "<if><name>k0</name>" STATS "</if><if><name>k1</name>" STATS "</if>"));
 	ds_filter_free(read.subtree);
+	/* What he may not read does not count. */
+	read.subtree = filter_of(IFS("<if><name/></if>"));
+	read.offset = 1;
+	read.limit = 2;
+	check_read(
+		"page", "guest", &read, IFS("<if><name>eth0</name></if><if><name>k1</name></if>"));
+	ds_filter_free(read.subtree);
 	buf_clear(&calls);
 	kernel_ifs = 0;
 	set_running(data, true);
@@ -799,6 +819,129 @@ static void test_supplied(void **state)
 	supply.count = 0;
 }
 
+/* --- pages -------------------------------------------------------------------------------------- */
+
+#define PAGES_MAX 8
+
+/* Every page of a list of @count entries has those that it should, in both formats. */
+static void check_pages(struct ds_read *read, const char *user, const char *const *entries,
+	size_t count, const char *head, const char *between, const char *tail, const char *none)
+{
+	for (unsigned offset = 0; offset <= count + 1; offset++) {
+		for (unsigned limit = 0; limit <= count + 1; limit++) {
+			size_t end = limit && offset + limit < count ? offset + limit : count;
+			_cleanup_(buf_done) struct buf expected = { 0 };
+
+			if (!offset && !limit)
+				continue;
+			(void)!buf_append_str(&expected, offset < count ? head : none);
+			for (size_t i = offset; i < end; i++)
+				(void)!buf_printf(
+					&expected, "%s%s", i > offset ? between : "", entries[i]);
+			(void)!buf_append_str(&expected, offset < count ? tail : "");
+			read->offset = offset;
+			read->limit = limit;
+			check_read("page", user, read, buf_bytes(&expected));
+			assert_int_equal(supply.open, 0);
+		}
+	}
+	buf_clear(&calls);
+}
+
+#define NAME(n) "<if><name>" n "</name></if>"
+
+static void test_pages(void **state)
+{
+	const char *const xml[] = { NAME("br0"), NAME("eth0"), NAME("k0"), NAME("k1"), NAME("k2") };
+	const char *const json[] = { "{\"name\":\"br0\"}", "{\"name\":\"eth0\"}",
+		"{\"name\":\"k0\"}", "{\"name\":\"k1\"}", "{\"name\":\"k2\"}" };
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.subtree = filter_of(IFS("<if><name/></if>")) };
+
+	kernel_ifs = 3;
+	check_pages(&read, NULL, xml, ARRAY_SIZE(xml), "<ifs" O ">", "", "</ifs>", "");
+	ds_filter_free(TAKE(read.subtree));
+	read.format = FORMAT_JSON;
+	read.path = (char *)"/oper-test:ifs/if";
+	read.fields = (char *)"name";
+	check_pages(&read, NULL, json, ARRAY_SIZE(json), "\"oper-test:if\":[", ",", "]", "");
+	read.path = (char *)"/oper-test:ifs";
+	read.fields = (char *)"if(name)";
+	check_pages(&read, NULL, json, ARRAY_SIZE(json), "\"oper-test:ifs\":{\"if\":[", ",", "]}",
+		"\"oper-test:ifs\":{}");
+	kernel_ifs = 0;
+}
+
+/* What counts is what is in the answer: that of which something is selected. */
+static void test_pages_selected(void **state)
+{
+	const char *const entries[] = { "<if><name>eth0</name><mtu>9000</mtu></if>" };
+	const char *const vlans[] = { "<vlan><id>10</id><desc>ten</desc></vlan>" };
+	const char *const items[] = { "<alias>i</alias>", "<alias>j</alias>" };
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.subtree = filter_of(IFS("<if><mtu/></if>")) };
+
+	kernel_ifs = 3;
+	check_pages(&read, NULL, entries, 1, "<ifs" O ">", "", "</ifs>", "");
+	ds_filter_free(read.subtree);
+	/* past an entry that is named, to the list below it */
+	read.subtree = filter_of(IFS("<if><name>br0</name><br><vlan><desc/></vlan></br></if>"));
+	check_pages(&read, NULL, vlans, 1, "<ifs" O "><if><name>br0</name><br>", "",
+		"</br></if></ifs>", "<ifs" O "><if><name>br0</name></if></ifs>");
+	ds_filter_free(TAKE(read.subtree));
+	read.xpath = (char *)"/oper-test:sys/alias";
+	check_pages(&read, NULL, items, 2, "<sys" O ">", "", "</sys>", "");
+	kernel_ifs = 0;
+}
+
+/* Those that are made one by one: whatever they hold they need not be made to be left out. */
+static void test_pages_supplied(void **state)
+{
+	const char *const entries[] = { LINE("0"), LINE("1"), LINE("2"), LINE("3") };
+	struct ds_read read = { .ds = DS_OPERATIONAL,
+		.xpath = (char *)"/oper-test:ribs/deep/rib[name='main']/lines/line" };
+	const char *head = "<ribs" O "><deep><rib><name>main</name><lines>",
+		   *tail = "</lines></rib></deep></ribs>", *none = "";
+
+	supply.count = 4;
+	check_pages(&read, NULL, entries, 4, head, "", tail, none);
+	read.offset = 2;
+	read.limit = 1;
+	supply.made = 0;
+	check_read("made", NULL, &read,
+		"<ribs" O
+		"><deep><rib><name>main</name><lines>" LINE("2") "</lines></rib></deep></ribs>");
+	assert_int_equal(supply.made, 1);
+	read.xpath = (char *)"/oper-test:ribs/deep/rib[name='main']/lines/line/text";
+	check_pages(&read, NULL, entries, 4, head, "", tail, none);
+	read.xpath = (char *)"/oper-test:ribs/deep/rib[name='main']/lines/line[text='2']";
+	check_pages(&read, NULL, entries + 2, 1, head, "", tail, none);
+	supply.count = 0;
+}
+
+/* Where there is no list, or more than one, or nobody knows. */
+static void test_no_pages(void **state)
+{
+	static const char *const expressions[] = {
+		"/oper-test:ifs",
+		"/oper-test:ifs/if[name='eth0']",
+		"/oper-test:ifs/if/name | /oper-test:sys/alias",
+		"/oper-test:ifs/if[position()=1]",
+		"/",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(expressions); i++) {
+		struct ds_read read = {
+			.ds = DS_OPERATIONAL, .xpath = (char *)expressions[i], .limit = 1
+		};
+		struct answer answer = read_as(NULL, &read);
+
+		assert_int_equal(err_effective_tag(&answer.err), ERR_TAG_INVALID_VALUE);
+		answer_done(&answer);
+	}
+	buf_clear(&calls);
+}
+
 static void test_cancel(void **state)
 {
 	struct ds_client client = { .user = "", .protocol = "internal", .is_recovery = true };
@@ -893,6 +1036,10 @@ int main(void)
 		cmocka_unit_test(test_slow_machine),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_supplied),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_pages_selected),
+		cmocka_unit_test(test_pages_supplied),
+		cmocka_unit_test(test_no_pages),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_startup),
 	};
