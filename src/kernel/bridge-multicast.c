@@ -33,6 +33,11 @@ struct multicast_intervals multicast_intervals(uint16_t query_s)
 	};
 }
 
+uint16_t multicast_startup_told(uint64_t seen)
+{
+	return (uint16_t)(seen % (CLOCK_HZ / 4) == CLOCK_HZ / 4 - 1 ? seen + 1 : seen);
+}
+
 /* What a VLAN begins with. */
 static struct bridge_multicast fresh(void)
 {
@@ -229,7 +234,7 @@ static void options_seen(struct nl *nl, const char *bridge, const struct nlattr 
 			found.intervals.other_querier = (uint16_t)(value / CLOCK_HZ);
 			break;
 		case BRIDGE_VLANDB_GOPTS_MCAST_STARTUP_QUERY_INTVL:
-			found.intervals.startup_hundredths = (uint16_t)value;
+			found.intervals.startup_hundredths = multicast_startup_told(value);
 			break;
 		}
 	}

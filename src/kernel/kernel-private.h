@@ -64,6 +64,9 @@ void bridge_fdb_link_gone(const char *name);
 /* Of the steps that others' entries were in the way of: those that may be replaced are. */
 void bridge_fdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count);
 void bridge_mdb_take_over(struct nl_batch *batch, struct step *const *steps, size_t count);
+/* The kernel cuts an interval to its ticks, 250 a second or others: what is seen of one that was told in quarters
+ * of a second, all in hundredths. */
+uint16_t multicast_startup_told(uint64_t seen);
 /* An event tells of a bridge: whether it snoops on each VLAN may have changed. */
 void bridge_multicast_seen_link(struct nl *nl, const struct link *link, bool was_by_vlan);
 /* A message about VLANs with ports that have a multicast router behind them. */

@@ -168,7 +168,7 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 		bridge->multicast.other_querier = (uint16_t)(value / CLOCK_HZ);
 		break;
 	case IFLA_BR_MCAST_STARTUP_QUERY_INTVL:
-		bridge->multicast.startup_hundredths = (uint16_t)value;
+		bridge->multicast.startup_hundredths = multicast_startup_told(value);
 		break;
 	case IFLA_BR_STP_STATE:
 		bridge->stp = value;

@@ -129,7 +129,7 @@ static void set_bridge(struct link *link)
 		.multicast = { .query = 125,
 			.membership = 260,
 			.other_querier = 255,
-			.startup = 31 },
+			.startup_hundredths = 3125 },
 	};
 }
 
