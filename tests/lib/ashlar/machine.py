@@ -13,7 +13,10 @@ from . import TOP, netconf, restconf, slots
 from .network import until
 from .powercut import copy_range, mend, partitions, read_file
 
-BOOT_SECONDS = 240  # emulated, on a loaded machine
+BOOT_SECONDS = 900  # emulated, on a loaded machine
+# all but the packages
+FIELDS = ";".join(["booted", "boot-order", "installer", "slot", "ashlar-software:trial",
+                   "ashlar-software:generations"])
 
 
 class Refused(Exception):
@@ -134,7 +137,7 @@ class Machine:
     def software(self):
         """What operational state says of it, slots by name."""
         with self.restconf() as client:
-            answer = client.get("data/ietf-system:system-state/infix-system:software")
+            answer = client.get(f"data/ietf-system:system-state/infix-system:software?fields={FIELDS}")
         assert answer.status == 200, answer.body
         found = plain(answer.json)["software"]
         return found | {"slot": {slot["name"]: slot for slot in found["slot"]}}
@@ -146,7 +149,7 @@ class Machine:
             booted = [slot for slot in software["slot"].values() if slot["state"] == "booted"]
             return software if booted[0]["attempts"] == 0 else None
 
-        return until(settled, "its being healthy", BOOT_SECONDS, 1)
+        return until(settled, "its being healthy", BOOT_SECONDS, 3)
 
     def operation(self, name, **options):
         """The output of the operation NAME, by RESTCONF; raises Refused when there is an error."""
@@ -196,6 +199,7 @@ class Machine:
     def netconf(self, user="admin"):
         """A NETCONF session, as soon as the machine gives one."""
         stream = netconf.SshStream(None, self.ssh_port, self.directory, user, self.password, None)
+        stream.settimeout(BOOT_SECONDS)
         return netconf.Session(stream)
 
     def restconf(self, user="admin"):
