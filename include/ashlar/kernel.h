@@ -82,7 +82,8 @@ struct multicast_intervals {
 	uint16_t query;
 	uint16_t membership;	/* a group that nobody has reported for so long has no members */
 	uint16_t other_querier; /* another querier that was silent for so long is gone */
-	uint16_t startup_hundredths; /* of a second, between the first queries: a quarter of the others */
+	uint16_t
+		startup_hundredths; /* of a second, between the first queries: a quarter of the others */
 };
 #define MULTICAST_QUERY_S 125 /* of those who have not been told */
 struct multicast_intervals multicast_intervals(uint16_t query_s);
@@ -90,6 +91,7 @@ struct multicast_intervals multicast_intervals(uint16_t query_s);
 struct link_bridge {
 	bool vlan_filtering;
 	uint16_t vlan_protocol; /* ETH_P_8021Q, ETH_P_8021AD */
+	uint16_t default_pvid;	/* ports begin with it; 0: none, and wanted is nothing else */
 	uint16_t group_fwd_mask;
 	bool stp;
 	uint16_t stp_priority; /* 0–65535, steps of 4096 */
@@ -207,6 +209,7 @@ struct link {
 			/* What we configured is marked in the group of a link that we made, and else in an
 			 * alternative name: src/kernel/link.h. */
 			uint32_t port_mark, port_mark_index;
+			char *mark_name; /* owned; the name that configuration had for it; NULL: none */
 			uint32_t speed_mbps; /* 0: unknown */
 			uint32_t min_mtu, max_mtu;
 			uint16_t arptype;			  /* ARPHRD_* */

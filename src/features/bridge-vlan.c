@@ -4,11 +4,13 @@
  * effect in the VLAN that it names, if the port is a member there; frames without a tag are dropped
  * otherwise.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "ashlar/str.h"
 
 #include "bridge-multicast.h"
+#include "bridge-vlan.h"
 #include "interface.h"
 
 #define PVID "infix-interfaces:bridge-port/pvid"
@@ -135,6 +137,62 @@ static int show(
 
 		if (str_equal(port->master, bridge))
 			r = show_member(port->object.key, vid, have, node, err);
+	}
+	return r;
+}
+
+/* VLANs by number. */
+struct vids {
+	bool are[4096];
+};
+
+static void find_configured(const struct unit *unit, struct vids *ret_vids)
+{
+	const struct lyd_node *vlan;
+
+	memset(ret_vids, 0, sizeof(*ret_vids));
+	NODE_FOREACH (vlan, node_at(unit->node, "infix-interfaces:bridge/vlans"), "vlan")
+		ret_vids->are[node_u64(vlan, "vid", 0) % ARRAY_SIZE(ret_vids->are)] = true;
+}
+
+static int show_others_of(const struct vids *configured, const char *name, const struct have *have,
+	struct lyd_node *vlans, struct err *err)
+{
+	void *const *all;
+	size_t count = have_group(have, &object_kind_bridge_vlan, name, &all);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct bridge_vlan *vlan = all[i];
+		struct lyd_node *entry = NULL;
+		char vid[8];
+
+		if (configured->are[vlan->vid])
+			continue;
+		snprintf(vid, sizeof(vid), "%u", vlan->vid);
+		r = build_entry(vlans, "vlan", vid, &entry, err);
+		if (r == 0)
+			r = show_member(name, vlan->vid, have, entry, err);
+	}
+	return r;
+}
+
+int bridge_vlan_show_others(const struct unit *unit, const struct link *bridge,
+	const struct have *have, struct lyd_node *vlans, struct err *err)
+{
+	const char *name = bridge->object.key;
+	struct vids configured;
+	void *const *links;
+	size_t count = have_group(have, &object_kind_link, name, &links);
+	int r;
+
+	find_configured(unit, &configured);
+	r = show_others_of(&configured, name, have, vlans, err);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const struct link *port = links[i];
+
+		if (str_equal(port->master, name))
+			r = show_others_of(&configured, port->object.key, have, vlans, err);
 	}
 	return r;
 }

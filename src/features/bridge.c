@@ -17,6 +17,7 @@
 
 #include "bridge-multicast.h"
 #include "bridge-stp.h"
+#include "bridge-vlan.h"
 #include "bridge.h"
 #include "interface.h"
 
@@ -176,6 +177,8 @@ static int show(
 		r = show_groups(link, have, bridge, err);
 	if (r == 0 && link->bridge.vlan_filtering)
 		r = build_container(bridge, "vlans", &vlans, err);
+	if (r == 0 && vlans)
+		r = bridge_vlan_show_others(unit, link, have, vlans, err);
 	if (r == 0 && link->bridge.stp)
 		r = bridge_stp_show(link, have, bridge, err);
 	return r;

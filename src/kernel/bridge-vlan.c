@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "ashlar/log.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
 
@@ -392,7 +393,22 @@ static const char *bridge_vlan_explain(const struct step *step, int error)
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /* A port has one; setting another takes it from the old one without a word. */
-static void take_pvid(struct nl *nl, const char *name, uint16_t vid)
+/* Whose PVIDs another one has taken has perhaps got a default PVID, and that must go first: it is told last. */
+static void look_at_bridge(struct nl *nl, const char *name, uint16_t vid)
+{
+	const struct link *link = have_get(have_all(), &object_kind_link, name);
+	_cleanup_err_ struct err err = { 0 };
+	char key[BRIDGE_VLAN_KEY_MAX];
+
+	bridge_vlan_key(key, name, vid);
+	if (!link || state_wanted(&object_kind_bridge_vlan, key))
+		return;
+	if (link_read_named(nl, bridge_of(link), &err) < 0)
+		log_debug("bridge-vlan", "%s", err_text(&err));
+}
+
+/* Whether there was another one. */
+static bool take_pvid(struct nl *nl, const char *name, uint16_t vid)
 {
 	void *const *all;
 	size_t count = have_group(have_all(), &object_kind_bridge_vlan, name, &all);
@@ -406,14 +422,17 @@ static void take_pvid(struct nl *nl, const char *name, uint16_t vid)
 		copy = object_copy(&vlan->object);
 		copy->is_pvid = false;
 		watch_put(nl, &copy->object);
-		return;
+		return true;
 	}
+	return false;
 }
 
-static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags, uint8_t router)
+static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t flags, uint8_t router,
+	bool is_event)
 {
 	char key[BRIDGE_VLAN_KEY_MAX];
 	struct bridge_vlan *vlan;
+	bool is_taken;
 
 	bridge_vlan_key(key, name, vid);
 	vlan = object_new(&object_kind_bridge_vlan, key);
@@ -422,12 +441,14 @@ static void vlan_seen(struct nl *nl, const char *name, uint16_t vid, uint16_t fl
 	vlan->is_untagged = flags & BRIDGE_VLAN_INFO_UNTAGGED;
 	vlan->is_pvid = flags & BRIDGE_VLAN_INFO_PVID;
 	vlan->multicast_router = router;
-	if (vlan->is_pvid)
-		take_pvid(nl, name, vid);
+	is_taken = vlan->is_pvid && take_pvid(nl, name, vid);
 	watch_put(nl, &vlan->object);
+	if (is_taken && is_event)
+		look_at_bridge(nl, name, vid);
 }
 
-static void entry_seen(struct nl *nl, const char *name, const struct nlattr *entry, bool is_gone)
+static void entry_seen(
+	struct nl *nl, const char *name, const struct nlattr *entry, bool is_gone, bool is_event)
 {
 	struct bridge_vlan_info info = { 0 };
 	const struct nlattr *attr;
@@ -452,7 +473,7 @@ static void entry_seen(struct nl *nl, const char *name, const struct nlattr *ent
 		char key[BRIDGE_VLAN_KEY_MAX];
 
 		if (!is_gone) {
-			vlan_seen(nl, name, vid, info.flags, router);
+			vlan_seen(nl, name, vid, info.flags, router, is_event);
 			continue;
 		}
 		bridge_vlan_key(key, name, vid);
@@ -473,7 +494,7 @@ static void bridge_vlan_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_
 		return;
 	mnl_attr_for_each (attr, nlh, sizeof(*msg)) {
 		if (mnl_attr_get_type(attr) == BRIDGE_VLANDB_ENTRY)
-			entry_seen(nl, name, attr, nlh->nlmsg_type == RTM_DELVLAN);
+			entry_seen(nl, name, attr, nlh->nlmsg_type == RTM_DELVLAN, is_event);
 	}
 }
 

@@ -1,7 +1,8 @@
 /*
  * Bridges. One is made with its VLAN filtering as wanted and without default PVID, so that a port carries
- * nothing before it is a member of a VLAN; the default PVID is never touched afterwards (that would take
- * PVIDs from ports for good). Everything else changes in place.
+ * nothing before it is a member of a VLAN; the default PVID is touched afterwards only where others have set
+ * one: that has taken the PVIDs from ports, and so does the way back, which takes their membership in that VLAN
+ * as well. The VLANs come later in the plan. Everything else changes in place.
  *
  * The kernel counts the timers in hundredths of a second. A kernel without VLAN filtering is told nothing
  * about VLANs unless they are wanted, and then it refuses.
@@ -30,7 +31,7 @@ struct field {
 	uint32_t want, have;
 };
 
-#define FIELDS 16
+#define FIELDS 17
 
 static void fill_fields(
 	struct field *fields, const struct link_bridge *want, const struct link_bridge *have)
@@ -38,6 +39,7 @@ static void fill_fields(
 	const struct field values[FIELDS] = {
 		{ IFLA_BR_VLAN_PROTOCOL, 2, 1, want->vlan_protocol, have->vlan_protocol },
 		{ IFLA_BR_VLAN_FILTERING, 1, 1, want->vlan_filtering, have->vlan_filtering },
+		{ IFLA_BR_VLAN_DEFAULT_PVID, 2, 1, want->default_pvid, have->default_pvid },
 		{ IFLA_BR_GROUP_FWD_MASK, 2, 1, want->group_fwd_mask, have->group_fwd_mask },
 		{ IFLA_BR_HELLO_TIME, 4, CLOCK_HZ, want->stp_hello_s, have->stp_hello_s },
 		{ IFLA_BR_FORWARD_DELAY, 4, CLOCK_HZ, want->stp_forward_delay_s,
@@ -127,6 +129,9 @@ static void take_value(struct link_bridge *bridge, uint16_t type, uint64_t value
 		break;
 	case IFLA_BR_VLAN_FILTERING:
 		bridge->vlan_filtering = value;
+		break;
+	case IFLA_BR_VLAN_DEFAULT_PVID:
+		bridge->default_pvid = (uint16_t)value;
 		break;
 	case IFLA_BR_GROUP_FWD_MASK:
 		bridge->group_fwd_mask = (uint16_t)value;
