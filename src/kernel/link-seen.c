@@ -87,6 +87,7 @@ static void take_info(struct seen *seen, const struct nlattr *info)
 
 static void take_port_mark(struct link *link, const char *text)
 {
+	const char *name = strchr(text, '=');
 	uint8_t *mac = link->first_mac;
 	unsigned bits, number;
 
@@ -95,6 +96,7 @@ static void take_port_mark(struct link *link, const char *text)
 		return;
 	link->port_mark = LINK_MARK | bits;
 	link->port_mark_index = number;
+	link_put_text(&link->mark_name, name ? name + 1 : "");
 }
 
 /* The alternative names that we have given: see link.h. */
@@ -434,8 +436,8 @@ static bool keeps_name(const char *key, const struct seen *seen)
 	const struct link *other =
 		(const struct link *)state_wanted(&object_kind_link, seen->ifname);
 
-	if (!state_wanted(&object_kind_link, key) || !have || have->netns ||
-		have->ifindex != seen->link.ifindex)
+	if ((!state_wanted(&object_kind_link, key) && !str_equal(seen->link.mark_name, key)) ||
+		!have || have->netns || have->ifindex != seen->link.ifindex)
 		return false;
 	if (link_is_made(have) || *link_netns_name(have))
 		return true;
@@ -444,14 +446,24 @@ static bool keeps_name(const char *key, const struct seen *seen)
 	return !have->since_ms || watch_now_ms() - have->since_ms > NAMING_MS;
 }
 
-/* In our own namespace. Where a link sits on the name of another, it is that one's. */
+/* It sits on the name of another: see own_key(). */
+static bool is_hidden(struct nl *nl, uint32_t ifindex)
+{
+	return !*nl->netns && nl_index_is_taken(nl, ifindex) && !nl_name_of(nl, ifindex);
+}
+
+/* In our own namespace. Where a link sits on the name of another, it is that one's. A port that was given another
+ * one before we began bears its name in its mark. */
 static const char *own_key(struct nl *nl, const struct seen *seen)
 {
-	const char *known = nl_name_of(nl, seen->link.ifindex);
+	const char *known = nl_name_of(nl, seen->link.ifindex), *marked = seen->link.mark_name;
 	const struct link *other = have_get(have_all(), &object_kind_link, seen->ifname);
 
 	if (known && !str_equal(known, seen->ifname) && keeps_name(known, seen))
 		return known;
+	if (!known && marked && !have_get(have_all(), &object_kind_link, marked) &&
+		!is_hidden(nl, seen->link.ifindex))
+		return marked;
 	return other && other->ifindex != seen->link.ifindex && !other->netns &&
 			*link_netns_name(other)
 		? NULL
@@ -470,12 +482,6 @@ static const char *key_of(struct nl *nl, const struct seen *seen)
 	/* A container cannot pass for an interface of the device. */
 	other = have_get(have_all(), &object_kind_link, seen->altname);
 	return other && !other->netns ? NULL : seen->altname;
-}
-
-/* It sits on the name of another: see own_key(). */
-static bool is_hidden(struct nl *nl, uint32_t ifindex)
-{
-	return !*nl->netns && nl_index_is_taken(nl, ifindex) && !nl_name_of(nl, ifindex);
 }
 
 /* Something has left a name: perhaps that of one that waits for it. */
@@ -499,6 +505,7 @@ static void drop_name(struct nl *nl, uint32_t ifindex)
 
 	if (link && link->ifindex == ifindex && str_equal(link_netns(link), nl->netns)) {
 		memcpy(master, link->master, sizeof(master));
+		watch_forget(nl, link->object.key);
 		link_forget(link->object.key);
 		look_at_follower(master);
 	} else if (is_hidden(nl, ifindex)) {
@@ -564,6 +571,7 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 		drop_name(nl, seen.link.ifindex);
 	if (is_renamed || !known)
 		nl_name_set(nl, seen.link.ifindex, key ? key : "");
+	key = nl_name_of(nl, seen.link.ifindex);
 	if (!key)
 		return;
 	if (!*nl->netns && !str_equal(key, seen.ifname))

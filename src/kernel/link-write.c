@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ashlar/log.h"
 #include "ashlar/map.h"
 #include "ashlar/state.h"
 #include "ashlar/str.h"
@@ -188,31 +189,41 @@ static const uint8_t *mac_before(const struct link *want, const struct link *hav
 	return have->is_bonded ? have->bond_port.own_mac : have->mac;
 }
 
+/* Bits 0: none. */
+struct mark {
+	uint32_t bits;
+	const char *name; /* may be NULL */
+};
+
 /* Of a port with that mark. */
 static void port_mark_text(char text[LINK_PORT_MARK_MAX], const struct link *want,
-	const struct link *have, uint32_t mark)
+	const struct link *have, const struct mark *mark)
 {
 	const uint8_t *mac = mac_before(want, have);
 
-	snprintf(text, LINK_PORT_MARK_MAX, LINK_PORT_MARK "%02x:%u", mark & LINK_MARK_BITS,
+	snprintf(text, LINK_PORT_MARK_MAX, LINK_PORT_MARK "%02x:%u", mark->bits & LINK_MARK_BITS,
 		have->port_mark ? have->port_mark_index : have->ifindex);
-	if ((mark & (1U << LINK_MAC)) && link_has_mac(mac))
+	if ((mark->bits & (1U << LINK_MAC)) && link_has_mac(mac))
 		snprintf(text + strlen(text), LINK_PORT_MARK_MAX - strlen(text),
 			":%02x%02x%02x%02x%02x%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
 			mac[5]);
+	if (mark->name)
+		snprintf(text + strlen(text), LINK_PORT_MARK_MAX - strlen(text), "=%s", mark->name);
 }
 
-/* Either mark may be 0. */
 static void mark_port(struct nl_batch *batch, const struct place *place, struct step *step,
-	const struct link *want, const struct link *have, uint32_t old, uint32_t new)
+	const struct link *want, const struct link *have, const struct mark *old,
+	const struct mark *new)
 {
 	char text[LINK_PORT_MARK_MAX];
 
-	if (old && old != new) {
+	if (old->bits == new->bits && str_equal(old->name, new->name))
+		return;
+	if (old->bits) {
 		port_mark_text(text, want, have, old);
 		put_altname(batch, place->nl, true, step, text, place->ifindex);
 	}
-	if (new &&old != new) {
+	if (new->bits) {
 		port_mark_text(text, want, have, new);
 		put_altname(batch, place->nl, false, step, text, place->ifindex);
 	}
@@ -510,7 +521,8 @@ static void find_cost(struct link_delta *delta, const char *name)
 static int change(struct nl_batch *batch, struct step *step, const struct link *want,
 	const struct link *was, const struct link *have, struct place place)
 {
-	uint32_t mark, marked = have ? have->port_mark : 0;
+	struct mark marked = { have ? have->port_mark : 0, have ? have->mark_name : NULL }, mark,
+		    last;
 	struct link_delta delta;
 	bool comes_back;
 	int r, asked;
@@ -518,13 +530,16 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	link_find_delta(&delta, want, was, have);
 	if (delta.finds_cost)
 		find_cost(&delta, want->object.key);
-	mark = delta.has_port_mark && delta.port_mark ? marked | delta.port_mark : marked;
+	last = (struct mark){ delta.port_mark, delta.mark_name };
+	mark = delta.has_port_mark && last.bits
+		? (struct mark){ marked.bits | last.bits, last.name }
+		: marked;
 	comes_back = moves(&delta, have) && !*delta.netns;
 	r = check_mtu(batch, want, have, &delta, &step->err);
 	if (r < 0)
 		return r;
 	if (have)
-		mark_port(batch, &place, step, want, have, marked, mark);
+		mark_port(batch, &place, step, want, have, &marked, &mark);
 	if (comes_back) {
 		r = move(batch, step, want, have, &delta, &place);
 		if (r < 0)
@@ -545,7 +560,7 @@ static int change(struct nl_batch *batch, struct step *step, const struct link *
 	if (r == 0 && asked == -EBUSY && !delta.to_down)
 		set_up(batch, step, &place, true);
 	if (r == 0 && have && delta.has_port_mark)
-		mark_port(batch, &place, step, want, have, mark, delta.port_mark);
+		mark_port(batch, &place, step, want, have, &mark, &last);
 	if (r == 0 && !comes_back && moves(&delta, have))
 		r = move(batch, step, want, have, &delta, &place);
 	return r;
@@ -732,6 +747,21 @@ bool link_master_is_new(const struct step *step)
 		map_get_str(&self.chosen, want->master);
 }
 
+/* Of a port that is down the kernel does not tell what others call it: before it is ours it is looked at. */
+static struct link *copy_for_change(struct nl_batch *batch, const struct link *want)
+{
+	struct link *now = copy_of_seen(want->object.key);
+	_cleanup_err_ struct err err = { 0 };
+
+	if (!now || want->kind || now->port_mark || link_is_former(want))
+		return now;
+	nl_batch_flush(batch);
+	if (link_refresh(want->object.key, &err) < 0)
+		log_debug("link", "%s", err_text(&err));
+	object_free(&now->object);
+	return copy_of_seen(want->object.key);
+}
+
 static int link_encode(struct nl_batch *batch, struct step *step)
 {
 	const struct link *have = (const struct link *)step->have;
@@ -741,7 +771,7 @@ static int link_encode(struct nl_batch *batch, struct step *step)
 	case STEP_ADD:
 		return add(batch, step, (const struct link *)step->want);
 	case STEP_CHANGE:
-		now = copy_of_seen(step->want->key);
+		now = copy_for_change(batch, (const struct link *)step->want);
 		if (!now)
 			return add(batch, step, (const struct link *)step->want);
 		return change(batch, step, (const struct link *)step->want,

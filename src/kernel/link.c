@@ -93,10 +93,18 @@ int link_set(struct link *link, enum link_attr attr, const char *path, struct er
 
 /* --- what differs ------------------------------------------------------------------------------ */
 
-/* What is up or down is nothing that would have to be put back. */
+/* What is up or down is nothing that would have to be put back. What we make has no alias but ours. */
 static uint32_t mark_bits(const struct link *want)
 {
-	return LINK_MARK | (want->set & ~(1U << LINK_DOWN));
+	uint32_t alias = want->kind ? 1U << LINK_ALIAS : 0;
+
+	return LINK_MARK | alias | (want->set & ~(1U << LINK_DOWN));
+}
+
+/* Nor does a port that had none when it was first configured: its first description needs no other mark. */
+static uint32_t owns_alias(const struct link *have)
+{
+	return *link_alias(have) ? have->port_mark & (1U << LINK_ALIAS) : 1U << LINK_ALIAS;
 }
 
 uint32_t link_mark_of(const struct link *want)
@@ -195,6 +203,12 @@ static uint32_t keeps_mac(const struct link_delta *delta, const struct link *hav
 		: 0;
 }
 
+/* One that is to be as it was has the mark that it had. */
+static const char *mark_name_of(const struct link *want)
+{
+	return link_is_former(want) ? want->mark_name : want->object.key;
+}
+
 static void find_marks(struct link_delta *delta, const struct link *want, const struct link *have)
 {
 	bool is_former = link_is_former(want);
@@ -202,6 +216,8 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 	uint32_t kept = have && !is_former ? keeps_mac(delta, have) : 0;
 
 	delta->port_mark = is_former ? want->port_mark : want->kind ? 0 : mark_bits(want) | kept;
+	if (have && delta->port_mark && !is_former)
+		delta->port_mark |= owns_alias(have);
 	if (is_former || want->kind)
 		delta->group = link_mark_of(want);
 	else
@@ -213,7 +229,10 @@ static void find_marks(struct link_delta *delta, const struct link *want, const 
 	if (have && is_former && !link_is_marked(delta->group) && !link_is_made(have) &&
 		!link_is_marked(group))
 		delta->has_group = false;
-	delta->has_port_mark = have && delta->port_mark != have->port_mark;
+	delta->mark_name = delta->port_mark ? mark_name_of(want) : have ? have->mark_name : NULL;
+	delta->has_port_mark = have &&
+		(delta->port_mark != have->port_mark ||
+			!str_equal(delta->mark_name, have->mark_name));
 }
 
 bool link_is_for_bond(const struct link *want, const char *master)
@@ -350,6 +369,8 @@ static void link_copy(struct object *to_object, const struct object *from_object
 		memset(to->paths, 0, sizeof(to->paths));
 	else if (from->stats)
 		to->stats = xmemdup(from->stats, sizeof(*from->stats));
+	if (!from_object->want)
+		to->mark_name = xstrdup(from->mark_name);
 	if (!from_object->want && from->stp_stats)
 		to->stp_stats = xmemdup(from->stp_stats, sizeof(*from->stp_stats));
 }
@@ -363,6 +384,7 @@ static void link_done(struct object *object)
 	free(link->netns_name);
 	if (object->want)
 		return;
+	free(link->mark_name);
 	free(link->stats);
 	free(link->stp_stats);
 }

@@ -36,11 +36,11 @@ const struct link_kind *link_kind_by_name(const char *name);
  * a move to another network namespace: LINK_MARK and a bit for each enum link_attr but LINK_DOWN. With a link that we made
  * that is its group number. The group of a port that exists by itself is its operator's: it gets an
  * alternative name that says the same, LINK_PORT_MARK with the bits, a number that makes it the only one
- * (the port's own at that time) and the MAC address it had, where that is to be put back and the kernel
- * does not know it.
+ * (the port's own at that time), the MAC address it had, where that is to be put back and the kernel
+ * does not know it, and its name in configuration.
  */
 #define LINK_PORT_MARK	   "ashlar+"
-#define LINK_PORT_MARK_MAX sizeof(LINK_PORT_MARK "ff:4294967295:0123456789ab")
+#define LINK_PORT_MARK_MAX sizeof(LINK_PORT_MARK "ff:4294967295:0123456789ab=123456789012345")
 #define LINK_MARK	   0x41534800U
 #define LINK_MARK_BITS	   0xffU
 #define LINK_ALL_ATTRS	   ((1U << LINK_ATTRS) - 1)
@@ -126,6 +126,7 @@ struct link_delta {
 	struct link_port port;
 	uint32_t port_fields; /* of the port: see link_port_differences() */
 	uint32_t group, port_mark;
+	const char *mark_name; /* with the port's mark; may be NULL */
 	bool has_group, has_port_mark, has_data, to_up, to_down;
 	bool finds_cost; /* the port's cost is the kernel's to find again */
 };

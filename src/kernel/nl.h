@@ -164,6 +164,8 @@ int watch_start(struct nl *nl, struct err *err) WARN_UNUSED;
 const char *object_netns(const struct object *object);
 /* Marks an observed object as seen in the dump that runs (all that have_put() is called for). */
 void watch_put(struct nl *nl, struct object *observed);
+/* It is about to be removed from have, by what the dump of its kind tells. */
+void watch_forget(struct nl *nl, const char *key);
 
 /* --- links (link.c) --------------------------------------------------------------------------- */
 

@@ -105,6 +105,12 @@ void watch_put(struct nl *nl, struct object *observed)
 	have_put(observed);
 }
 
+void watch_forget(struct nl *nl, const char *key)
+{
+	if (dumping.nl == nl)
+		(void)map_del_str(&dumping.seen, key);
+}
+
 /* --- events ----------------------------------------------------------------------------------- */
 
 static bool reads_type(const struct nl_object *object, uint16_t type)

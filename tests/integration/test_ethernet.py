@@ -156,7 +156,7 @@ def test_media_that_are_offered(nc, net, daemon):
     edit(nc, {"name": "lan1", **ethernet(auto_negotiation=negotiation)})
     told = shown(daemon, "lan1")
     assert told["auto-negotiation"] == negotiation
-    assert told["phy-type"], told["pmd-type"] == (PHY + "100BASE-X", PMD + "100BASE-TX")
+    assert (told["phy-type"], told["pmd-type"]) == (PHY + "100BASE-X", PMD + "100BASE-TX")
     for unknown, words in (("1000BASE-T", "this port has no 1000BASE-T"),
                            ("10GPASS-XR", "ports of this device know no")):
         with pytest.raises(RpcError, match=words) as failure:

@@ -1,7 +1,8 @@
 """How many netlink messages it takes: no more than a change needs, counted by the kernel's own tap.
 
 What of a port that exists by itself is configured for the first time is written into the kernel as well,
-as an alternative name (src/kernel/link.h): two messages more. Of a link that we made, its group says it.
+as an alternative name (src/kernel/link.h): two messages more, but for its description. Of a link that we
+made, its group says it.
 Links are made first and raised last, when all else is in place: two messages each. A bridge whose last port
 leaves is given an address, without which it cannot be raised: the kernel takes away the one it had.
 """
@@ -76,7 +77,9 @@ SCENARIOS = {
     "port-description": (
         [port(1, description="old")], [port(1, description="new")], {"new link": 1}),
     "port-description-first": (
-        [port(1)], [port(1, description="new")], {"new link": 1, **MARK}),
+        [port(1)], [port(1, description="new")], {"new link": 1}),
+    "port-description-last": (
+        [port(1, description="old")], [replaced(port(1))], {"new link": 1}),
     "port-mtu": (
         [port(1, ietf_ip__ipv4={"mtu": 1400})], [port(1, ietf_ip__ipv4={"mtu": 1300})],
         {"new link": 1}),

@@ -101,7 +101,7 @@ def named(net, *names):
 def test_names_come_back(nc, net, is_up):
     edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24", forwarding=True), "enabled": is_up},
          config.veth("va", "vb", enabled=is_up, **config.ipv4("198.51.101.1/24")),
-         config.veth("vb", "va"),
+         config.veth("vb", "va", enabled=is_up),
          {"name": "p1", "enabled": is_up}, {"name": "br0", "enabled": is_up})
     names = ("p1", "p3", "va", "br0")
     before, state = named(net, *names), net.dump()
@@ -124,8 +124,8 @@ def asleep(daemon):
 
 
 def swap(net, one, other):
-    net.run("ip", "-batch", "-", stdin=f"link set {one} name foo\nlink set {other} name {one}\n"
-            f"link set foo name {other}\n")
+    net.run("ip", "-batch", "-", stdin=f"link set {one} name swap\nlink set {other} name {one}\n"
+            f"link set swap name {other}\n")
 
 
 @pytest.mark.kernel
@@ -137,6 +137,30 @@ def test_swapped_names_come_back(nc, net, daemon):
     net.wait(lambda: named(net, "p3", "p4") == before, "the names")
     assert net.addresses("p3") == ["198.51.100.1/24"]
     assert net.addresses("p4") == []
+
+
+@pytest.mark.kernel
+def test_names_come_back_at_the_start(net, daemon):
+    """Of ports, whose mark has it: what is on them stays. What we have made is made again."""
+    with daemon.local() as nc:
+        edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24")},
+             config.veth("va", "vb", **config.ipv4("198.51.101.1/24")), config.veth("vb", "va"))
+        nc.copy("running", "startup")
+    net.ip("address add 203.0.113.9/32 dev p3")
+    before = named(net, "p1", "p3", "p4")
+    daemon.stop()
+    net.ip("link set p1 name foo")
+    net.ip("link set va name bar")
+    swap(net, "p3", "p4")
+    daemon.start()
+    net.wait(lambda: named(net, "p1", "p3", "p4") == before, "the names")
+    assert net.addresses("p3") == ["198.51.100.1/24", "203.0.113.9/32"]
+    assert net.addresses("p4") == []
+    assert net.link("p1")["master"] == "br0"
+    assert net.addresses("va") == ["198.51.101.1/24"]
+    assert net.link("bar") is None and net.link("foo") is None
+    daemon.restart()
+    assert daemon.start_changes() == 0
 
 
 @pytest.mark.kernel
@@ -226,3 +250,170 @@ def test_type_of_a_port_refused_with_something_else(nc, net):
     assert [link["ifname"] for link in after["links"] if link.get("master") == "x"] == ["p3"]
     assert net.addresses("x") == ["198.51.100.1/24"]
     assert len(after["links"]) == len(before["links"])
+
+
+@pytest.mark.kernel
+def test_alias_goes(nc, net, daemon):
+    """A description is what configuration says, also where it says none; what was there before it stays."""
+    net.ip("link add other type veth peer name other2")
+    net.ip("link set other alias theirs")
+    edit(nc, config.interface("other", "ethernet"), config.veth("va", "vb"), config.veth("vb", "va"),
+         {"name": "p4", "description": "ours"})
+    for name, alias in ("p3", None), ("va", None), ("br0", None), ("p4", "ours"):
+        net.ip(f"link set {name} alias another")
+        net.wait(lambda: net.link(name).get("ifalias") == alias, f"{name} as configured")
+    assert net.link("other")["ifalias"] == "theirs"
+    daemon.restart()
+    assert daemon.start_changes() == 0
+    assert net.link("other")["ifalias"] == "theirs"
+    net.ip("link del other")
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+def origins(nc, link):
+    """{address: origin} without those that the kernel makes for every link."""
+    return {f"{node.findtext('ip')}/{node.findtext('prefix-length')}": node.findtext("origin")
+            for family in ("ipv4", "ipv6")
+            for node in nc.interface(link).iterfind(f"{family}/address")
+            if not node.findtext("ip").startswith("fe80:")}
+
+
+@pytest.mark.kernel
+def test_addresses_of_others_stay(nc, net, daemon):
+    ours = {"198.51.100.1/24": "static", "2001:db8::1/64": "static"}
+    theirs = {"198.51.100.2/24": "other", "203.0.113.9/32": "other", "2001:db8::9/64": "other"}
+    entry = {"name": "p3", **config.ipv4("198.51.100.1/24"), **config.ipv6("2001:db8::1/64")}
+    edit(nc, entry)
+    for address in theirs:
+        net.ip(f"address add {address} dev p3")
+    net.wait(lambda: origins(nc, "p3") == {**ours, **theirs}, "all of them")
+    # whatever is edited, of the interface and around it
+    for change in ({"description": "new"}, {"ietf-ip:ipv4": {"mtu": 1400}}, {"enabled": False},
+                   {"enabled": True}, config.ipv4("198.51.100.3/24"),
+                   {"infix-interfaces:custom-phys-address": {"static": "02:00:00:00:00:42"}}):
+        edit(nc, {"name": "p3", **change})
+        assert set(theirs) <= set(net.addresses("p3")), change
+    edit(nc, config.veth("va", "vb"), config.veth("vb", "va"))
+    edit(nc, config.veth("va", "vc"), config.veth("vc", "va"), {"name": "vb", "@operation": "delete"})
+    edit(nc, {"name": "p4", "@operation": "delete"})
+    assert origins(nc, "p3") == {**ours, "198.51.100.3/24": "static", **theirs}
+    before = net.addresses("p3")
+    nc.copy("running", "startup")
+    daemon.restart()
+    assert daemon.start_changes() == 0
+    daemon.kill()
+    daemon.start()
+    assert daemon.start_changes() == 0
+    assert net.addresses("p3") == before
+    with daemon.local() as other:
+        assert origins(other, "p3") == {**ours, "198.51.100.3/24": "static", **theirs}
+        # ours go, be they the first of a subnet; what others have made is not given back with the port
+        edit(other, {"name": "p3", "ietf-ip:ipv4": {"@operation": "delete"}})
+        assert set(net.addresses("p3")) == {"2001:db8::1/64", *theirs}
+        edit(other, {"name": "p3", "@operation": "delete"})
+        assert set(net.addresses("p3")) >= {"198.51.100.2/24", "203.0.113.9/32"}
+
+
+@pytest.mark.kernel
+def test_address_of_both(nc, net):
+    """One that others had made before is taken for ours as long as it is configured."""
+    net.ip("address add 198.51.100.1/24 dev p3")
+    net.wait(lambda: origins(nc, "p3") == {"198.51.100.1/24": "other"}, "it")
+    edit(nc, {"name": "p3", **config.ipv4("198.51.100.1/24")})
+    assert origins(nc, "p3") == {"198.51.100.1/24": "static"}
+    net.ip("address change 198.51.100.1/24 dev p3 valid_lft 300 preferred_lft 200")
+    net.wait(lambda: "valid_lft forever" in net.ip("address show dev p3 to 198.51.100.1"), "for ever")
+    net.ip("address del 198.51.100.1/24 dev p3")
+    net.wait(lambda: net.addresses("p3") == ["198.51.100.1/24"], "it again")
+
+
+# --- bridges and aggregates -----------------------------------------------------------------------
+
+PVID = {"PVID", "Egress Untagged"}
+
+
+@pytest.fixture
+def vlans(nc, net):
+    """VLAN 10 untagged on p1, tagged on p2; VLAN 20 untagged on p2."""
+    edit(nc, {"name": "br0", "infix-interfaces:bridge": {"vlans": {"vlan": [
+        config.vlan(10, ["p2"], ["p1"]), config.vlan(20, ["br0"], ["p2"])]}}},
+         {"name": "p1", "infix-interfaces:bridge-port": {"pvid": 10}},
+         {"name": "p2", "infix-interfaces:bridge-port": {"pvid": 20}})
+    expected = {"p1": {10: PVID}, "p2": {10: set(), 20: PVID}, "br0": {20: set()}}
+    assert members(net) == expected
+    return expected
+
+
+def members(net):
+    return {name: net.vlans(name) for name in ("p1", "p2", "br0")}
+
+
+def told(nc, vid):
+    """(tagged, untagged) of the VLAN in operational state."""
+    for vlan in nc.interface("br0").iterfind("bridge/vlans/vlan"):
+        if vlan.findtext("vid") == str(vid):
+            return tuple(sorted(node.text for node in vlan.iterfind(how))
+                         for how in ("tagged", "untagged"))
+    return None
+
+
+@pytest.mark.guest
+def test_vlans_come_back(nc, net, vlans):
+    for command in ("vlan del dev p1 vid 10", "vlan del dev p2 vid 10", "vlan del dev br0 vid 20 self",
+                    "vlan add dev p1 vid 10", "vlan add dev p2 vid 10 untagged",
+                    "vlan add dev br0 vid 20 pvid untagged self"):
+        net.run("bridge", *command.split())
+        net.wait(lambda: members(net) == vlans, command)
+    # one that nobody has configured stays and is told of, but does not take what comes untagged
+    net.run("bridge", "vlan", "add", "dev", "p1", "vid", "30", "pvid", "untagged")
+    net.wait(lambda: members(net)["p1"] == {10: PVID, 30: {"Egress Untagged"}}, "the PVID")
+    assert told(nc, 30) == ([], ["p1"])
+    edit(nc, {"name": "p1", "description": "changed"}, {"name": "br0", "description": "changed"})
+    assert members(net)["p1"] == {10: PVID, 30: {"Egress Untagged"}}
+    net.run("bridge", "vlan", "del", "dev", "p1", "vid", "30")
+    assert net.wait(lambda: told(nc, 30) is None, "its end")
+
+
+@pytest.mark.guest
+def test_bridge_settings_come_back(nc, net, vlans):
+    """A default PVID makes all ports members of one VLAN: none of that stays."""
+    def data():
+        found = net.link("br0")["linkinfo"]["info_data"]
+        return [found[name] for name in ("vlan_filtering", "vlan_default_pvid", "vlan_protocol",
+                                         "mcast_snooping", "stp_state")]
+
+    before = data()
+    assert before[:3] == [1, 0, "802.1Q"]
+    for words in ("vlan_default_pvid 77", "vlan_filtering 0", "vlan_filtering 0 vlan_default_pvid 1",
+                  "vlan_protocol 802.1ad", "mcast_snooping 0", "stp_state 1"):
+        net.ip(f"link set br0 type bridge {words}")
+        with contextlib.suppress(AssertionError):
+            net.wait(lambda: data() == before and members(net) == vlans, words)
+        assert (data(), members(net)) == (before, vlans), words
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("mode", ["static", "lacp"])
+def test_aggregate_settings_come_back(nc, net, daemon, mode):
+    edit(nc, config.interface("lag0", "lag", infix_interfaces__lag={"mode": mode, "link-monitor": {
+             "debounce": {"up": 200, "down": 300}}}),
+         *(config.interface(name, "ethernet", infix_interfaces__lag_port={"lag": "lag0"})
+           for name in ("p3", "p4")))
+
+    def state():
+        found = net.link("lag0")["linkinfo"]["info_data"]
+        ports = [net.link(name).get("master") for name in ("p3", "p4")]
+        return [found.get(name) for name in ("mode", "miimon", "updelay", "downdelay",
+                                             "xmit_hash_policy", "ad_lacp_rate")], ports
+
+    before = state()
+    assert before[1] == ["lag0", "lag0"]
+    for commands in (["type bond miimon 1000"], ["type bond updelay 0"], ["down"], ["p3 nomaster"],
+                     ["type bond xmit_hash_policy vlan+srcmac"], ["type bond miimon 0"],
+                     ["p3 nomaster", "p4 nomaster", "down", "type bond mode active-backup", "up"]):
+        words = [command if command.startswith("p") else f"lag0 {command}" for command in commands]
+        with asleep(daemon):  # or what they do is undone before they are through
+            net.run("ip", "-batch", "-", stdin="".join(f"link set {word}\n" for word in words))
+        net.wait(lambda: state() == before, f"{commands}: {before}")
+        net.wait_up("lag0")
