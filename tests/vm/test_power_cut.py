@@ -17,7 +17,7 @@ import pytest
 from ashlar import TOP
 from ashlar.machine import copy_disk
 from ashlar.network import until
-from ashlar.powercut import Replay, mend, read_file
+from ashlar.powercut import Replay, mend, read_file, read_saved
 
 SEED = int(os.environ.get("TEST_SEED") or random.randrange(1 << 32))
 FULL = bool(os.environ.get("TEST_FULL"))
@@ -155,7 +155,7 @@ class Crashes:
                 start=self.begin, subsets=SUBSETS, seed=SEED):
             image = state.partition("cfg", self.directory / "cfg")
             assert mend(image), state.name
-            text = read_file(image, "/startup-config.cfg")
+            text = read_saved(image)
             try:
                 check(state, json.loads(text) if text is not None else None)
             except (ValueError, AssertionError) as error:

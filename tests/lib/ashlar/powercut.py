@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import pathlib
 import random
+import re
 import struct
 import subprocess
 
@@ -162,3 +163,16 @@ def read_file(image, path):
     if b"File not found" in told.stderr:
         return None
     return told.stdout
+
+
+def read_link(image, path):
+    """Where a short link of it leads; None: it is not there."""
+    told = subprocess.run(["debugfs", "-R", f"stat {path}", str(image)], capture_output=True, check=True)
+    found = re.search(rb'^Fast link dest: "(.*)"$', told.stdout, re.M)
+    return found[1].decode() if found else None
+
+
+def read_saved(image):
+    """The startup file of /cfg's current generation; None: there is none yet."""
+    current = read_link(image, "/generations/current")
+    return read_file(image, f"/generations/{current}/startup-config.cfg") if current else None
