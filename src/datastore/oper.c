@@ -61,6 +61,8 @@ struct read {
 	struct buf out;
 	struct loop_task *task;
 	unsigned slices;
+	bool is_leaving;  /* to a child, in the next turn */
+	bool is_fresh;	  /* what has to be read again for it has been */
 	bool is_in_child; /* this is the child's copy */
 	bool is_waiting;  /* for room, so that its own child can be made */
 	uint64_t waits_since_ms;
@@ -299,6 +301,28 @@ static bool is_for_child(const struct read *read)
 		(read->walk.steps >= STEPS_HERE && (read->slices >= SLICES_MAX || !has_room(read)));
 }
 
+static void go_on(void *arg);
+
+static void go_on_later(struct read *read)
+{
+	if (!read->task)
+		read->task = loop_task_new("read", go_on, read);
+	loop_task_schedule(read->task);
+}
+
+/* Ends the walk here; the child is made in a turn of its own, for that takes a while. */
+static void prepare_child(struct read *read)
+{
+	if (read->walk.is_operational)
+		show_refresh_asked(&read->walk.show, show_root());
+	walk_end(&read->walk);
+	buf_clear(&read->out);
+	if (read->request->rows)
+		ds_rows_done(read->request->rows);
+	read->is_fresh = read->is_leaving = true;
+	go_on_later(read);
+}
+
 /* One slice. */
 static void go_on(void *arg)
 {
@@ -306,22 +330,20 @@ static void go_on(void *arg)
 	_cleanup_err_ struct err err = { 0 };
 	int r;
 
+	if (read->is_leaving) {
+		leave_to_child(read);
+		return;
+	}
 	text.out = &read->out;
 	text.limit = read->request->part ? HERE_BYTES_MAX : SIZE_MAX;
 	r = walk_run(&read->walk, should_pause, &err);
 	read->slices++;
 	if (r > 0 && is_for_child(read)) {
-		walk_end(&read->walk);
-		buf_clear(&read->out);
-		if (read->request->rows)
-			ds_rows_done(read->request->rows);
-		leave_to_child(read);
+		prepare_child(read);
 		return;
 	}
 	if (r > 0) {
-		if (!read->task)
-			read->task = loop_task_new("read", go_on, read);
-		loop_task_schedule(read->task);
+		go_on_later(read);
 		return;
 	}
 	if (r == 0) {
@@ -636,7 +658,8 @@ static int start_child(struct read *read, struct err *err)
 	};
 	int r;
 
-	if (read->request->ds == DS_OPERATIONAL && !read->request->is_for_changes) {
+	if (!read->is_fresh && read->request->ds == DS_OPERATIONAL &&
+		!read->request->is_for_changes) {
 		struct show show;
 
 		show_start(&show, read->filter, NULL, true);
@@ -661,6 +684,7 @@ static void leave_to_child(struct read *read)
 		return;
 	}
 	if (read->is_waiting) {
+		read->is_fresh = false;
 		read->waits_since_ms = clock_ms();
 		loop_timer_start(room_timer, LOOK_MS);
 	}
