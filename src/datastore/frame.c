@@ -224,17 +224,17 @@ static const char *lookup_value(
 	return filter_key_value(walk->filter, lookup->elements[0], lysc_node_child(group->schema));
 }
 
-static void refresh(struct walk *walk, const struct frame *frame, const struct group *group)
+/* Each kind of object can take milliseconds when there are thousands; true: there may be another. */
+static bool refresh(struct walk *walk, const struct frame *frame, const struct group *group)
 {
 	if (!group->point || !show_is_asked(&walk->show, group->point))
-		return;
-	if (!frame->is_keyed || !group->point->is_fixed || frame->lookup_count > REFRESH_MAX) {
-		show_refresh(&walk->show, group->point, NULL);
-		return;
-	}
+		return false;
+	if (!frame->is_keyed || !group->point->is_fixed || frame->lookup_count > REFRESH_MAX)
+		return show_refresh_next(&walk->show, group->point);
 	for (size_t i = 0; i < frame->lookup_count; i++)
 		show_refresh(
 			&walk->show, group->point, lookup_value(walk, group, &frame->lookups[i]));
+	return false;
 }
 
 /* Are there entries that the copy of the frame's node left out? */
@@ -268,13 +268,17 @@ static int begin_group(
 		return err_tagged(err, ERR_TAG_TOO_BIG, NULL,
 			"a filter has at most %u elements \"%s\" without the entry's key", SCAN_MAX,
 			group->schema->name);
-	refresh(walk, frame, group);
+	frame->phase = FRAME_REFRESH;
+	return 0;
+}
+
+static void begin_instances(struct walk *walk, struct frame *frame, const struct group *group)
+{
 	frame->phase = FRAME_CONFIG;
 	if (!frame->is_copy || is_apart(frame, group))
 		frame->next = first_instance(config_children(walk, frame), group->schema);
 	frame->has_made =
 		is_apart(frame, group) && first_instance(lyd_child(frame->node), group->schema);
-	return 0;
 }
 
 static void choose(
@@ -646,6 +650,13 @@ static int next_in_group(struct walk *walk, struct frame *frame, const struct gr
 		r = begin_group(walk, frame, group, err);
 		if (r < 0)
 			return r;
+	}
+	if (frame->phase == FRAME_REFRESH) {
+		if (refresh(walk, frame, group)) {
+			*candidate = (struct candidate){ .cost = LOOK_STEPS };
+			return 1;
+		}
+		begin_instances(walk, frame, group);
 	}
 	if (frame->phase == FRAME_CONFIG && next_config(walk, frame, group, candidate))
 		return 1;

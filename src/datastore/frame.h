@@ -12,10 +12,11 @@
 /* Where the instances of one schema node are looked for, one after the other. */
 enum frame_phase {
 	FRAME_BEGIN,
-	FRAME_CONFIG, /* in the tree that is read */
-	FRAME_MADE,   /* in a unit's copy, where show() has put them */
-	FRAME_SUPPLY, /* made one by one */
-	FRAME_EXTRA,  /* units that exist without configuration */
+	FRAME_REFRESH, /* values without notification are read again, kind by kind */
+	FRAME_CONFIG,  /* in the tree that is read */
+	FRAME_MADE,    /* in a unit's copy, where show() has put them */
+	FRAME_SUPPLY,  /* made one by one */
+	FRAME_EXTRA,   /* units that exist without configuration */
 };
 
 /* The instances of one schema node below a frame's node. */

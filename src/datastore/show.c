@@ -259,23 +259,25 @@ bool show_is_asked(struct show *show, const struct show_point *point)
 	return asked(show, point) != 0;
 }
 
-static void refresh_kind(struct show *show, const struct object_kind *kind, const char *key)
+/* False: there is nothing to be done. */
+static bool refresh_kind(struct show *show, const struct object_kind *kind, const char *key)
 {
 	_cleanup_err_ struct err err = { 0 };
 
 	for (size_t i = 0; i < show->refreshed_count; i++) {
 		if (show->refreshed[i] == kind)
-			return;
+			return false;
 	}
 	if (!kind->refresh)
-		return;
+		return false;
 	if (kind->refresh(key, &err) < 0)
 		log_debug("show", "%s %s: %s", kind->name, key ? key : "(all)", err_text(&err));
 	if (key)
-		return;
+		return true;
 	show->refreshed =
 		xreallocarray(show->refreshed, show->refreshed_count + 1, sizeof(*show->refreshed));
 	show->refreshed[show->refreshed_count++] = kind;
+	return true;
 }
 
 /* Whether one of the sources before has it refreshed, too. */
@@ -307,9 +309,26 @@ void show_refresh(struct show *show, const struct show_point *point, const char 
 		for (const struct object_kind *const *kind = feature->refreshes; kind && *kind;
 			kind++) {
 			if (!is_done(point, bits, i, *kind))
-				refresh_kind(show, *kind, key);
+				(void)refresh_kind(show, *kind, key);
 		}
 	}
+}
+
+bool show_refresh_next(struct show *show, const struct show_point *point)
+{
+	uint64_t bits = asked(show, point);
+
+	for (size_t i = 0; show->can_refresh && i < point->source_count; i++) {
+		const struct feature *feature = point->sources[i].feature;
+		const struct object_kind *const *kind =
+			feature && (bits & (uint64_t)1 << i) ? feature->refreshes : NULL;
+
+		for (; kind && *kind; kind++) {
+			if (refresh_kind(show, *kind, NULL))
+				return true;
+		}
+	}
+	return false;
 }
 
 void show_refresh_all(struct show *show)
@@ -318,7 +337,7 @@ void show_refresh_all(struct show *show)
 		const struct object_kind *const *kind = (*at)->refreshes;
 
 		for (; kind && *kind; kind++)
-			refresh_kind(show, *kind, NULL);
+			(void)refresh_kind(show, *kind, NULL);
 	}
 }
 

@@ -50,6 +50,8 @@ void show_end(struct show *show);
 bool show_is_asked(struct show *show, const struct show_point *point);
 /* Has the values without notification read again, for one unit or (NULL) all, once a read. */
 void show_refresh(struct show *show, const struct show_point *point, const char *key);
+/* The same, of all, for one kind of object; false: all are done. */
+bool show_refresh_next(struct show *show, const struct show_point *point);
 /* The same, of all, for what the filter touches at the point and below it. */
 void show_refresh_asked(struct show *show, const struct show_point *point);
 /* The same for whatever any read could want. */
