@@ -45,6 +45,18 @@ static int start_servers(struct err *err)
 	return server_start(&config, err);
 }
 
+static void start_provisioning(void)
+{
+	const struct ds_provision_config config = {
+		.share_dir = self.options->share_dir,
+		.cmdline = self.options->cmdline,
+		.has_volumes = self.options->is_system,
+	};
+
+	if (config.cmdline)
+		ds_provision_start(&config);
+}
+
 static void started(const struct err *err, void *arg)
 {
 	_cleanup_err_ struct err failure = { 0 };
@@ -70,8 +82,8 @@ static void started(const struct err *err, void *arg)
 		start_log_ready(self.started_us / 1000);
 		recovery_say();
 		trial_start(self.options->run_dir);
-		ds_provision_start();
 	}
+	start_provisioning();
 }
 
 static void on_signal(int signo, void *arg)

@@ -18,6 +18,7 @@ enum {
 	OPT_YANG_DIR,
 	OPT_SHARE_DIR,
 	OPT_CGROUP,
+	OPT_CMDLINE,
 	OPT_NO_KERNEL,
 	OPT_LOG_LEVEL,
 	OPT_SYSLOG,
@@ -36,6 +37,7 @@ static const struct option long_options[] = {
 	{ "yang-dir", required_argument, NULL, OPT_YANG_DIR },
 	{ "share-dir", required_argument, NULL, OPT_SHARE_DIR },
 	{ "cgroup", required_argument, NULL, OPT_CGROUP },
+	{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 	{ "no-kernel", no_argument, NULL, OPT_NO_KERNEL },
 	{ "log-level", required_argument, NULL, OPT_LOG_LEVEL },
 	{ "syslog", no_argument, NULL, OPT_SYSLOG },
@@ -57,6 +59,8 @@ static const char usage[] =
 	"  --yang-dir DIR      YANG modules (" YANG_INSTALL_DIR ")\n"
 	"  --share-dir DIR     what the image says of itself, who may sign upgrades (/usr/share/ashlar)\n"
 	"  --cgroup PATH       containers' control groups, below the root of the hierarchy (/ashlar)\n"
+	"  --cmdline FILE      the kernel's command line: where a first configuration may be (with\n"
+	"                      --system: /proc/cmdline)\n"
 	"  --no-kernel         change nothing: record what would be done\n"
 	"  --ssh-port PORT     NETCONF over SSH (830; 0: none)\n"
 	"  --https-port PORT   RESTCONF over HTTPS (443; 0: none)\n"
@@ -116,6 +120,9 @@ static int parse_option(struct options *options, int c)
 		return 0;
 	case OPT_CGROUP:
 		return parse_cgroup(optarg, &options->cgroup);
+	case OPT_CMDLINE:
+		options->cmdline = optarg;
+		return 0;
 	case OPT_NO_KERNEL:
 		options->has_no_kernel = true;
 		return 0;
@@ -174,6 +181,8 @@ int options_parse(int argc, char **argv, struct options *ret_options)
 	}
 	if (!ret_options->startup_dir)
 		ret_options->startup_dir = ret_options->config_dir;
+	if (!ret_options->cmdline && ret_options->is_system)
+		ret_options->cmdline = "/proc/cmdline";
 	if (ret_options->check) {
 		ret_options->has_no_kernel = true;
 		ret_options->is_system = false;

@@ -12,6 +12,7 @@ struct options {
 	const char *config_dir, *run_dir, *state_dir, *yang_dir, *share_dir;
 	const char *startup_dir; /* config_dir, unless it is given */
 	const char *cgroup;	 /* of all containers, below the root of version 2 */
+	const char *cmdline;	 /* a file; NULL: not looked at */
 	const char *
 		check; /* file to validate instead of serving, which changes nothing; NULL: serve */
 	enum log_level log_level;

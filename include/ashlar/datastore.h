@@ -374,17 +374,22 @@ const char *ds_boot_source(void);
 /* What was tried before that and refused; NULL: no more. */
 const struct ds_boot_refusal *ds_boot_refusal(size_t index);
 
+struct ds_provision_config {
+	const char *share_dir; /* has whose signatures are taken */
+	const char *cmdline;   /* the kernel's command line: a file */
+	bool has_volumes;      /* volumes may bring one */
+};
 /*
  * A device that started from the factory's defaults, and has no startup that would have been refused, takes a
- * configuration from the first volume that brings a good one: running first, then startup. Call when the
- * device is up.
+ * configuration from the first volume, and then from the URL on the kernel's command line, that brings a good one:
+ * running first, then startup. Call when the device is up.
  */
-void ds_provision_start(void);
+void ds_provision_start(const struct ds_provision_config *config);
 /* It still waits for one. */
 bool ds_provision_waits(void);
 /* What was brought and is not good. */
 struct ds_provision_refusal {
-	char *source; /* the device: "sda1" */
+	char *source; /* the device, "sda1", or the URL without what is secret */
 	char *path;   /* of the node at fault; NULL: none */
 	char *reason;
 };

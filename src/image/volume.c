@@ -34,6 +34,7 @@ static struct {
 	char *path;
 	volume_fn found;
 	void *arg;
+	bool has_told; /* that the first ones are done */
 } volumes;
 
 static void look(const char *device)
@@ -82,8 +83,14 @@ static void read_next(void *arg)
 		.done = read_done,
 	};
 
-	if (volumes.current || !volumes.count)
+	if (volumes.current)
 		return;
+	if (!volumes.count) {
+		if (!volumes.has_told)
+			volumes.found(NULL, NULL, NULL, volumes.arg);
+		volumes.has_told = true;
+		return;
+	}
 	volumes.current = volumes.waiting[0];
 	memmove(volumes.waiting, volumes.waiting + 1, --volumes.count * sizeof(*volumes.waiting));
 	program = child_helper("ashlar-volume");
@@ -170,7 +177,9 @@ int volume_watch(const char *run_dir, volume_fn found, void *arg, struct err *er
 	volumes.path = file_join(run_dir, "volume.cfg");
 	volumes.task = loop_task_new("volume", read_next, NULL);
 	volumes.events = loop_watch_new("device-events", fd, LOOP_READ, on_events, NULL);
+	volumes.has_told = false;
 	look_at_all();
+	loop_task_schedule(volumes.task);
 	return 0;
 }
 
