@@ -59,19 +59,42 @@ static bool interface_of(int fd, char *name, size_t size)
 	return false;
 }
 
-/* Which namespace it is in cannot be told: at worst a link is read in vain. */
-static void look_at(const char *name)
-{
-	_cleanup_err_ struct err err = { 0 };
-	struct nl *nl = nl_of("");
-	int r = 0;
+/* What is to be looked at after a turn's events, each once: all links are read when one knob is of all. */
+struct written {
+	bool is_all;
+	size_t count;
+	char names[EVENTS_PER_TURN][KERNEL_NAME_MAX];
+};
 
+static void add_written(struct written *written, const char *name)
+{
 	if (str_equal(name, "all"))
-		r = sysctl_all_written(&err);
-	else if (!str_equal(name, "default"))
-		r = link_read_named(nl, name, &err);
-	if (r < 0)
-		log_debug("sysctl", "%s", err_text(&err));
+		written->is_all = true;
+	if (written->is_all || str_equal(name, "default") || written->count == EVENTS_PER_TURN)
+		return;
+	for (size_t i = 0; i < written->count; i++) {
+		if (str_equal(written->names[i], name))
+			return;
+	}
+	snprintf(written->names[written->count++], KERNEL_NAME_MAX, "%s", name);
+}
+
+/* Which namespace it is in cannot be told: at worst a link is read in vain. */
+static void look_at(const struct written *written)
+{
+	_cleanup_err_ struct err all = { 0 };
+
+	if (written->is_all) {
+		if (sysctl_all_written(&all) < 0)
+			log_debug("sysctl", "%s", err_text(&all));
+		return;
+	}
+	for (size_t i = 0; i < written->count; i++) {
+		_cleanup_err_ struct err err = { 0 };
+
+		if (link_read_named(nl_of(""), written->names[i], &err) < 0)
+			log_debug("sysctl", "%s", err_text(&err));
+	}
 }
 
 static void on_readable(unsigned events, void *arg)
@@ -79,17 +102,17 @@ static void on_readable(unsigned events, void *arg)
 	struct fanotify_event_metadata buffer[EVENTS_PER_TURN];
 	const struct fanotify_event_metadata *event = buffer;
 	ssize_t left = read(self.fd, buffer, sizeof(buffer));
-	char last[KERNEL_NAME_MAX] = "", name[KERNEL_NAME_MAX];
+	struct written written = { 0 };
+	char name[KERNEL_NAME_MAX];
 
 	for (; left > 0 && FAN_EVENT_OK(event, left); event = FAN_EVENT_NEXT(event, left)) {
 		if (event->fd < 0)
 			continue;
-		if (interface_of(event->fd, name, sizeof(name)) && !str_equal(name, last)) {
-			look_at(name);
-			memcpy(last, name, sizeof(last));
-		}
+		if (interface_of(event->fd, name, sizeof(name)))
+			add_written(&written, name);
 		close(event->fd);
 	}
+	look_at(&written);
 }
 
 /* What is written through a mount of our own is not told. */
