@@ -2,7 +2,8 @@
 
 import pytest
 
-from ashlar.machine import Refused
+from ashlar.images import release
+from ashlar.machine import Machine, Refused
 
 
 def save(machine, text):
@@ -18,7 +19,7 @@ def described(machine, source="running"):
 
 
 def restart(machine):
-    """By a power cut; where the console goes on."""
+    """By a power cut."""
     machine.cut()
     machine.start()
 
@@ -28,6 +29,75 @@ def settled(machine):
     machine.wait_console("ashlar: ready")
     return machine.wait_healthy()
 
+
+# --- what does not come up ------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def used(tmp_path_factory, make_configured):
+    """used(): a machine that runs what it had in the beginning, from slot a, whatever it has gone through."""
+    machines = []
+
+    def well():
+        if not machines or machines[-1].process.poll() is not None:
+            return False
+        try:
+            software = machines[-1].software()
+        except (OSError, AssertionError):  # it does not answer
+            return False
+        return software["booted"] == "primary" and "trial" not in software
+
+    def get():
+        if not well():
+            for machine in machines:
+                machine.cut()
+            machines.append(Machine(tmp_path_factory.mktemp("used"), like=make_configured("uefi")))
+            settled(machines[-1].start())
+        return machines[-1]
+
+    yield get
+    for machine in machines:
+        machine.cut()
+
+
+# {image: (what is asked of the installation, what is told in the end)}
+BAD = {
+    "bad-panic": ({}, "it was not confirmed"),
+    "bad-hang": ({}, "it was not confirmed"),
+    "bad-nonet": ({"confirm_timeout": 30}, "it was not confirmed within 30 seconds"),
+    "bad-config": ({"force": True}, "the configuration is refused: /ietf-system:system/contact"),
+}
+
+
+@pytest.mark.parametrize("image", BAD)
+def test_t04_fallback(used, shelf, image):
+    """Whatever an image does wrong: it was started once, the one before is there again by itself, as it was, with
+    its configuration, and the reason is told. T5: the next upgrade goes to the slot that has failed."""
+    machine = used()
+    options, reason = BAD[image]
+    good = machine.slot_digest("a")
+    assert good == machine.software()["slot"]["a"]["sha256"]
+    answer = machine.install(shelf.bundle(image), **options)
+    assert (answer["slot"], answer["version"]) == ("b", release(image)["version"])
+    restart(machine)
+    if image in ("bad-nonet", "bad-config"):
+        machine.wait_console("ashlar: the trial is given up: " + reason)
+        mark = len(machine.console)
+    else:
+        mark = 0
+    machine.wait_console("ashlar: ready", mark)
+    software = machine.wait_healthy()
+    assert software["booted"] == "primary" and software["boot-order"] == ["primary"]
+    slot = software["slot"]["b"]
+    assert slot["condition"] == "failed" and slot["reason"].startswith(reason), slot
+    assert slot["bundle"]["version"] == release(image)["version"]
+    assert software["slot"]["a"]["condition"] == "good"
+    assert software["generations"]["running"] == software["generations"]["current"] == 1
+    assert [entry["number"] for entry in software["generations"]["generation"]] == [1]
+    assert described(machine) == "before" and described(machine, "startup") == "before"
+    assert machine.slot_digest("a") == good
+
+
+# --- what does ----------------------------------------------------------------------------------
 
 def test_t06_back_and_forth(machine, shelf):
     """N2, N4: confirmed, an upgrade stays, over a cut; going back stays as well, with the configuration of then,
