@@ -107,13 +107,6 @@ uint64_t ds_undone(void)
 	return 0;
 }
 
-void ds_read(const struct ds_client *client, struct ds_read *read, ds_read_fn done, void *arg)
-{
-	_cleanup_(buf_done) struct buf nothing = { 0 };
-
-	done(&nothing, NULL, arg);
-}
-
 int ds_reset_begin(struct err *err)
 {
 	return 0;
