@@ -134,3 +134,17 @@ def test_t06_back_and_forth(machine, shelf):
     assert described(machine) == described(machine, "startup") == "under 2.0"
     # an upgrade to what the other slot holds is an upgrade like any other
     assert machine.install(shelf.bundle("bad-panic"))["slot"] == "a"
+
+
+def test_n03_check(used, shelf):
+    """The new image is asked before anything is restarted: what it refuses is told with its path, and not tried."""
+    machine = used()
+    with pytest.raises(Refused) as error:
+        machine.install(shelf.bundle("bad-config"))
+    assert error.value.tag == "invalid-value", error.value
+    assert error.value.path == "/ietf-system:system/contact"
+    assert "somebody" in error.value.message
+    slot = machine.software()["slot"]["b"]
+    assert slot["condition"] == "failed" and "contact" in slot["reason"]
+    restart(machine)
+    assert settled(machine)["booted"] == "primary"
