@@ -63,6 +63,7 @@ def used(tmp_path_factory, make_configured):
 BAD = {
     "bad-panic": ({}, "it was not confirmed"),
     "bad-hang": ({}, "it was not confirmed"),
+    "bad-noapi": ({}, "it was not confirmed"),
     "bad-nonet": ({"confirm_timeout": 30}, "it was not confirmed within 30 seconds"),
     "bad-config": ({"force": True}, "the configuration is refused: /ietf-system:system/contact"),
 }
