@@ -632,6 +632,7 @@ def test_vlans_in_a_circle(nc, net):
     """What is below is never above; and the ports of a bridge are below it."""
     edit(nc, vlan("a", "p3", 1), vlan("b", "p3", 2), vlan("c", "b", 3), vlan("br0.5", "br0", 5),
          vlan("br0.5.6", "br0.5", 6))
+    net.wait_up("a", "b", "c", "br0.5", "br0.5.6")
     before = net.dump()
     for entries, path in (([vlan("a", "b", 1), vlan("b", "a", 2)], "vlan/{}lower-layer-if"),
                           ([vlan("b", "c", 2)], "vlan/{}lower-layer-if"),
