@@ -33,6 +33,8 @@ int sysctl_init(struct err *err) WARN_UNUSED;
 void sysctl_done(void);
 /* The per-interface knobs within a link message (IFLA_AF_SPEC), into have. */
 void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_spec);
+/* The same of what IPv6 tells of a link when it has come up: what it has made of the knobs by then. */
+void sysctl_seen_ipv6(struct nl *nl, const struct nlmsghdr *nlh);
 /* The link is gone: its knobs are too. */
 void sysctl_link_gone(const char *name);
 /* A link has come up, or has another MTU. */

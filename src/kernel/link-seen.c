@@ -555,6 +555,8 @@ void link_seen(struct nl *nl, const struct nlmsghdr *nlh, bool is_event)
 	/* Of VLANs these tell in part: bridge-vlan.c has them whole. */
 	if (ifi->ifi_family == AF_BRIDGE && nlh->nlmsg_type == RTM_NEWLINK && is_event)
 		link_port_seen(nl, nlh);
+	if (ifi->ifi_family == AF_INET6 && nlh->nlmsg_type == RTM_NEWLINK)
+		sysctl_seen_ipv6(nl, nlh);
 	if (ifi->ifi_family != AF_UNSPEC)
 		return;
 	if (nlh->nlmsg_type == RTM_DELLINK) {

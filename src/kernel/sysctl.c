@@ -217,7 +217,9 @@ static int sysctl_encode(struct nl_batch *batch, struct step *step)
 		name = link_netns_name(link);
 	if (link && link->netns)
 		fd = nl_of(link->netns)->fd;
-	value = step->op == STEP_REMOVE ? default_of(sysctl->link, sysctl->knob) : sysctl->value;
+	value = default_of(sysctl->link, sysctl->knob);
+	if (step->op != STEP_REMOVE && !is_same_value(sysctl->knob, sysctl->value, value))
+		value = sysctl->value;
 	r = netns_enter(fd, &own);
 	/* A link made just now has told of its knobs: only what it left out is read. */
 	seen = have_get(have_all(), &object_kind_sysctl, sysctl->object.key);
@@ -291,6 +293,22 @@ void sysctl_seen_link(struct nl *nl, const char *name, const struct nlattr *af_s
 			if (mnl_attr_get_type(attr) ==
 				(of == AF_INET ? IFLA_INET_CONF : IFLA_INET6_CONF))
 				take_values(name, attr, of);
+		}
+	}
+}
+
+void sysctl_seen_ipv6(struct nl *nl, const struct nlmsghdr *nlh)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const char *name = nl_name_of(nl, (uint32_t)ifi->ifi_index);
+	const struct nlattr *attr, *conf;
+
+	mnl_attr_for_each (attr, nlh, sizeof(*ifi)) {
+		if (!name || mnl_attr_get_type(attr) != IFLA_PROTINFO)
+			continue;
+		mnl_attr_for_each_nested (conf, attr) {
+			if (mnl_attr_get_type(conf) == IFLA_INET6_CONF)
+				take_values(name, conf, AF_INET6);
 		}
 	}
 }
