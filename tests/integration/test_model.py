@@ -1,20 +1,24 @@
 """Random ways from configuration to configuration, each compared with the same made from nothing.
 
 Two daemons, each in a namespace with the same ports: the first goes from one configuration to the
-next, the second makes each from nothing. After each step both kernels must have the same; what is
-refused must leave what was there before; nothing more is sent once a step is done; and a daemon that
-starts anew finds nothing to do. Meanwhile somebody else removes and changes what is configured, and
-has things of his own, which stay.
+next, the second makes each from nothing: what is joined with anything that has changed is removed and
+made anew, and every now and then all there is. After each step both kernels must have the same; what is
+refused, by the kernel's rules or because any one message was spoiled, must leave what was there before;
+nothing more is sent once a step is done; and a daemon that starts anew finds nothing to do. Meanwhile
+somebody else removes and changes what is configured, and has things of his own, which stay.
 
-TEST_SEED is where chance begins, TEST_ROUNDS how many steps there are. A step that fails is made
+TEST_SEED is where chance begins, TEST_ROUNDS how many steps there are. TEST_AMID is the share of steps in
+whose midst, between any two messages to the kernel, somebody else acts. A step that fails is made
 smaller and printed as a line that TEST_REPLAY takes. TEST_FAILURES is how many are too many.
 """
 
+import collections
 import contextlib
 import copy
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 
@@ -22,14 +26,17 @@ import pytest
 
 from ashlar import config, model
 from ashlar.daemon import Daemon
-from ashlar.netconf import RpcError
+from ashlar.netconf import Closed, RpcError
 from ashlar.netlink import Watch
 from ashlar.snapshot import Kernel
+from ashlar.strike import REFUSE, STOP, Strike, stopped
 
-pytestmark = pytest.mark.guest
+pytestmark = pytest.mark.time_travel
 
 SEED = int(os.environ.get("TEST_SEED", "1"))
-ROUNDS = int(os.environ.get("TEST_ROUNDS", "300"))
+ROUNDS = int(os.environ.get("TEST_ROUNDS", "1000"))
+AMID = float(os.environ.get("TEST_AMID", "0"))
+WHOLE = 40  # every how manieth reference is made from nothing at all
 SHRINK = int(os.environ.get("TEST_SHRINK", "300"))
 FAILURES = int(os.environ.get("TEST_FAILURES", "1"))
 REPLAY = os.environ.get("TEST_REPLAY")
@@ -73,34 +80,56 @@ class Device:
         for number, port in enumerate(model.PORTS, 1):
             net.ip(f"link set {port} address 02:00:01:00:00:{number:02x}")
         self.kernel = Kernel(net)
-        self.daemon = Daemon(net, directory, startup(), options=OPTIONS).start()
+        directory.mkdir(parents=True)
+        self.strike = Strike(directory)
+        self.daemon = Daemon(net, directory, startup(), options=OPTIONS,
+                             environment=self.strike.environment).start()
         self.session = self.daemon.local()
         self.conf = model.EMPTY
 
     def close(self):
-        self.session.close()
-        self.kernel.close()
-        self.daemon.close()
+        with contextlib.ExitStack() as closing:
+            for part in self.strike, self.daemon, self.kernel, self.session:
+                closing.callback(part.close)
 
     def restart(self):
         self.session.close()
         self.daemon.restart()
         self.session = self.daemon.local()
 
-    def ask(self, xml, target="running"):
-        self.session.ok(f"<edit-config><target><{target}/></target><config>{xml}</config>"
-                        "</edit-config>")
+    def prepare(self, dice, conf, how):
+        """The operation that makes it so, with what must come before it done; "" for none."""
+        xml = model.edit_xml(dice, self.conf, conf, whole=how == "whole")
+        edit = "<edit-config><target><{}/></target><config>" + xml + "</config></edit-config>"
+        if how not in ("commit", "cancel"):
+            return edit.format("running") if xml else ""
+        self.session.ok("<discard-changes/>")
+        self.session.ok(edit.format("candidate"))
+        return "<commit><confirmed/></commit>" if how == "cancel" else "<commit/>"
 
-    def go(self, dice, conf, how="edit", more=""):
-        xml = model.edit_xml(dice, self.conf, conf, whole=how == "whole") + more
-        if how in ("commit", "cancel"):
-            self.session.ok("<discard-changes/>")
-            self.ask(xml, "candidate")
-            confirmed = "<confirmed/>" if how == "cancel" else ""
-            self.session.ok(f"<commit>{confirmed}</commit>")
-        elif xml:
-            self.ask(xml)
+    def go(self, dice, conf, how="edit"):
+        if operation := self.prepare(dice, conf, how):
+            self.session.ok(operation)
         self.conf = conf
+
+    def go_amid(self, dice, conf, how, at, act):
+        """The same, and act() before the ATth change of the kernel, if there are so many."""
+        if operation := self.prepare(dice, conf, how):
+            try:
+                with self.strike.order(STOP, at):
+                    self.acted(operation, act)
+            finally:  # it may be about to stop for what it does after its reply
+                self.acted("<discard-changes/>", act)
+        self.conf = conf
+
+    def acted(self, operation, act):
+        message_id = self.session.request(operation)
+        if stopped(self.daemon.process, self.session.stream):
+            try:
+                act()
+            finally:
+                self.daemon.process.send_signal(signal.SIGCONT)
+        self.session.reply(message_id)
 
 
 def comparable_link(name, link, configured):
@@ -172,21 +201,35 @@ class Bench:
         self.empty = comparable(self.reference.kernel.read())
         self.watch = Watch(self.device.net)
         self.foreign = {}  # (link, its number, address) that others have given, or a link of theirs
-        self.sent = 0
+        self.sent = self.referred = 0
+        self.seen = collections.Counter()  # what has come of steps
         self.wait = WAIT
 
     def close(self):
-        self.watch.close()
-        self.device.close()
-        self.reference.close()
+        with contextlib.ExitStack() as closing:  # each, also when another complains
+            for part in self.reference, self.device, self.watch:
+                closing.callback(part.close)
+
+    @contextlib.contextmanager
+    def alive(self):
+        """A daemon that has ended, or does not answer any more, is what a failure is about."""
+        try:
+            yield
+        except (Closed, OSError, AssertionError) as error:
+            if isinstance(error, Failure):
+                raise
+            logs = [device.daemon.log[-25:] for device in (self.device, self.reference)
+                    if device.daemon.process.poll() is not None]
+            raise Failure(f"{error!r}", sum(logs, []))
 
     def reset(self):
         """As at the beginning, whatever went wrong before."""
-        with contextlib.suppress(RpcError):
-            self.device.session.ok("<cancel-commit/>")
-        for device in self.device, self.reference:
-            device.go(None, model.EMPTY, "whole")
-        self.compare(model.EMPTY)
+        with self.alive():
+            with contextlib.suppress(RpcError):
+                self.device.session.ok("<cancel-commit/>")
+            for device in self.device, self.reference:
+                device.go(None, model.EMPTY, "whole")
+            self.compare(model.EMPTY)
         for name in self.device.kernel.read()["links"]:
             if name[0] == "x":
                 run_if_possible(self.device.net, f"ip link del {name}")
@@ -196,9 +239,17 @@ class Bench:
     # --- comparing ----------------------------------------------------------------------------
 
     def refer(self, conf):
-        """Has the reference make CONF from nothing."""
+        """Has the reference make from nothing what is joined with anything that is another in CONF."""
         if self.reference.conf == conf:
             return
+        self.referred += 1
+        if self.referred % WHOLE == 0:
+            self.refer_whole(conf)
+            return
+        self.reference.go(random.Random(0), model.unchanged(self.reference.conf, conf))
+        self.reference.go(random.Random(0), conf)
+
+    def refer_whole(self, conf):
         before = self.reference.conf
         self.reference.go(None, model.EMPTY, "whole")
         lines = self.reference.kernel.settled(lambda: self.empty, self.wait, comparable)
@@ -214,10 +265,17 @@ class Bench:
         def expected():
             return comparable(self.reference.kernel.read(), conf)
 
+        def found(state):
+            return comparable(state, conf)
+
         self.refer(conf)
-        lines = self.device.kernel.settled(expected, self.wait, lambda state: comparable(state, conf))
-        if lines:
-            raise Failure("not what is made from nothing", lines)
+        lines = self.device.kernel.settled(expected, self.wait, found)
+        if not lines:
+            return
+        self.refer_whole(conf)
+        if left := self.device.kernel.settled(expected, self.wait, found):
+            raise Failure("not what is made from nothing", left)
+        raise Failure("the reference was not what is made from nothing", lines)
 
     def quiet(self, what):
         """Nothing was sent since the last look."""
@@ -243,7 +301,8 @@ class Bench:
         """One step and all that must be true after it."""
         self.log_begin = len(self.device.daemon.log)
         self.quiet("after the step before")
-        getattr(self, f"run_{step['do']}")(step, dice)
+        with self.alive():
+            getattr(self, f"run_{step['do']}")(step, dice)
         self.stay()
 
     def run_edit(self, step, dice):
@@ -266,24 +325,41 @@ class Bench:
         self.quiet("after a commit was cancelled")
 
     def run_refused(self, step, dice):
-        """What the kernel refuses leaves all as it was, numbers of links, too."""
-        before, conf = self.device.kernel.read(), self.device.conf
+        """What the kernel refuses leaves all as it was."""
+        before = self.device.kernel.read()
         try:
-            self.device.go(dice, step["to"], step["how"], step["more"])
+            self.device.go(dice, step["to"], step["how"])
         except RpcError as refused:
-            if not any(part in str(refused) for part in REFUSALS):
-                raise Failure(f"refused for another reason: {refused}")
+            self.undone(before, refused, REFUSALS)
         else:
             raise Failure("not refused")
-        if step["how"] == "commit":
-            self.device.session.ok("<discard-changes/>")
+
+    def run_struck(self, step, dice):
+        """The same when any one message is spoiled; what is done without it is done nevertheless."""
+        before = self.device.kernel.read()
+        try:
+            with self.device.strike.order(REFUSE, step["at"]):
+                self.device.go(dice, step["to"], step["how"])
+        except RpcError as refused:
+            self.undone(before, refused, STRIKES)
+        else:
+            self.seen["spoiled, and done nevertheless"] += self.device.strike.struck != 0
+            self.sent += self.watch.changes()
+            self.compare(step["to"])
+
+    def undone(self, before, refused, reasons):
+        """All is as it was before it was refused, numbers of links, too."""
+        conf = self.device.conf
+        self.seen["refused"] += 1
+        if not any(part in str(refused) for part in reasons):
+            raise Failure(f"refused for another reason: {refused}")
+        self.device.session.ok("<discard-changes/>")
         self.sent += self.watch.changes()
         lines = self.device.kernel.settled(lambda: usual(before, conf), self.wait,
                                            lambda state: usual(state, conf))
         if lines:
-            raise Failure("not what was there before", lines)
+            raise Failure("not what was there before", [str(refused), *lines])
         self.quiet("after a refused edit was undone")
-        assert self.device.conf == conf
 
     def run_restart(self, step, dice):
         """A second converge sends nothing."""
@@ -297,21 +373,42 @@ class Bench:
         self.quiet("at a restart")
         self.compare(self.device.conf)
 
-    def run_foreign(self, step, dice):
-        """Somebody else removes, changes and adds."""
-        links = {"lo": {"leaves": {}}, **self.device.conf["links"]}
+    def act(self, step, *confs):
+        """What others do: what they harm is configured, however the step ends."""
         there = self.device.kernel.read()["links"]
         for name, words, path in step["commands"]:
             if path == "description" and not is_up(there.get(name)):
                 continue  # the kernel tells nobody
-            if name in links and (path is None or path in links[name]["leaves"]):
+            if name == "lo" or all(name in conf["links"] and (
+                    path is None or path in conf["links"][name]["leaves"]) for conf in confs):
                 run_if_possible(self.device.net, words)
-        self.compare(self.device.conf)
-        self.watch.changes()
+
+    def note_foreign(self, step):
         state = self.device.kernel.read()
         for link, address in step["added"]:
             if link in state["links"] and (not address or (link, address) in state["addresses"]):
                 self.foreign[link, state["links"][link]["index"], address] = True
+
+    def run_foreign(self, step, dice):
+        """Somebody else removes, changes and adds."""
+        self.act(step, self.device.conf)
+        self.compare(self.device.conf)
+        self.watch.changes()
+        self.note_foreign(step)
+
+    def run_amid(self, step, dice):
+        """Somebody else does so in the midst of an edit, which may be refused for it."""
+        old, new = self.device.conf, step["to"]
+        try:
+            self.device.go_amid(dice, new, step["how"], step["at"],
+                                lambda: self.act(step, old, new))
+        except RpcError:
+            self.device.session.ok("<discard-changes/>")
+            self.seen["refused for what others did"] += 1
+        self.seen["others in its midst"] += self.device.strike.struck != 0
+        self.compare(self.device.conf)
+        self.sent += self.watch.changes()
+        self.note_foreign(step)
 
 
 def is_up(link):
@@ -328,6 +425,7 @@ def run_if_possible(net, words):
 
 REFUSALS = ("Nexthop has invalid gateway", "Gateway can not be a local", "No route to host",
             "made by others")
+STRIKES = "Operation not permitted", "Input/output error"
 
 
 def unreachable(conf):
@@ -400,10 +498,15 @@ def some_step(dice, conf):
         return some_foreign(dice, conf)
     new = model.some_conf(dice, dice.choice((5, 20, 60)), model.MAKERS) \
         if model.chance(dice, 0.1) else model.edited(dice, conf, model.MAKERS)
-    if choice < 0.20:
-        return {"do": "refused", "how": dice.choice(("edit", "commit")), "to": unreachable(new),
-                "more": ""}
-    if choice < 0.23:
+    if choice < 0.14:
+        return {"do": "refused", "how": dice.choice(("edit", "commit")), "to": unreachable(new)}
+    at = 1 + int(dice.expovariate(1 / 10))
+    if choice < 0.32:
+        return {"do": "struck", "how": dice.choice(("edit", "commit")), "to": new, "at": at}
+    if choice < 0.32 + AMID:
+        return {**some_foreign(dice, conf), "do": "amid", "how": dice.choice(("edit", "commit")),
+                "to": new, "at": at}
+    if choice < 0.35 + AMID:
         return {"do": "cancel", "to": new}
     return {"do": "edit", "how": dice.choice(("edit", "edit", "edit", "whole", "commit")), "to": new}
 
@@ -464,6 +567,15 @@ MANDATORY = {model.PEER, model.LOWER, "vlan/id", "lag/mode", "vxlan/vni", "vxlan
              "gre/local", "gre/remote", "wireguard/private-key", "wireguard/listen-port"}
 
 
+def shifted(cases):
+    """With less to do, what is struck comes sooner."""
+    for case in cases:
+        yield case
+        if at := case["step"].get("at"):
+            for less in range(max(1, at - 3), at):
+                yield {**case, "step": {**case["step"], "at": less}}
+
+
 def attempt(make_bench, case):
     """What goes wrong with a case alone; None when nothing does."""
     dice = random.Random(0)
@@ -495,7 +607,7 @@ def smallest(make_bench, case, failure, limit=SHRINK):
     failure, is_smaller = found, True
     while is_smaller and limit > 0:
         is_smaller = False
-        for less in smaller(case):
+        for less in shifted(smaller(case)):
             limit -= 1
             if limit > 0 and json.dumps(less) != json.dumps(case) and (
                     found := attempt(make_bench, less)):
@@ -519,8 +631,9 @@ def make_bench(make_net, tmp_path):
         return benches[-1]
 
     yield make
-    for bench in benches:
-        bench.close()
+    with contextlib.ExitStack() as closing:
+        for bench in benches:
+            closing.callback(bench.close)
 
 
 def report(make_bench, number, case, failure):
@@ -529,10 +642,17 @@ def report(make_bench, number, case, failure):
     return f"step {number} of TEST_SEED={SEED}: {failure}\nTEST_REPLAY='{json.dumps(case)}'"
 
 
+def tell(request, record_property):
+    """Where chance begins, also when nothing fails."""
+    record_property("TEST_SEED", SEED)
+    request.config.pluginmanager.getplugin("terminalreporter").write_line(
+        f"TEST_SEED={SEED} TEST_ROUNDS={ROUNDS}")
+
+
 @pytest.mark.timeout(0)
-def test_model(make_bench):
+def test_model(make_bench, request, record_property):
     dice, bench = random.Random(SEED), make_bench()
-    print(f"TEST_SEED={SEED} TEST_ROUNDS={ROUNDS}")
+    tell(request, record_property)
     if REPLAY:
         case = json.loads(REPLAY if REPLAY[0] == "{" else open(REPLAY).read())
         for _ in range(ROUNDS):
@@ -559,6 +679,7 @@ def test_model(make_bench):
             bench = make_bench()
         if number % 100 == 99:
             print(f"{number + 1} steps, {bench.sent} messages, "
-                  f"{time.monotonic() - begin:.1f} s", flush=True)
+                  f"{time.monotonic() - begin:.1f} s, {dict(bench.seen)}", flush=True)
+    assert failures or ROUNDS < 300 or bench.seen["refused"] > ROUNDS // 50
     if failures:
         pytest.fail("\n\n".join(failures), pytrace=False)

@@ -28,8 +28,9 @@ class Daemon:
     ssh_port = 830
     https_port = 443
 
-    def __init__(self, net, directory, startup=None, build=None, options=()):
+    def __init__(self, net, directory, startup=None, build=None, options=(), environment=()):
         self.net = net
+        self.environment = dict(environment)
         self.directory = pathlib.Path(directory)
         self.config_dir = self.directory / "cfg"
         self.run_dir = self.directory / "run"
@@ -70,7 +71,7 @@ class Daemon:
         self.process = subprocess.Popen(
             [str(TOP / "image" / "enter"), self.net.name, *self.command()],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            text=True, errors="replace")
+            text=True, errors="replace", env={**os.environ, **self.environment})
         self.log_ended = False
         self.reader = threading.Thread(target=self.read_log, args=(self.process.stderr,))
         self.reader.start()

@@ -650,6 +650,31 @@ def edited(dice, conf, kinds):
     return conf
 
 
+def neighbourhoods(conf):
+    """{name: names of all links that it is joined with, over however many, and its own}."""
+    found = {name: {name} for name in conf["links"]}
+    for name, link in conf["links"].items():
+        for path in REFERENCES:
+            other = link["leaves"].get(path)
+            if other in found and found[other] is not found[name]:
+                found[name] |= found[other]
+                for joined in found[other]:
+                    found[joined] = found[name]
+    return found
+
+
+def unchanged(old, new):
+    """What of OLD has nothing to do with any link that is another in NEW; no routes."""
+    around_old, around_new = neighbourhoods(old), neighbourhoods(new)
+
+    def is_same(name):
+        return around_old[name] == around_new.get(name) and all(
+            old["links"][other] == new["links"][other] for other in around_old[name])
+
+    return {"links": {name: link for name, link in old["links"].items() if is_same(name)},
+            "routes": []}
+
+
 # --- as data that a client sends ---------------------------------------------------------------------
 
 def host(family, subnet, number):
