@@ -13,14 +13,14 @@
 #include "ashlar/loop.h"
 #include "ashlar/str.h"
 
-#define WORD		"ashlar.config_url="
-#define CMDLINE_MAX	4096
-#define DEADLINE_MS	120000
-#define OUTPUT_MAX	((size_t)16 * 1024 * 1024 + 4096)
-#define FIRST_PAUSE_MS	2000
+#define WORD		 "ashlar.config_url="
+#define CMDLINE_MAX	 4096
+#define DEADLINE_MS	 120000
+#define OUTPUT_MAX	 ((size_t)16 * 1024 * 1024 + 4096)
+#define FIRST_PAUSE_MS	 2000
 #define LONGEST_PAUSE_MS 300000
-#define MERGE		"merge\n"
-#define REPLACE		"replace\n"
+#define MERGE		 "merge\n"
+#define REPLACE		 "replace\n"
 
 static struct {
 	char *url, *shown;
@@ -82,8 +82,8 @@ static void got(const struct child_result *result, void *arg)
 		r = err_set(&err, -EIO, NULL, "%.*s", (int)strcspn(result->output, "\n"),
 			result->output_size ? result->output : "it cannot be fetched");
 	else
-		r = file_write_atomic(asked.path, result->output + skip,
-			result->output_size - skip, 0600, &err);
+		r = file_write_atomic(
+			asked.path, result->output + skip, result->output_size - skip, 0600, &err);
 	tell(r < 0 ? NULL : asked.path, is_merge, r < 0 ? &err : NULL);
 }
 
@@ -107,8 +107,8 @@ static void ask(void *arg)
 		tell(NULL, false, &err);
 }
 
-void config_url_ask(const char *url, const char *run_dir, const char *share_dir,
-	config_url_fn found, void *arg)
+void config_url_ask(
+	const char *url, const char *run_dir, const char *share_dir, config_url_fn found, void *arg)
 {
 	asked.url = xstrdup(url);
 	asked.shown = make_shown(url);

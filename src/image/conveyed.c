@@ -52,8 +52,8 @@ static int check_image(const json_t *onboarding, const char *version, struct err
 	return 0;
 }
 
-static int take_config(const json_t *onboarding, struct buf *config, bool *ret_is_merge,
-	struct err *err)
+static int take_config(
+	const json_t *onboarding, struct buf *config, bool *ret_is_merge, struct err *err)
 {
 	const char *handling =
 		json_string_value(json_object_get(onboarding, "configuration-handling"));

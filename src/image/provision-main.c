@@ -37,7 +37,8 @@ static int read_url(char *url, size_t room, struct err *err)
 		length += (size_t)got;
 	url[length] = '\0';
 	if (!str_starts(url, "https://") && !str_starts(url, "http://"))
-		return err_set(err, -EINVAL, NULL, "the URL begins with neither https:// nor http://");
+		return err_set(
+			err, -EINVAL, NULL, "the URL begins with neither https:// nor http://");
 	return 0;
 }
 
@@ -83,7 +84,8 @@ static int get(const char *url, const struct transfer_trust *trust, const char *
 		r = conveyed_open(text, size, &rules, &config, &is_merge, err);
 	if (r < 0)
 		return r;
-	if (file_write_all(STDOUT_FILENO, is_merge ? "merge\n" : "replace\n", is_merge ? 6 : 8) < 0 ||
+	if (file_write_all(STDOUT_FILENO, is_merge ? "merge\n" : "replace\n", is_merge ? 6 : 8) <
+			0 ||
 		(config.length &&
 			file_write_all(STDOUT_FILENO, buf_bytes(&config), config.length) < 0))
 		return err_set(err, -EPIPE, NULL, "nobody reads it");

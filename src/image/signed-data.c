@@ -139,8 +139,7 @@ static bool do_attributes_fit(const struct signed_data *data, const struct signe
 	unsigned char hash[MBEDTLS_MD_MAX_SIZE];
 	unsigned types = 0, digests = 0;
 
-	if (!make_hash(signer->hash, &data->content, hash) ||
-		!enter(&all, CONTEXT(0), &attributes))
+	if (!make_hash(signer->hash, &data->content, hash) || !enter(&all, CONTEXT(0), &attributes))
 		return false;
 	while (attributes.at < attributes.end) {
 		if (!enter(&attributes, SEQUENCE, &attribute) ||
@@ -203,8 +202,8 @@ static bool is_trusted(
 	return r == 0 || (r == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED && !(flags & ~X509_TIMES));
 }
 
-static bool has_signed(const struct signed_part *cert, const struct signer *signer,
-	const unsigned char *hash)
+static bool has_signed(
+	const struct signed_part *cert, const struct signer *signer, const unsigned char *hash)
 {
 	mbedtls_x509_crt parsed;
 	bool result;
