@@ -26,7 +26,7 @@
 
 #define HELLO_MS      60000
 #define MESSAGE_MS    60000 /* from a message's first byte to its last */
-#define SEND_MS	      60000 /* for the peer to read a piece of a large reply */
+#define SEND_MS	      60000 /* for the peer to read some of what it is sent */
 #define MESSAGES_TURN 16
 #define LATER_MAX     ((size_t)16 * 1024 * 1024) /* bytes of notifications that wait for such a reply */
 #define HELD_MAX      ((size_t)64 * 1024 * 1024) /* bytes of messages, all sessions */
@@ -206,11 +206,22 @@ bool session_send_piece(
 	return ret == 0 && !session->is_held_up;
 }
 
+/* Nothing is taken from the peer before it has read; whole replies, unlike pieces, all lie here. */
+static void await_reading(struct session *session)
+{
+	session->unread = session->conn->out.length;
+	loop_timer_start(session->timer, SEND_MS);
+}
+
 static void on_timeout(void *arg)
 {
 	struct session *session = arg;
 
-	if (session->is_held_up) {
+	if (session->unread && session->conn->out.length < session->unread) {
+		await_reading(session);
+		return;
+	}
+	if (session->is_held_up || session->unread) {
 		give_up(session);
 		return;
 	}
@@ -348,6 +359,13 @@ static void set_timer(struct session *session)
 
 	if (session->is_sending)
 		return;
+	if (session->conn->out.length >= CONN_OUT_LOW) {
+		if (!session->unread)
+			await_reading(session);
+		session->is_message_timed = false;
+		return;
+	}
+	session->unread = 0;
 	/* A message's time counts from its beginning, hello's from that of the session. */
 	if (session->state == SESSION_READY && !(is_open && session->is_message_timed)) {
 		if (is_open)

@@ -50,8 +50,9 @@ struct session {
 	bool is_sending;  /* a message of which there is more to come */
 	bool was_sending; /* so, and subscriptions have waited for the end of it */
 	bool is_held_up; /* a message of which there is more to come, and the peer has to read first */
-	struct buf later;	  /* framed messages that came meanwhile */
-	struct loop_timer *timer; /* hello, an unfinished message, or idleness */
+	struct buf later; /* framed messages that came meanwhile */
+	size_t unread; /* bytes of whole replies that the peer left to lie when last seen; 0: few */
+	struct loop_timer *timer; /* hello, an unfinished message, unread replies, or idleness */
 	struct loop_task *task;	  /* goes on with what was read */
 };
 

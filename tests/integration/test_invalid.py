@@ -519,6 +519,21 @@ def test_silence(net, daemon):
 @pytest.mark.guest
 @pytest.mark.time_travel
 @pytest.mark.timeout(0)
+def test_whole_replies_unread(nc, daemon):
+    """Who asks and does not read keeps the memory that its answers take for a minute, not for ever."""
+    with daemon.local() as session:
+        def ask():
+            for _ in range(400):
+                session.request("<get-config><source><running/></source></get-config>")
+            daemon.wait_log("does not read its replies", timeout=100000)
+
+        silent(ask, 60)
+        assert nc.interface("br0") is not None
+
+
+@pytest.mark.guest
+@pytest.mark.time_travel
+@pytest.mark.timeout(0)
 def test_idle_sessions_end(daemon):
     with daemon.ssh() as session:
         session.stream.settimeout(100000)
