@@ -98,6 +98,28 @@ def test_t04_fallback(used, shelf, image):
     assert machine.slot_digest("a") == good
 
 
+def test_t05_last_good(used, shelf):
+    """The slot that has failed is the one that is written again, as often as one likes, and then the device starts
+    from the good one still."""
+    machine = used()
+    good = machine.slot_digest("a")
+    for image in "good-2", "bad-panic":
+        assert machine.install(shelf.bundle(image))["slot"] == "b"
+    assert machine.slot_digest("a") == good
+    restart(machine)  # into the panic
+    software = settled(machine)
+    assert software["booted"] == "primary"
+    assert software["slot"]["b"]["reason"].startswith("it was not confirmed")
+    # what is tried after that is not held to be what has failed before
+    machine.install(shelf.bundle("good-2"))
+    restart(machine)
+    machine.wait_console("is on trial")
+    with pytest.raises(Refused) as error:
+        machine.install(shelf.bundle("bad-panic"))
+    assert error.value.tag == "resource-denied" and "on trial" in error.value.message
+    assert machine.slot_digest("a") == good
+
+
 # --- what does ----------------------------------------------------------------------------------
 
 def test_t06_back_and_forth(machine, shelf):
