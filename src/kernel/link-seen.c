@@ -307,17 +307,26 @@ static void name_neighbours(struct nl *nl, struct seen *seen, const char *key)
 
 /* --- into have --------------------------------------------------------------------------------- */
 
-/* The address before ours, of a link that we made. The kernel forgets it, and tells of a new address before
- * it tells of the mark that the same message has set. */
+/*
+ * The address before ours, of a link that we made. The kernel forgets it, and tells of a new address before
+ * it tells of the mark that the same message has set. A port of a bond has the address of that: before it tells
+ * that it is one, and until after it tells that it is none any more.
+ */
+static const uint8_t *first_mac(const struct link *link, const struct link *before)
+{
+	const uint8_t *first = before->first_mac;
+
+	if (!memcmp(before->mac, link->mac, 6) || (link_mark(before) & (1U << LINK_MAC)))
+		return first;
+	if (link->is_bonded)
+		return link_has_mac(first) ? first : link->bond_port.own_mac;
+	return memcmp(first, link->mac, 6) ? before->mac : first;
+}
+
 static void keep_first_mac(struct link *link, const struct link *before)
 {
-	if (!before || !link->kind || link->port_mark)
-		return;
-	memcpy(link->first_mac,
-		memcmp(before->mac, link->mac, 6) && !(link_mark(before) & (1U << LINK_MAC))
-			? before->mac
-			: before->first_mac,
-		6);
+	if (before && link->kind && !link->port_mark)
+		memcpy(link->first_mac, first_mac(link, before), 6);
 }
 
 static void carry_over(struct link *link, const struct link *before, bool is_event)

@@ -175,17 +175,22 @@ struct place {
 	uint32_t ifindex;
 };
 
-/* The address that a port had before it was given one; zero where the kernel knows it, or nobody does. */
+/*
+ * The address that a port had before it was given one; zero where the kernel knows it, or nobody does. One that is
+ * to be as it was, whose mark was lost on the way, has had others since: its mark said which was the first.
+ */
 static const uint8_t *mac_before(const struct link *want, const struct link *have)
 {
 	static const uint8_t unknown[6];
 
-	if (link_has_mac(have->first_mac))
+	if (have->port_mark & (1U << LINK_MAC))
 		return have->first_mac;
-	if (have->port_mark & (1U << LINK_MAC) || link_has_mac(have->perm_mac))
+	if (link_has_mac(have->perm_mac))
 		return unknown;
 	if (link_is_former(want) && link_has_mac(want->first_mac))
 		return want->first_mac;
+	if (link_has_mac(have->first_mac))
+		return have->first_mac;
 	return have->is_bonded ? have->bond_port.own_mac : have->mac;
 }
 
@@ -393,8 +398,10 @@ static void settle_flags(struct nl_batch *batch, struct step *step, const struct
 
 static bool must_ask_for_mac(const struct link *have, const struct link_delta *delta)
 {
-	return have && !have->kind && (have->flags & IFF_UP) && (delta->attrs & (1U << LINK_MAC)) &&
-		link_has_mac(delta->mac);
+	bool leaves_bond = have && have->is_bonded && (delta->attrs & (1U << LINK_MASTER));
+
+	return have && !have->kind && !leaves_bond && (have->flags & IFF_UP) &&
+		(delta->attrs & (1U << LINK_MAC)) && link_has_mac(delta->mac);
 }
 
 /* Not every driver takes another address while its port is up, and none tells: a port that is up is asked. */
@@ -435,16 +442,19 @@ static bool hides(const struct link_delta *delta, const struct link *want, const
 		!port->flood_broadcast;
 }
 
-/* One that leaves a bond gets the address that it had when it joined: its own comes afterwards. */
-static void settle_mac(struct nl_batch *batch, struct step *step, const struct link_delta *delta,
+/*
+ * One that leaves a bond gets the address and the MTU that it had when it joined, and takes them into the next
+ * bond: what it is to have comes between the two.
+ */
+static void leave_bond(struct nl_batch *batch, struct step *step, const struct link_delta *delta,
 	const struct place *place)
 {
 	struct nlmsghdr *nlh;
 
-	if (!(delta->attrs & (1U << LINK_MAC)) || !link_has_mac(delta->mac))
+	if (!(delta->attrs & (1U << LINK_MAC | 1U << LINK_MTU)))
 		return;
 	nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
-	mnl_attr_put(nlh, IFLA_ADDRESS, 6, delta->mac);
+	mnl_attr_put_u32(nlh, IFLA_MASTER, 0);
 	nl_batch_end(batch);
 }
 
@@ -476,6 +486,8 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 		change_data(batch, step, want, have, place);
 		delta->has_data = false;
 	}
+	if (leaves)
+		leave_bond(batch, step, delta, place);
 	nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, &ifi);
 	empty = nlh->nlmsg_len;
 	r = put_generic(nlh, ifi, want, have, delta, &step->err);
@@ -489,8 +501,6 @@ static int change_values(struct nl_batch *batch, struct step *step, const struct
 		nl_batch_end(batch);
 	if (r == 0 && (joins || leaves))
 		settle_flags(batch, step, want, joins, place);
-	if (r == 0 && leaves && !joins)
-		settle_mac(batch, step, delta, place);
 	if (r == 0 && (delta->attrs & (1U << LINK_PORT)) && *delta->master) {
 		nlh = begin(batch, place->nl, RTM_NEWLINK, 0, step, place->ifindex, NULL);
 		link_put_port(nlh, &delta->port, delta->port_fields);

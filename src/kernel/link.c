@@ -247,6 +247,8 @@ static void find_port_delta(struct link_delta *delta, uint32_t set, const struct
 	const char *master = (set & (1U << LINK_MASTER)) ? delta->master : have->master;
 	bool moves = delta->attrs & (1U << LINK_MASTER);
 	bool is_bonded = moves ? link_is_for_bond(want, master) : have->is_bonded;
+	bool leaves = moves && have->is_bonded && link_has_mac(have->bond_port.own_mac);
+	const uint8_t *mac = leaves ? have->bond_port.own_mac : have->mac; /* once it is out */
 
 	if (is_bonded && link_is_former(want) && moves) /* what it had in there is the bond's */
 		delta->attrs &= ~(1U << LINK_MTU);
@@ -254,8 +256,7 @@ static void find_port_delta(struct link_delta *delta, uint32_t set, const struct
 		return;
 	if (is_bonded && link_is_former(want)) /* it joined with its own */
 		memcpy(delta->mac, want->bond_port.own_mac, sizeof(delta->mac));
-	if ((set & (1U << LINK_MAC)) && link_has_mac(delta->mac) &&
-		memcmp(delta->mac, have->mac, 6))
+	if ((set & (1U << LINK_MAC)) && link_has_mac(delta->mac) && memcmp(delta->mac, mac, 6))
 		delta->attrs |= 1U << LINK_MAC;
 	/* Out of its bridge it has no port flags; a new bridge begins with the defaults. */
 	if (!(set & (1U << LINK_PORT)) || !*master || is_bonded)

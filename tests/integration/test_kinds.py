@@ -10,6 +10,7 @@ from ashlar.netconf import RpcError
 from ashlar.netlink import Watch
 from ashlar.network import differences
 from ashlar.push import made_again, on_change, one, update
+from ashlar.strike import REFUSE, Strike
 
 pytestmark = pytest.mark.guest
 
@@ -416,6 +417,82 @@ def test_lag_port_moves(nc, net):
     edit(nc, {**config.interface("p3", "ethernet"), "@operation": "replace"})
     net.wait_up("p3")
     assert differences(before, net.dump()) == []
+
+
+def lags(*names):
+    return [{"name": name, "infix-interfaces:lag": {"mode": "static"}} for name in names]
+
+
+def given(address):
+    return {"infix-interfaces:custom-phys-address": {"static": address}}
+
+
+@pytest.mark.parametrize("lag", ["lag0", "lag1"])
+def test_lag_port_gives_its_address_back(nc, net, lag):
+    """An address that goes as the port leaves: for nothing, or for another aggregate; it is not taken along."""
+    own = net.link("p3")["address"]
+    mac = "02:00:00:00:00:42"
+    # the aggregate has the port's own address, and keeps it for the other port
+    edit(nc, *lags("lag0", "lag1"), lag_port("p3", "lag0"))
+    edit(nc, lag_port("p4", "lag0"))
+    edit(nc, {**config.interface("p3", "ethernet", **given(mac)), "@operation": "replace"})
+    assert net.link("p3")["address"] == mac
+    edit(nc, lag_port("p3", "lag0", **given(mac)))
+    assert net.link("p3")["address"] == net.link("lag0")["address"] == own
+    port = lag_port("p3", lag) if lag == "lag1" else config.interface("p3", "ethernet")
+    edit(nc, {**port, "@operation": "replace"})
+    if lag == "lag1":
+        assert net.link("p3")["master"] == "lag1"
+        assert net.link("lag1")["address"] == own
+        edit(nc, {**config.interface("p3", "ethernet"), "@operation": "replace"})
+    assert net.link("p3")["address"] == own
+
+
+def test_lag_port_that_stays_remembers(net, make_daemon, tmp_path):
+    """Whichever message is refused as a port leaves: what it had first is known afterwards."""
+    strike = Strike(tmp_path)
+    daemon = make_daemon(net, config.interfaces(
+        *lags("lag0"), lag_port("p4", "lag0", **given("02:00:00:00:00:44")),
+        config.interface("p3", "ethernet")), environment=strike.environment).start()
+    nc = daemon.local()
+    own = net.link("p3")["address"]
+    edit(nc, lag_port("p3", "lag0", **given("02:00:00:00:00:43")))
+    before = net.link("p3")
+    assert before["address"] == "02:00:00:00:00:44"
+    at = 1
+    while True:
+        try:
+            with strike.order(REFUSE, at):
+                edit(nc, {**config.interface("p3", "ethernet", **config.ipv4(mtu=1400),
+                                             **given("02:00:00:00:00:43")),
+                          "@operation": "replace"})
+        except RpcError:
+            assert net.link("p3").get("altnames") == before["altnames"], f"change {at}"
+            at += 1
+            continue
+        if not strike.struck:
+            break
+        edit(nc, {**lag_port("p3", "lag0", **given("02:00:00:00:00:43")), "@operation": "replace"})
+        at += 1
+    assert at > 3
+    edit(nc, {**config.interface("p3", "ethernet"), "@operation": "replace"})
+    assert net.link("p3")["address"] == own
+    nc.close()
+    daemon.close()
+    strike.close()
+
+
+def test_lag_takes_another_address(nc, net):
+    """A port that we have made, and is given an address while it has that of its aggregate."""
+    veth = [config.veth("va", "vb", infix_interfaces__lag_port={"lag": "lag0"}),
+            config.veth("vb", "va")]
+    edit(nc, *lags("lag0"), *veth)
+    edit(nc, {"name": "lag0", **given("02:00:00:00:00:44")})
+    edit(nc, {"name": "lag0", **given("02:00:00:00:00:45")})
+    edit(nc, {"name": "va", **given("02:00:00:00:00:43")})
+    own = net.link("va")["linkinfo"]["info_slave_data"]["perm_hwaddr"]
+    edit(nc, {**config.veth("va", "vb"), "@operation": "replace"})
+    assert net.link("va")["address"] == own
 
 
 def test_bridge_becomes_lag(nc, net):
