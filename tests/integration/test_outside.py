@@ -40,6 +40,7 @@ def turn(net, link, name, value, family="ipv6"):
 
 # --- knobs ----------------------------------------------------------------------------------------
 
+@pytest.mark.kernel
 def test_knobs_come_back(nc, net):
     edit(nc, {"name": "p3", "ietf-ip:ipv4": {"forwarding": True}, "ietf-ip:ipv6": {
         "forwarding": True, "mtu": 1300, "dup-addr-detect-transmits": 3, "autoconf": {
@@ -65,6 +66,7 @@ def test_knobs_come_back(nc, net):
     net.wait(lambda: knob(net, "p3", "forwarding", "ipv4") == "1", "forwarding again")
 
 
+@pytest.mark.kernel
 def test_what_the_kernel_begins_with_comes_back(nc, net):
     """Also where configuration says no more than what is usual."""
     edit(nc, {"name": "p3", **config.ipv6("2001:db8::1/64")})
@@ -74,6 +76,7 @@ def test_what_the_kernel_begins_with_comes_back(nc, net):
         net.wait(lambda: knob(net, "p3", name) == value, f"{name} as it was")
 
 
+@pytest.mark.kernel
 def test_others_may_turn_what_is_theirs(nc, net, daemon):
     """A knob that nothing is configured about, and an interface that is not configured."""
     net.ip("link add other type veth peer name other2")
